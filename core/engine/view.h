@@ -1,0 +1,193 @@
+/* view.h: what a front end sees. Plain data, immutable once published, counted.
+ *
+ * A front end takes one view per frame with mst_engine_view(), draws from it without a lock and
+ * gives it back. Parts that did not change are the same pointers as in the view before. Every text
+ * in here is sanitised already.
+ */
+#ifndef MST_ENGINE_VIEW_H
+#define MST_ENGINE_VIEW_H
+
+#include "base/shared.h"
+#include "topo/topo.h"
+
+#define MST_ID_MAX 64 /* backup id: "2026-11-22T22-30-00Z-full" */
+
+enum mst_job_kind {
+    MST_JOB_BACKUP,
+    MST_JOB_VERIFY,
+    MST_JOB_RESTORE,
+    MST_JOB_DISCARD,
+    MST_JOB_IMPORT,
+    MST_JOB_CLEAN
+};
+const char *mst_job_kind_word(enum mst_job_kind k);
+
+enum mst_job_state {
+    MST_JOB_QUEUED,
+    MST_JOB_RUNNING,
+    MST_JOB_CANCELLING,
+    MST_JOB_DONE,
+    MST_JOB_FAILED,
+    MST_JOB_CANCELLED,
+    MST_JOB_INTERRUPTED /* its agent died; leavings are listed */
+};
+const char *mst_job_state_word(enum mst_job_state s);
+
+struct mst_job {
+    uint64_t id;
+    enum mst_job_kind kind;
+    enum mst_job_state state;
+    char backup_id[MST_ID_MAX]; /* "" while not known */
+    char target[MST_HOST_MAX];  /* store name or set */
+    char who[64];
+    char phase[96];
+    uint64_t done_bytes, total_bytes; /* total 0: not known yet */
+    uint64_t items_done, items_total;
+    uint64_t rate_bps;  /* over the last seconds; 0 while unknown */
+    int64_t eta_ms;     /* -1 unknown */
+    int64_t stalled_ms; /* since the last byte; 0 while moving */
+    int64_t queued_wall_ms, started_wall_ms, ended_wall_ms; /* 0 not yet */
+    char result[512];                                       /* one sentence when ended */
+    int exit_status; /* of the same act on the command line */
+    size_t n_log;
+    char (*log)[200]; /* newest lines, oldest first; owned */
+};
+#define MST_JOB_LOG_LINES 64
+
+struct mst_jobs_part { /* newest first */
+    struct mst_shared shared;
+    size_t n;
+    struct mst_job *jobs;
+};
+
+enum mst_backup_state {
+    MST_BK_COMPLETE,   /* COMMIT exists and its hashes fit what was read */
+    MST_BK_PARTIAL,    /* complete, but collections were left out by name */
+    MST_BK_INCOMPLETE, /* no COMMIT: running or interrupted */
+    MST_BK_DAMAGED,    /* COMMIT, header or manifest do not fit */
+    MST_BK_NEWER,      /* format newer than this program */
+    MST_BK_FOREIGN     /* objects that are not ours */
+};
+const char *mst_backup_state_word(enum mst_backup_state s);
+
+struct mst_backup {
+    char id[MST_ID_MAX];
+    char kind[16]; /* "full" */
+    enum mst_backup_state state;
+    char problem[200]; /* when damaged, newer, foreign, incomplete: what and what to do */
+    int64_t started_wall_ms, finished_wall_ms;
+    struct mst_optime first, last; /* consistent at last */
+    uint64_t data_bytes, stored_bytes, documents;
+    uint32_t namespaces, left_out;
+    char source[MST_HOST_MAX];
+    char server_version[40], fcv[16];
+    bool sealed, is_signed, unproven;
+    int verified_level;       /* 0 none, 2 read back */
+    int64_t verified_wall_ms; /* 0 never */
+    bool verified_ok;
+    char verified_text[200];
+};
+
+struct mst_backup_ns {
+    char ns[256];  /* "shop.orders" */
+    char type[16]; /* collection, view, timeseries */
+    uint64_t documents, data_bytes;
+    uint32_t indexes;
+    bool left_out;
+};
+
+struct mst_object { /* as stored */
+    char key[256];  /* below the set's prefix */
+    uint64_t bytes;
+    int64_t modified_wall_ms;
+};
+
+struct mst_bucket_part { /* newest backup first */
+    struct mst_shared shared;
+    char store[64];     /* its name in the configuration */
+    char where[256];    /* "directory /srv/backups" */
+    char problem[256];  /* the store cannot be read: why */
+    int64_t read_at_ms; /* monotonic; 0 never */
+    bool loading;
+    uint64_t free_bytes, total_bytes; /* 0 unknown */
+    size_t n;
+    struct mst_backup *backups;
+};
+
+struct mst_detail_part { /* of the one backup that was asked for last */
+    struct mst_shared shared;
+    char id[MST_ID_MAX];
+    bool loading;
+    char problem[256];
+    size_t n_ns;
+    struct mst_backup_ns *ns;
+    size_t n_objects;
+    struct mst_object *objects;
+};
+
+/* Restores that were swapped in and whose old collections are still kept aside; leavings of dead
+ * runs. */
+struct mst_leaving {
+    char what[200];      /* "old shop.orders kept by restore 12 (mst.o.1a2b3c4d.0)" */
+    char id[MST_ID_MAX]; /* what to name in 'restore discard' or 'clean' */
+    int64_t since_wall_ms;
+};
+struct mst_leavings_part {
+    struct mst_shared shared;
+    size_t n;
+    struct mst_leaving *items;
+};
+
+struct mst_topo_part {
+    struct mst_shared shared;
+    struct mst_topo_view v;
+};
+
+struct mst_message { /* newest last; the UI remembers the last seq it has shown */
+    uint64_t seq;
+    int64_t wall_ms;
+    enum mst_severity severity;
+    char text[240];
+};
+struct mst_messages_part {
+    struct mst_shared shared;
+    size_t n;
+    struct mst_message *items;
+};
+
+struct mst_note { /* a foreign open act on this set, from the oplog notes */
+    char act[24], agent[64], host[64];
+    int64_t until_wall_ms;
+};
+
+struct mst_info_part {
+    struct mst_shared shared;
+    char set_label[128]; /* name in the configuration, e.g. "rs0" or "rs0@eu-west" */
+    char set_class[16];  /* "PROD", "TEST", "SANDBOX"; "" when the configuration has none */
+    bool may_act;        /* configuration lists acts and a class, and this user may */
+    char may_not_why[160];
+    bool read_only;
+    char agent[96];        /* "private agent, pid 123", "in this process" */
+    char agent_note[160];  /* "schedules do not run here" */
+    char set_note[200];    /* note of the configuration, e.g. from the sandbox; "" none */
+    char sandbox_ctl[256]; /* control socket when the configuration names one, else "" */
+    char config_path[256];
+    size_t n_notes;
+    struct mst_note notes[8];
+    int64_t agent_lost_ms; /* monotonic since the agent does not answer; 0 while it does */
+};
+
+struct mst_view {
+    struct mst_shared shared;
+    uint64_t gen; /* changes with every publish */
+    int64_t now_mono_ms, now_wall_ms;
+    struct mst_info_part *info;         /* never NULL */
+    struct mst_topo_part *topo;         /* never NULL once published */
+    struct mst_jobs_part *jobs;         /* never NULL; may be empty */
+    struct mst_bucket_part *bucket;     /* NULL: no store configured */
+    struct mst_detail_part *detail;     /* NULL: nothing asked for */
+    struct mst_leavings_part *leavings; /* never NULL */
+    struct mst_messages_part *messages; /* never NULL */
+};
+
+#endif

@@ -1,0 +1,69 @@
+/* store.h: where objects live. A struct of functions with required and optional members; keys are
+ * relative, '/'-separated, checked by mst_store_key_ok(). Objects are write-once: a put of a name
+ * that exists fails with MST_E_EXISTS and changes nothing.
+ *
+ * Calls block: worker threads only. Handles may be used by several threads at once.
+ */
+#ifndef MST_STORE_STORE_H
+#define MST_STORE_STORE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "conc/task.h"
+
+#define MST_KEY_MAX 512
+
+struct mst_store;
+struct mst_store_put; /* an object being written */
+
+struct mst_store_item {
+    char key[MST_KEY_MAX];
+    uint64_t bytes;
+    int64_t modified_wall_ms;
+};
+
+/* Directory store. MST_E_CONFIG when path is missing, not a directory, or writable by others; write
+ * false opens read-only (puts and deletes are refused). */
+enum mst_rc mst_store_local_open(const char *name, const char *path, bool write,
+                                 struct mst_store **out, struct mst_err *err) MST_MUST_CHECK;
+void mst_store_free(struct mst_store *s);
+const char *mst_store_name(const struct mst_store *s);
+const char *mst_store_where(const struct mst_store *s); /* "directory /srv/backups" */
+
+/* Streamed write: begin, add..., then finish (durable and visible under key) or abort (nothing
+ * left). Both consume p. */
+enum mst_rc mst_store_put_begin(struct mst_store *s, const char *key, struct mst_store_put **out,
+                                struct mst_err *err) MST_MUST_CHECK;
+enum mst_rc mst_store_put_add(struct mst_store_put *p, const void *data, size_t n,
+                              struct mst_err *err) MST_MUST_CHECK;
+enum mst_rc mst_store_put_finish_take(struct mst_store_put *p, struct mst_err *err) MST_MUST_CHECK;
+void mst_store_put_abort_take(struct mst_store_put *p);
+/* Small object in one call. */
+enum mst_rc mst_store_put_all(struct mst_store *s, const char *key, const void *data, size_t n,
+                              struct mst_err *err) MST_MUST_CHECK;
+
+/* Read a range; *got may be less than n only at the end. MST_E_NOTFOUND. */
+enum mst_rc mst_store_read(struct mst_store *s, const char *key, uint64_t from, void *buf, size_t n,
+                           size_t *got, struct mst_err *err) MST_MUST_CHECK;
+/* Whole small object, at most max bytes (MST_E_LIMIT). */
+enum mst_rc mst_store_read_all(struct mst_store *s, const char *key, size_t max,
+                               struct mst_buf *out, struct mst_err *err) MST_MUST_CHECK;
+enum mst_rc mst_store_stat(struct mst_store *s, const char *key, uint64_t *bytes,
+                           struct mst_err *err) MST_MUST_CHECK;
+/* Call fn for each object below prefix, in key order; fn returns false to stop. */
+enum mst_rc mst_store_list(struct mst_store *s, const char *prefix,
+                           bool (*fn)(void *arg, const struct mst_store_item *item), void *arg,
+                           struct mst_task *task, struct mst_err *err) MST_MUST_CHECK;
+enum mst_rc mst_store_delete(struct mst_store *s, const char *key,
+                             struct mst_err *err) MST_MUST_CHECK;
+/* Free and total bytes where the store knows; 0 unknown. */
+enum mst_rc mst_store_space(struct mst_store *s, uint64_t *free_bytes, uint64_t *total_bytes,
+                            struct mst_err *err) MST_MUST_CHECK;
+/* No "..", no empty segment, no leading '/', no control bytes, at most MST_KEY_MAX - 1 bytes. */
+bool mst_store_key_ok(const char *key);
+
+#endif
