@@ -17,6 +17,12 @@
 #include "base/ts.h"
 #include "conc/task.h"
 
+/* Commands carry no session of their own: no lsid is added, so a cursor is bound to no session and
+ * does not die with one (cursors idle for 10 minutes still die unless noCursorTimeout is set). A
+ * caller that needs a session puts lsid into the command itself and keeps it alive with
+ * mst_conn_refresh(). $db and $readPreference (primaryPreferred, so secondaries answer) are added
+ * when absent. */
+
 /* Once, in main, before the first thread; logs of the driver go to mst_log. */
 void mst_mongo_init(void);
 void mst_mongo_cleanup(void);
@@ -43,9 +49,11 @@ struct mst_tls {
     struct mst_secret cert_password;
 };
 
+#define MST_ADDR_MAX 272 /* "host:port" or a bracketed address */
+
 struct mst_conn_opts {
-    char name[272];              /* "host:port" as in the configuration; SNI and hello.me */
-    char dial[272];              /* "" means name */
+    char name[MST_ADDR_MAX];     /* "host:port" as in the configuration; SNI and hello.me */
+    char dial[MST_ADDR_MAX];     /* "" means name */
     bool check_me;               /* refuse when hello.me differs from name */
     const char *set_name;        /* NULL or "": any */
     struct mst_tls tls;          /* secrets are borrowed for the life of the connection */
@@ -57,14 +65,36 @@ struct mst_conn_opts {
 
 struct mst_conn;
 
+/* err->detail of a failed open, beside the code. A refused server check (MST_E_PRECOND) has one of
+ * the last five, a TLS failure (MST_E_TLS) one of the first; others are errno or server codes. */
+enum {
+    MST_CD_TLS_OTHER = 20001, /* handshake failed: not TLS, protocol, client certificate refused */
+    MST_CD_TLS_CA,            /* the chain does not lead to the CA */
+    MST_CD_TLS_EXPIRED,       /* expired or not yet valid */
+    MST_CD_TLS_HOSTNAME,      /* the certificate is for another name */
+    MST_CD_TLS_FILE,          /* our own CA or certificate file */
+    MST_CD_WRONG_MEMBER,      /* hello.me is another one */
+    MST_CD_WRONG_SET,
+    MST_CD_NOT_REPLSET, /* standalone */
+    MST_CD_MONGOS,
+    MST_CD_PROTOCOL /* not the wire protocol, or malformed (MST_E_INTEGRITY) */
+};
+
 enum mst_rc mst_conn_open(const struct mst_conn_opts *o, struct mst_conn **out,
                           struct mst_err *err) MST_MUST_CHECK;
 void mst_conn_free(struct mst_conn *c);
 /* The reply of the first hello; borrowed until free. */
 const bson_t *mst_conn_hello(const struct mst_conn *c);
 const char *mst_conn_name(const struct mst_conn *c);
-int mst_conn_wire(const struct mst_conn *c);    /* maxWireVersion */
-bool mst_conn_broken(const struct mst_conn *c); /* a network error happened: free it */
+int mst_conn_wire(const struct mst_conn *c);             /* maxWireVersion */
+bool mst_conn_broken(const struct mst_conn *c);          /* a network error happened: free it */
+int64_t mst_conn_rtt_us(const struct mst_conn *c);       /* of the last command */
+uint32_t mst_conn_max_bson(const struct mst_conn *c);    /* maxBsonObjectSize */
+uint32_t mst_conn_max_message(const struct mst_conn *c); /* maxMessageSizeBytes */
+uint32_t mst_conn_max_batch(const struct mst_conn *c);   /* maxWriteBatchSize */
+/* Wait between commands; returns early, with the connection broken, when the peer closes it, and
+ * early when the task is cancelled or *wake_fd (may be -1) becomes readable. */
+void mst_conn_idle(struct mst_conn *c, int64_t ms, int wake_fd);
 
 /* One command. reply is initialised in every case (bson_destroy it). A server that says ok:0 is
  * MST_E_SERVER (or AUTH for 13 and 18, PRECOND for not-primary codes) with err->detail the code and
@@ -72,6 +102,13 @@ bool mst_conn_broken(const struct mst_conn *c); /* a network error happened: fre
  * mst_reply_write_error. ms is the deadline; MST_E_TIMEOUT past it. */
 enum mst_rc mst_conn_command(struct mst_conn *c, const char *db, const bson_t *cmd, int64_t ms,
                              bson_t *reply, struct mst_err *err) MST_MUST_CHECK;
+/* The same with a document sequence (OP_MSG kind 1): field is "documents", "updates", "deletes",
+ * docs are n bytes of whole BSON documents, sent as they are: nothing is added, checked or changed
+ * in them. Together at most mst_conn_max_message() - 16 KiB, else MST_E_LIMIT before anything is
+ * sent. */
+enum mst_rc mst_conn_command_docs(struct mst_conn *c, const char *db, const bson_t *cmd,
+                                  const char *field, const void *docs, size_t n, int64_t ms,
+                                  bson_t *reply, struct mst_err *err) MST_MUST_CHECK;
 /* Failures inside an ok:1 reply of a write: first writeError, else writeConcernError; MST_OK when
  * none. */
 enum mst_rc mst_reply_write_error(const bson_t *reply, struct mst_err *err) MST_MUST_CHECK;
@@ -92,6 +129,10 @@ enum {
     MST_SC_DUP_KEY = 11000,
     MST_SC_NOT_PRIMARY = 10107
 };
+
+/* {refreshSessions: [lsid]} for a session the caller put into its commands; lsid is {id: UUID}. */
+enum mst_rc mst_conn_refresh(struct mst_conn *c, const bson_t *lsid, int64_t ms,
+                             struct mst_err *err) MST_MUST_CHECK;
 
 /* A cursor by hand: find or aggregate or listX as cmd, then getMore; kills the server's cursor on
  * release. Documents are borrowed until the next call. */
