@@ -1,0 +1,164 @@
+/* cfg.h: the configuration of one replica set, read from a libconfig file; immutable once loaded.
+ *
+ * One table of options drives parsing, `config check`, `config show` and docs/configuration.md.
+ * A misspelt name, a wrong type, a value out of range or a syntax error is MST_E_CONFIG and names
+ * file:line. Passwords never stand in this file: it names a file, a command or the prompt.
+ *
+ * A file, with everything that a sandbox needs:
+ *
+ *     set = {
+ *         name = "rs0";                          # replSetName
+ *         label = "rs0";                         # what screens call it; default: name
+ *         class = "SANDBOX";                     # PROD, TEST, SANDBOX; absent: only view and backup
+ *         note = "simulated server 7.0";         # shown by status
+ *         acts = ["restore", "import", "discard", "clean"];
+ *         members = ["127.0.0.1:27101", "127.0.0.1:27102"];   # seeds; "srv" is the other way
+ *         dial = ({ name = "db1:27017"; address = "127.0.0.1:4001"; });
+ *         tls = { on = true; ca_file = "ca.pem"; cert_file = "client.pem"; };
+ *         credentials = {
+ *             view = { user = "m"; source = "admin"; mechanism = "SCRAM-SHA-256";
+ *                      password_file = "view.secret"; };
+ *         };                                     # view, backup, restore, switch
+ *     };
+ *     stores = ({ name = "local"; type = "local"; path = "store"; });
+ *     backup = { store = "local"; scans = 2; };
+ *     sandbox = { control = "ctl.sock"; };
+ *
+ * Relative paths are below the directory of the file. Everything is optional except set.members
+ * (or set.srv, or a URI on the command line).
+ */
+#ifndef MST_CFG_CFG_H
+#define MST_CFG_CFG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/secret.h"
+#include "base/str.h"
+
+#define MST_CFG_PATH 512
+#define MST_CFG_WORD 272
+#define MST_CFG_STORES 8
+#define MST_CFG_MEMBERS 50
+#define MST_CFG_ARGV 16
+
+enum mst_cred_act { MST_CRED_VIEW, MST_CRED_BACKUP, MST_CRED_RESTORE, MST_CRED_SWITCH };
+#define MST_CRED_ACTS 4
+const char *mst_cred_act_word(enum mst_cred_act a);
+
+struct mst_cfg_list { /* of short texts */
+    size_t n;
+    char (*item)[MST_CFG_WORD];
+};
+
+struct mst_cfg_cred {
+    bool set; /* the section exists; an act without one uses view's */
+    char user[256];
+    char mechanism[24]; /* "", SCRAM-SHA-1, SCRAM-SHA-256, MONGODB-X509 */
+    char source[128];
+    char password_file[MST_CFG_PATH];
+    struct mst_cfg_list password_command; /* argv, no shell */
+    bool prompt;
+};
+
+struct mst_cfg_dial {
+    char name[MST_CFG_WORD];
+    char address[MST_CFG_WORD];
+};
+
+struct mst_cfg_store {
+    char name[64];
+    char type[16];
+    char path[MST_CFG_PATH];
+};
+
+struct mst_cfg_tls {
+    bool on;
+    char ca_file[MST_CFG_PATH];
+    char cert_file[MST_CFG_PATH];
+    char cert_password_file[MST_CFG_PATH];
+};
+
+struct mst_cfg {
+    char path[MST_CFG_PATH]; /* the file; "" when there is none */
+    char dir[MST_CFG_PATH];  /* of the file */
+    char state_dir[MST_CFG_PATH];
+    char socket_dir[MST_CFG_PATH]; /* of the agent */
+    char uri[1024];                /* --uri or MUSTER_URI; replaces members, set name, TLS */
+    bool read_only;                /* --read-only: acts are refused */
+
+    struct {
+        char name[128], label[128], cls[16], note[200];
+        struct mst_cfg_list acts, members;
+        char srv[256];
+        size_t n_dial;
+        struct mst_cfg_dial dial[MST_CFG_MEMBERS];
+        struct mst_cfg_tls tls;
+        struct mst_cfg_cred cred[MST_CRED_ACTS];
+    } set;
+
+    size_t n_stores;
+    struct mst_cfg_store stores[MST_CFG_STORES];
+
+    struct {
+        char store[64];
+        int64_t scans;
+        int64_t rate_bytes_per_s;
+        int64_t lag_pause_ms; /* a running backup waits while its source lags more */
+        int64_t lag_limit_ms; /* a member that lags more is not taken as a source */
+    } backup;
+
+    struct {
+        int64_t hello_silent_ms, stale_ms, lag_warn_ms, lag_crit_ms, headroom_warn_s;
+        int64_t headroom_crit_s, commit_lag_warn_ms, no_primary_crit_ms;
+    } limits;
+
+    struct {
+        int64_t workers;
+        char log_file[MST_CFG_PATH];
+    } agent;
+
+    struct {
+        char control[MST_CFG_PATH];
+    } sandbox;
+};
+
+/* What the command line and the environment said; NULL members mean nothing was said. */
+struct mst_cfg_where {
+    const char *config, *uri, *password_file;
+    bool read_only;
+};
+
+/* Find and read the configuration: --config, MUSTER_CONFIG, $MUSTER_DIR/muster.conf,
+ * $XDG_CONFIG_HOME/muster/muster.conf, ~/.config/muster/muster.conf. A URI alone is enough.
+ * MST_E_CONFIG names file:line and every wrong line, one a line of err only for the first; all of
+ * them go to problems when it is not NULL. */
+enum mst_rc mst_cfg_open(const struct mst_cfg_where *where, struct mst_cfg **out,
+                         struct mst_str *problems, struct mst_err *err) MST_MUST_CHECK;
+void mst_cfg_free(struct mst_cfg *cfg);
+
+/* Every option with its value as a configuration file; what is not set is a comment. */
+void mst_cfg_show(const struct mst_cfg *cfg, struct mst_str *out);
+/* docs/configuration.md, made from the option table. */
+void mst_cfg_doc(struct mst_str *out);
+
+/* The credential section of an act (its own or view's), NULL when there is none. */
+const struct mst_cfg_cred *mst_cfg_cred(const struct mst_cfg *cfg, enum mst_cred_act act);
+/* How a prompt is answered: fill s, or fail. what is "password of alice for backup". */
+typedef enum mst_rc mst_cfg_ask_fn(void *arg, const char *what, struct mst_secret *s,
+                                   struct mst_err *err);
+/* Read the password of a credential from its file, command or prompt (ask may be NULL: then
+ * MST_E_AUTH). An x.509 credential has none. */
+enum mst_rc mst_cfg_password(const struct mst_cfg_cred *cred, enum mst_cred_act act,
+                             mst_cfg_ask_fn *ask, void *arg, struct mst_secret *out,
+                             struct mst_err *err) MST_MUST_CHECK;
+bool mst_cfg_may(const struct mst_cfg *cfg, const char *act, char *why, size_t n);
+/* The store named, or the only one when name is "". MST_E_CONFIG says what there is. */
+enum mst_rc mst_cfg_store(const struct mst_cfg *cfg, const char *name,
+                          const struct mst_cfg_store **out, struct mst_err *err) MST_MUST_CHECK;
+/* "user:password@" in a URI: a password in argv or the environment is refused by its readers. */
+bool mst_cfg_uri_has_password(const char *uri);
+
+#endif
