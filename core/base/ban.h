@@ -16,6 +16,8 @@
 #undef alloca
 #undef strncpy
 #pragma GCC poison sprintf vsprintf strcpy strcat strncpy strncat strtok atoi atol atof
-#pragma GCC poison localtime gmtime asctime ctime system popen rand srand alloca tmpnam mktemp
+#pragma GCC poison localtime gmtime asctime ctime system popen srand alloca tmpnam mktemp
+/* OpenSSL's headers name parameters so: only the call is banned. */
+#define rand() mst_rand_is_banned
 
 #endif
