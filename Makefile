@@ -1,0 +1,41 @@
+# The few commands a person needs; everything else is CMake (CMakePresets.json).
+#   make demo      a live replica set on this machine and the console on it
+#   make test      build everything with sanitizers and run every test
+#   make install   PREFIX=/usr/local
+#   make bench     the figures of docs/benchmarks.md
+.POSIX:
+PREFIX = /usr/local
+JOBS = $$(nproc)
+
+all: build
+
+build:
+	@sh scripts/deps.sh build
+	@sh scripts/build.sh release
+
+demo:
+	@sh scripts/deps.sh build
+	@sh scripts/build.sh release
+	@sh scripts/demo.sh build/release/muster
+
+test:
+	@sh scripts/deps.sh build test
+	@sh scripts/build.sh dev
+	@sh scripts/test.sh dev
+
+lint:
+	@sh scripts/deps.sh build test lint
+	@sh scripts/lint.sh
+
+bench:
+	@sh scripts/deps.sh build test
+	@sh scripts/build.sh release
+	@sh tests/bench/run.sh build/release
+
+install: build
+	cmake --install build/release --prefix $(PREFIX)
+
+clean:
+	rm -rf build out
+
+.PHONY: all build demo test lint bench install clean
