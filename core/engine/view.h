@@ -8,9 +8,8 @@
 #define MST_ENGINE_VIEW_H
 
 #include "base/shared.h"
+#include "catalog/types.h"
 #include "topo/topo.h"
-
-#define MST_ID_MAX 64 /* backup id: "2026-11-22T22-30-00Z-full" */
 
 enum mst_job_kind {
     MST_JOB_BACKUP,
@@ -58,48 +57,6 @@ struct mst_jobs_part { /* newest first */
     struct mst_shared shared;
     size_t n;
     struct mst_job *jobs;
-};
-
-enum mst_backup_state {
-    MST_BK_COMPLETE,   /* COMMIT exists and its hashes fit what was read */
-    MST_BK_PARTIAL,    /* complete, but collections were left out by name */
-    MST_BK_INCOMPLETE, /* no COMMIT: running or interrupted */
-    MST_BK_DAMAGED,    /* COMMIT, header or manifest do not fit */
-    MST_BK_NEWER,      /* format newer than this program */
-    MST_BK_FOREIGN     /* objects that are not ours */
-};
-const char *mst_backup_state_word(enum mst_backup_state s);
-
-struct mst_backup {
-    char id[MST_ID_MAX];
-    char kind[16]; /* "full" */
-    enum mst_backup_state state;
-    char problem[200]; /* when damaged, newer, foreign, incomplete: what and what to do */
-    int64_t started_wall_ms, finished_wall_ms;
-    struct mst_optime first, last; /* consistent at last */
-    uint64_t data_bytes, stored_bytes, documents;
-    uint32_t namespaces, left_out;
-    char source[MST_HOST_MAX];
-    char server_version[40], fcv[16];
-    bool sealed, is_signed, unproven;
-    int verified_level;       /* 0 none, 2 read back */
-    int64_t verified_wall_ms; /* 0 never */
-    bool verified_ok;
-    char verified_text[200];
-};
-
-struct mst_backup_ns {
-    char ns[256];  /* "shop.orders" */
-    char type[16]; /* collection, view, timeseries */
-    uint64_t documents, data_bytes;
-    uint32_t indexes;
-    bool left_out;
-};
-
-struct mst_object { /* as stored */
-    char key[256];  /* below the set's prefix */
-    uint64_t bytes;
-    int64_t modified_wall_ms;
 };
 
 struct mst_bucket_part { /* newest backup first */

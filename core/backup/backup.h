@@ -1,0 +1,81 @@
+/* backup.h: make a full backup of a running set from one of its members.
+ *
+ * The member is chosen by a pure decider from the topology; all connections go to it alone. The
+ * tail of its oplog is opened before the collections are listed and is read to an end point that is
+ * majority-committed; then the backup is the set's state at header.last. Everything is written
+ * below a new attempt; COMMIT is written last. Whatever kills this process leaves an INCOMPLETE
+ * backup and nothing else.
+ */
+#ifndef MST_BACKUP_BACKUP_H
+#define MST_BACKUP_BACKUP_H
+
+#include "catalog/catalog.h"
+#include "conc/task.h"
+#include "mongo/mongo.h"
+#include "topo/topo.h"
+
+/* Open an authenticated connection to this member; called from several threads at once. */
+typedef enum mst_rc mst_connect_fn(void *arg, const char *member, const char *app,
+                                   struct mst_task *task, struct mst_conn **out,
+                                   struct mst_err *err);
+
+#define MST_BACKUP_SCANS_DEFAULT 2U
+#define MST_BACKUP_SCANS_MAX 16U
+#define MST_BACKUP_LAG_MAX_MS 10000
+
+struct mst_source_wish {
+    char name[MST_HOST_MAX]; /* member, "tag:k=v", or "" */
+    bool from_primary;       /* the primary may be the source */
+    int64_t lag_max_ms;      /* 0: MST_BACKUP_LAG_MAX_MS */
+};
+struct mst_source {
+    int member; /* index in the view */
+    char name[MST_HOST_MAX];
+    char why[160];  /* "hidden secondary, lag 0.1 s" */
+    char also[600]; /* why the others were not taken: "db1:27017 is the primary; ..." */
+};
+/* Pure. MST_E_PRECOND names what is wrong with every candidate, MST_E_NOTFOUND when the wish names
+ * nobody. */
+enum mst_rc mst_backup_choose(const struct mst_topo_view *v, const struct mst_source_wish *wish,
+                              struct mst_source *out, struct mst_err *err) MST_MUST_CHECK;
+
+struct mst_backup_opts {
+    const struct mst_catalog *catalog;
+    mst_connect_fn *connect;
+    void *connect_arg;
+    const struct mst_topo_view *topo; /* fresh; borrowed for the call */
+    struct mst_source_wish wish;
+    unsigned scans;       /* 0: the default */
+    uint64_t rate_bps;    /* of BSON read; 0: no limit */
+    int64_t lag_pause_ms; /* pause scans while the source is further behind; 0: the default */
+    size_t n_include;     /* namespace patterns "shop.*", "shop.orders"; 0: everything */
+    const char *const *include;
+    size_t n_exclude;
+    const char *const *exclude;
+    const char *scratch_dir;       /* for spooled listings, a file without a name; NULL: /tmp */
+    const char *muster;            /* version for the header */
+    const struct mst_clock *clock; /* NULL: real */
+    /* Tests only: a place to stop and look. point names the step that comes next. */
+    void (*at)(void *arg, const char *point);
+    void *at_arg;
+};
+
+struct mst_backup_result {
+    char id[MST_ID_MAX]; /* known as soon as something is stored, also on failure */
+    bool committed, partial, unproven;
+    struct mst_source source;
+    struct mst_optime first, last;
+    uint64_t documents, data_bytes, stored_bytes, oplog_entries;
+    uint32_t namespaces, left_out, objects;
+    uint64_t took_ms;
+    char text[300]; /* one sentence: what was made, or what stands in the store now */
+};
+
+/* MST_OK only when COMMIT is durable. MST_E_UNKNOWN when it may or may not be. */
+enum mst_rc mst_backup_run(const struct mst_backup_opts *o, struct mst_task *task,
+                           struct mst_backup_result *res, struct mst_err *err) MST_MUST_CHECK;
+
+/* Does "db.coll" fit a pattern: "db.*", "db.coll", "*"; '*' stands for any bytes. Pure. */
+bool mst_ns_match(const char *pattern, const char *ns);
+
+#endif

@@ -1,0 +1,37 @@
+/* verify.h: read a backup back. Level 2: every stored byte of every object is read, its SHA-256
+ * compared with the manifest, every frame decompressed, every document walked, counted and summed
+ * again, and the manifest's second copy compared. The result is a mark in the store, also when it
+ * is bad.
+ */
+#ifndef MST_CATALOG_VERIFY_H
+#define MST_CATALOG_VERIFY_H
+
+#include "catalog/catalog.h"
+
+#define MST_VERIFY_FINDINGS 16
+
+struct mst_verify_opts {
+    const char *id; /* or "latest" */
+    bool mark;      /* write the mark; restore looks before it writes and leaves none */
+    const char *by; /* who asked; NULL: "" */
+    const struct mst_clock *clock; /* NULL: real */
+};
+
+struct mst_verify_result {
+    char id[MST_ID_MAX];
+    int level; /* 2 when everything was read */
+    bool ok;
+    uint64_t objects, stored_bytes, documents, data_bytes, oplog_entries;
+    uint32_t namespaces;
+    uint64_t n_findings;                     /* may be more than are kept */
+    char findings[MST_VERIFY_FINDINGS][200]; /* "d/0001-0: SHA-256 differs ..." */
+    char text[200];                          /* one sentence */
+};
+
+/* MST_OK with res->ok true; MST_E_INTEGRITY with the first finding when something does not fit;
+ * other codes when it could not be looked at (nothing is marked then). */
+enum mst_rc mst_verify_run(const struct mst_catalog *c, const struct mst_verify_opts *o,
+                           struct mst_task *task, struct mst_verify_result *res,
+                           struct mst_err *err) MST_MUST_CHECK;
+
+#endif
