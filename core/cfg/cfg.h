@@ -9,15 +9,12 @@
  *     set = {
  *         name = "rs0";                          # replSetName
  *         label = "rs0";                         # what screens call it; default: name
- *         class = "SANDBOX";                     # PROD, TEST, SANDBOX; absent: only view and backup
- *         note = "simulated server 7.0";         # shown by status
- *         acts = ["restore", "import", "discard", "clean"];
- *         members = ["127.0.0.1:27101", "127.0.0.1:27102"];   # seeds; "srv" is the other way
- *         dial = ({ name = "db1:27017"; address = "127.0.0.1:4001"; });
- *         tls = { on = true; ca_file = "ca.pem"; cert_file = "client.pem"; };
- *         credentials = {
- *             view = { user = "m"; source = "admin"; mechanism = "SCRAM-SHA-256";
- *                      password_file = "view.secret"; };
+ *         class = "SANDBOX";                     # PROD, TEST, SANDBOX; absent: only view and
+ * backup note = "simulated server 7.0";         # shown by status acts = ["restore", "import",
+ * "discard", "clean"]; members = ["127.0.0.1:27101", "127.0.0.1:27102"];   # seeds; "srv" is the
+ * other way dial = ({ name = "db1:27017"; address = "127.0.0.1:4001"; }); tls = { on = true;
+ * ca_file = "ca.pem"; cert_file = "client.pem"; }; credentials = { view = { user = "m"; source =
+ * "admin"; mechanism = "SCRAM-SHA-256"; password_file = "view.secret"; };
  *         };                                     # view, backup, restore, switch
  *     };
  *     stores = ({ name = "local"; type = "local"; path = "store"; });

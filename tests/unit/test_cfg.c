@@ -1,0 +1,324 @@
+#include "test.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "cfg/cfg.h"
+
+static char dir[64], file[96];
+
+static int setup(void **state)
+{
+    (void)state;
+    (void)snprintf(dir, sizeof(dir), "/tmp/mst-cfg-XXXXXX");
+    assert_non_null(mkdtemp(dir));
+    (void)snprintf(file, sizeof(file), "%s/muster.conf", dir);
+    (void)setenv("MUSTER_DIR", dir, 1);
+    (void)unsetenv("MUSTER_URI");
+    (void)unsetenv("MUSTER_CONFIG");
+    (void)unsetenv("MUSTER_PASSWORD_FILE");
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    char path[128];
+
+    (void)state;
+    (void)unlink(file);
+    (void)snprintf(path, sizeof(path), "%s/pw", dir);
+    (void)unlink(path);
+    return rmdir(dir);
+}
+
+static void put(const char *name, const char *text, mode_t mode)
+{
+    char path[128];
+    struct mst_err err = {0};
+
+    (void)snprintf(path, sizeof(path), "%s/%s", dir, name);
+    assert_ok(mst_file_replace(path, mode, text, strlen(text), &err), &err);
+}
+
+static enum mst_rc load(const char *text, struct mst_cfg **cfg, struct mst_str *all,
+                        struct mst_err *err)
+{
+    const struct mst_cfg_where w = {0};
+
+    put("muster.conf", text, 0600);
+    return mst_cfg_open(&w, cfg, all, err);
+}
+
+static void a_whole_file_is_read(void **state)
+{
+    static const char text[] =
+        "set = { name = \"rs0\"; class = \"SANDBOX\"; note = \"a note\"; acts = [\"restore\"];\n"
+        "  members = [\"a:1\", \"b:2\"];\n"
+        "  dial = ({ name = \"a:1\"; address = \"127.0.0.1:9\"; });\n"
+        "  tls = { on = true; ca_file = \"ca.pem\"; };\n"
+        "  credentials = { view = { user = \"m\"; password_file = \"pw\"; };\n"
+        "                  backup = { user = \"b\"; prompt = true; }; }; };\n"
+        "stores = ({ name = \"local\"; type = \"local\"; path = \"/srv\"; });\n"
+        "backup = { scans = 3; };\n"
+        "sandbox = { control = \"ctl.sock\"; };\n";
+    struct mst_cfg *cfg;
+    struct mst_err err = {0};
+    char want[128], why[160];
+    const struct mst_cfg_store *st;
+
+    (void)state;
+    assert_ok(load(text, &cfg, NULL, &err), &err);
+    assert_string_equal(cfg->set.name, "rs0");
+    assert_string_equal(cfg->set.label, "rs0");
+    assert_int_equal(cfg->set.members.n, 2);
+    assert_string_equal(cfg->set.members.item[1], "b:2");
+    assert_int_equal(cfg->set.n_dial, 1);
+    assert_string_equal(cfg->set.dial[0].address, "127.0.0.1:9");
+    assert_true(cfg->set.tls.on);
+    (void)snprintf(want, sizeof(want), "%s/ca.pem", dir);
+    assert_string_equal(cfg->set.tls.ca_file, want);
+    assert_int_equal(cfg->backup.scans, 3);
+    assert_int_equal(cfg->backup.lag_pause_ms, 10000);
+    assert_ok(mst_cfg_store(cfg, "", &st, &err), &err);
+    assert_string_equal(st->path, "/srv");
+    assert_string_equal(mst_cfg_cred(cfg, MST_CRED_BACKUP)->user, "b");
+    assert_string_equal(mst_cfg_cred(cfg, MST_CRED_RESTORE)->user, "m");
+    assert_true(mst_cfg_may(cfg, "restore", why, sizeof(why)));
+    assert_false(mst_cfg_may(cfg, "switch", why, sizeof(why)));
+    assert_non_null(strstr(why, "set.acts"));
+    mst_cfg_free(cfg);
+}
+
+static void what_show_prints_can_be_read_again(void **state)
+{
+    struct mst_cfg *cfg;
+    struct mst_err err = {0};
+    struct mst_str out = {0}, again = {0};
+
+    (void)state;
+    assert_ok(load("set = { name = \"r\\\"s\"; members = [\"a:1\"]; credentials = { view = { user "
+                   "= \"u\"; password_command = [\"pass\", \"a b\"]; }; }; };\n"
+                   "stores = ({ name = \"l\"; type = \"local\"; path = \"/x\"; }, { name = \"m\"; "
+                   "type = \"local\"; path = \"/y\"; });\n"
+                   "backup = { rate_bytes_per_s = 99999999999L; };",
+                   &cfg, NULL, &err),
+              &err);
+    mst_cfg_show(cfg, &out);
+    mst_cfg_free(cfg);
+    assert_ok(load(mst_str_c(&out), &cfg, NULL, &err), &err);
+    mst_cfg_show(cfg, &again);
+    assert_string_equal(mst_str_c(&out), mst_str_c(&again));
+    mst_str_release(&out);
+    mst_str_release(&again);
+    mst_cfg_free(cfg);
+}
+
+/* Each wrong file with the line and the words that its message must hold. */
+static void every_mistake_is_named_with_its_line(void **state)
+{
+    static const struct {
+        const char *text, *line, *words;
+    } bad[] = {
+        {"set = {\n  nmae = \"x\";\n};", ":2:", "did you mean name"},
+        {"set = {\n  zzzzzz = \"x\";\n};", ":2:", "set knows name"},
+        {"sett = {\n};", ":1:", "did you mean set"},
+        {"set = {\n  name = \"x\"\n  label = ;\n};", ":3:", "syntax error"},
+        {"set = {\n  name = 3;\n};", ":2:", "it must be text"},
+        {"set = {\n  members = \"a:1\";\n};", ":2:", "it must be a list"},
+        {"set = {\n  members = [1, 2];\n};", ":2:", "every element must be text"},
+        {"set = {\n  class = \"prod\";\n};", ":2:", "one of PROD, TEST, SANDBOX"},
+        {"set = {\n  acts = [\"restor\"];\n};", ":2:", "one of restore, import"},
+        {"backup = {\n  scans = 99;\n};", ":2:", "from 1 to 16"},
+        {"backup = {\n  scans = 1.5;\n};", ":2:", "whole number"},
+        {"backup = {\n  scans = \"2\";\n};", ":2:", "is text: it must be a whole number"},
+        {"\nbackup = {\n  store = \"no\";\n};", ":2:", "no store has this name"},
+        {"set = 5;", ":1:", "must be a group"},
+        {"stores = {\n};", ":1:", "list of groups"},
+        {"stores = (\n  { name = \"a\"; type = \"local\"; });", ":2:", "has no path"},
+        {"stores = (\n  { name = \"a\"; type = \"s3\"; path = \"/\"; });", ":2:", "one of local"},
+        {"set = {\n  tls = {\n    on = 1;\n  };\n};", ":3:", "true or false"},
+        {"set = {\n  credentials = {\n    view = {\n      password = \"x\";\n }; }; };",
+         ":4:", "use password_file"},
+        {"set = { credentials = { view = { user = \"x\"; }; }; };", ":1:", "exactly one of"},
+        {"set = { credentials = { view = { prompt = true; }; }; };", ":1:", "has no user"},
+        {"set = { members = [\"a\"]; srv = \"b\"; };", ":1:", "exclude each other"},
+        {"limits = { lag_warn_ms = 90000; };", ":1:", "milder"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        struct mst_cfg *cfg;
+        struct mst_err err = {0};
+        char at[128];
+
+        assert_rc(load(bad[i].text, &cfg, NULL, &err), MST_E_CONFIG, &err);
+        assert_null(cfg);
+        (void)snprintf(at, sizeof(at), "%s%s", file, bad[i].line);
+        if (!strstr(err.msg, at) || !strstr(err.msg, bad[i].words)) {
+            fail_msg("case %zu: \"%s\" lacks %s or \"%s\"", i, err.msg, at, bad[i].words);
+        }
+    }
+}
+
+static void all_mistakes_are_listed_at_once(void **state)
+{
+    struct mst_cfg *cfg;
+    struct mst_err err = {0};
+    struct mst_str all = {0};
+
+    (void)state;
+    assert_rc(
+        load("set = {\n  nmae = \"x\";\n  class = \"X\";\n};\nbackpu = {};", &cfg, &all, &err),
+        MST_E_CONFIG, &err);
+    assert_non_null(strstr(mst_str_c(&all), ":2:"));
+    assert_non_null(strstr(mst_str_c(&all), ":3:"));
+    assert_non_null(strstr(mst_str_c(&all), ":5:"));
+    mst_str_release(&all);
+}
+
+static void hostile_text_in_a_file_is_sanitised(void **state)
+{
+    struct mst_cfg *cfg;
+    struct mst_err err = {0};
+
+    (void)state;
+    assert_ok(load("set = { members = [\"a:1\"]; note = \"x\\x1b[31my\"; };", &cfg, NULL, &err),
+              &err);
+    assert_null(strchr(cfg->set.note, 27));
+    mst_cfg_free(cfg);
+}
+
+static void a_missing_file_and_an_empty_environment_say_what_to_do(void **state)
+{
+    struct mst_cfg *cfg;
+    struct mst_err err = {0};
+    struct mst_cfg_where w = {0};
+
+    (void)state;
+    assert_rc(mst_cfg_open(&w, &cfg, NULL, &err), MST_E_CONFIG, &err);
+    assert_non_null(strstr(err.msg, "--uri"));
+    w.config = "/nonexistent/m.conf";
+    assert_rc(mst_cfg_open(&w, &cfg, NULL, &err), MST_E_CONFIG, &err);
+    assert_non_null(strstr(err.msg, "no such file"));
+}
+
+static void a_password_in_a_uri_is_refused(void **state)
+{
+    struct mst_cfg *cfg;
+    struct mst_err err = {0};
+    struct mst_cfg_where w = {.uri = "mongodb://u:p@h:1/"};
+
+    (void)state;
+    assert_rc(mst_cfg_open(&w, &cfg, NULL, &err), MST_E_USAGE, &err);
+    assert_non_null(strstr(err.msg, "--password-file"));
+    assert_null(strstr(err.msg, "u:p"));
+    assert_true(mst_cfg_uri_has_password("mongodb://u:p@x@h/"));
+    assert_true(mst_cfg_uri_has_password("mongodb+srv://u:@h/"));
+    assert_false(mst_cfg_uri_has_password("mongodb://u@h:27017/?a=b:c@d"));
+    assert_false(mst_cfg_uri_has_password("mongodb://h:27017,i:27018"));
+    w.uri = "mongodb://u@h:1/";
+    assert_ok(mst_cfg_open(&w, &cfg, NULL, &err), &err);
+    mst_cfg_free(cfg);
+}
+
+static void a_password_comes_from_a_private_file_only(void **state)
+{
+    struct mst_cfg *cfg;
+    struct mst_err err = {0};
+    struct mst_secret s = {0};
+
+    (void)state;
+    assert_ok(load("set = { members = [\"a:1\"]; credentials = { view = { user = \"u\"; "
+                   "password_file = \"pw\"; }; }; };",
+                   &cfg, NULL, &err),
+              &err);
+    put("pw", "hunter2\nrest\n", 0600);
+    assert_ok(
+        mst_cfg_password(mst_cfg_cred(cfg, MST_CRED_VIEW), MST_CRED_VIEW, NULL, NULL, &s, &err),
+        &err);
+    assert_string_equal(s.p, "hunter2");
+    mst_secret_release(&s);
+    put("pw", "hunter2\n", 0644);
+    assert_rc(
+        mst_cfg_password(mst_cfg_cred(cfg, MST_CRED_VIEW), MST_CRED_VIEW, NULL, NULL, &s, &err),
+        MST_E_CONFIG, &err);
+    assert_non_null(strstr(err.msg, "chmod 600"));
+    mst_cfg_free(cfg);
+}
+
+static enum mst_rc by_command(const char *cmd, struct mst_secret *s, struct mst_err *err)
+{
+    char text[512];
+    struct mst_cfg *cfg;
+    enum mst_rc rc;
+
+    (void)snprintf(text, sizeof(text),
+                   "set = { members = [\"a:1\"]; credentials = { view = { user = \"u\"; "
+                   "password_command = %s; }; }; };",
+                   cmd);
+    assert_ok(load(text, &cfg, NULL, err), err);
+    rc = mst_cfg_password(mst_cfg_cred(cfg, MST_CRED_VIEW), MST_CRED_VIEW, NULL, NULL, s, err);
+    mst_cfg_free(cfg);
+    return rc;
+}
+
+static void a_password_comes_from_a_program_without_a_shell(void **state)
+{
+    struct mst_err err = {0};
+    struct mst_secret s = {0};
+
+    (void)state;
+    assert_ok(by_command("[\"printf\", \"%s\\n\", \"a $HOME b\"]", &s, &err), &err);
+    assert_string_equal(s.p, "a $HOME b");
+    mst_secret_release(&s);
+    assert_rc(by_command("[\"false\"]", &s, &err), MST_E_AUTH, &err);
+    assert_rc(by_command("[\"true\"]", &s, &err), MST_E_AUTH, &err);
+    assert_rc(by_command("[\"/nonexistent/x\"]", &s, &err), MST_E_CONFIG, &err);
+    assert_rc(by_command("[\"head\", \"-c\", \"200000\", \"/dev/zero\"]", &s, &err), MST_E_AUTH,
+              &err);
+}
+
+static enum mst_rc answer(void *arg, const char *what, struct mst_secret *s, struct mst_err *err)
+{
+    (void)arg;
+    (void)err;
+    assert_string_equal(what, "password of u (switch)");
+    mst_secret_set(s, "typed", 5);
+    return MST_OK;
+}
+
+static void a_prompt_is_asked_through_the_caller(void **state)
+{
+    const struct mst_cfg_cred k = {.set = true, .user = "u", .prompt = true};
+    struct mst_err err = {0};
+    struct mst_secret s = {0};
+
+    (void)state;
+    assert_ok(mst_cfg_password(&k, MST_CRED_SWITCH, answer, NULL, &s, &err), &err);
+    assert_string_equal(s.p, "typed");
+    mst_secret_release(&s);
+    assert_rc(mst_cfg_password(&k, MST_CRED_SWITCH, NULL, NULL, &s, &err), MST_E_AUTH, &err);
+    assert_non_null(strstr(err.msg, "password_file"));
+}
+
+int main(void)
+{
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        T(a_whole_file_is_read),
+        T(what_show_prints_can_be_read_again),
+        T(every_mistake_is_named_with_its_line),
+        T(all_mistakes_are_listed_at_once),
+        T(hostile_text_in_a_file_is_sanitised),
+        T(a_missing_file_and_an_empty_environment_say_what_to_do),
+        T(a_password_in_a_uri_is_refused),
+        T(a_password_comes_from_a_private_file_only),
+        T(a_password_comes_from_a_program_without_a_shell),
+        T(a_prompt_is_asked_through_the_caller),
+    };
+    return cmocka_run_group_tests_name("cfg", tests, NULL, NULL);
+}
