@@ -291,7 +291,7 @@ void mst_cfg_doc(struct mst_str *out)
 {
     mst_str_add(
         out, "# Configuration\n\n"
-             "Made from the option table by `muster config doc`; do not edit.\n\n"
+             "Made from the option table by `muster doc configuration`; do not edit.\n\n"
              "The file is found by `--config FILE`, `MUSTER_CONFIG`, `$MUSTER_DIR/muster.conf` or\n"
              "`$XDG_CONFIG_HOME/muster/muster.conf` (`~/.config` when unset), in this order. "
              "`--uri URI` or\n`MUSTER_URI` replaces the members, the set name, the user and TLS of "

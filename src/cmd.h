@@ -1,0 +1,58 @@
+/* cmd.h: what every command gets, and the table they stand in. */
+#ifndef CMD_CMD_H
+#define CMD_CMD_H
+
+#include <stdbool.h>
+
+#include "args.h"
+#include "base/err.h"
+#include "base/str.h"
+#include "cfg/cfg.h"
+#include "engine/engine.h"
+
+struct cmd;
+
+struct cmd_ctx {
+    const struct cmd *cmd;
+    struct args args;
+    struct mst_cfg *cfg; /* with CMD_CONFIG */
+    bool json, plain, color;
+    bool tty;        /* stdout is a terminal */
+    int exit_status; /* a command that was carried out may still say "not healthy" */
+};
+
+typedef enum mst_rc cmd_fn(struct cmd_ctx *c, struct mst_err *err);
+
+enum {
+    CMD_CONFIG = 1, /* the configuration is read before it runs */
+    CMD_HIDDEN = 2, /* not in the list */
+    CMD_JSON = 4,   /* knows --json */
+    CMD_PLAIN = 8   /* knows --plain */
+};
+
+struct cmd {
+    const char *name; /* one or two words */
+    cmd_fn *fn;
+    int (*raw)(int argc, char **argv); /* takes the rest of the command line as it is */
+    unsigned flags;
+    size_t min_operands, max_operands;
+    const char *operands; /* "BACKUP" */
+    const struct arg_spec *opts;
+    const char *summary;
+    const char *help; /* more lines, or NULL */
+};
+
+const struct cmd *cmd_table(size_t *n);
+
+/* Names of the commands' functions; one file of src each. */
+enum mst_rc cmd_config_check(struct cmd_ctx *c, struct mst_err *err);
+enum mst_rc cmd_config_show(struct cmd_ctx *c, struct mst_err *err);
+enum mst_rc cmd_doc(struct cmd_ctx *c, struct mst_err *err);
+
+/* Whole text to stdout; MST_E_IO when it cannot be written. */
+enum mst_rc cmd_out(const char *text, struct mst_err *err) MST_MUST_CHECK;
+/* First termination signal (SIGINT, SIGTERM, SIGHUP) or 0; cmd_signal_fd is readable then. */
+int cmd_signal(void);
+int cmd_signal_fd(void);
+
+#endif
