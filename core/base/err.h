@@ -13,6 +13,7 @@
 #define MST_BASE_ERR_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #define MST_MUST_CHECK __attribute__((warn_unused_result))
 

@@ -66,7 +66,7 @@ struct mst_conn_opts {
 struct mst_conn;
 
 /* err->detail of a failed open, beside the code. A refused server check (MST_E_PRECOND) has one of
- * the last five, a TLS failure (MST_E_TLS) one of the first; others are errno or server codes. */
+ * the last six, a TLS failure (MST_E_TLS) one of the first; others are errno or server codes. */
 enum {
     MST_CD_TLS_OTHER = 20001, /* handshake failed: not TLS, protocol, client certificate refused */
     MST_CD_TLS_CA,            /* the chain does not lead to the CA */
@@ -77,6 +77,7 @@ enum {
     MST_CD_WRONG_SET,
     MST_CD_NOT_REPLSET, /* standalone */
     MST_CD_MONGOS,
+    MST_CD_UNINIT,  /* a member without a configuration, or removed from it */
     MST_CD_PROTOCOL /* not the wire protocol, or malformed (MST_E_INTEGRITY) */
 };
 
