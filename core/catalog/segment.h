@@ -44,7 +44,6 @@ struct mst_extent {
 };
 
 struct mst_segw;
-/* level 0: the default. */
 enum mst_rc mst_segw_open(struct mst_store *store, const char *key, const struct mst_segment_id *id,
                           struct mst_segw **out, struct mst_err *err) MST_MUST_CHECK;
 /* One whole document, its length in its first four bytes (checked). */

@@ -16,6 +16,7 @@
 #include "conc/task.h"
 
 #define MST_KEY_MAX 512
+#define MST_STORE_WHERE_MAX 512
 
 struct mst_store;
 struct mst_store_put; /* an object being written */
@@ -54,7 +55,8 @@ enum mst_rc mst_store_read_all(struct mst_store *s, const char *key, size_t max,
                                struct mst_buf *out, struct mst_err *err) MST_MUST_CHECK;
 enum mst_rc mst_store_stat(struct mst_store *s, const char *key, uint64_t *bytes,
                            struct mst_err *err) MST_MUST_CHECK;
-/* Call fn for each object below prefix, in key order; fn returns false to stop. */
+/* Call fn for each object below prefix (a key that ends at a '/', or ""), in key order; fn returns
+ * false to stop. */
 enum mst_rc mst_store_list(struct mst_store *s, const char *prefix,
                            bool (*fn)(void *arg, const struct mst_store_item *item), void *arg,
                            struct mst_task *task, struct mst_err *err) MST_MUST_CHECK;
@@ -63,7 +65,8 @@ enum mst_rc mst_store_delete(struct mst_store *s, const char *key,
 /* Free and total bytes where the store knows; 0 unknown. */
 enum mst_rc mst_store_space(struct mst_store *s, uint64_t *free_bytes, uint64_t *total_bytes,
                             struct mst_err *err) MST_MUST_CHECK;
-/* No "..", no empty segment, no leading '/', no control bytes, at most MST_KEY_MAX - 1 bytes. */
+/* No segment that is empty or begins with '.', no leading or final '/', no control bytes, backslash
+ * or DEL, no segment over 200 bytes, at most MST_KEY_MAX - 1 bytes. */
 bool mst_store_key_ok(const char *key);
 
 #endif

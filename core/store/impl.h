@@ -1,0 +1,36 @@
+/* impl.h: what a kind of store provides. Only files of this module include it. */
+#ifndef MST_STORE_IMPL_H
+#define MST_STORE_IMPL_H
+
+#include "store/store.h"
+
+struct mst_store_ops {
+    void (*close)(struct mst_store *s);
+    enum mst_rc (*put_begin)(struct mst_store *s, const char *key, struct mst_store_put **out,
+                             struct mst_err *err);
+    enum mst_rc (*put_add)(struct mst_store_put *p, const void *data, size_t n,
+                           struct mst_err *err);
+    enum mst_rc (*put_finish)(struct mst_store_put *p, struct mst_err *err); /* consumes p */
+    void (*put_abort)(struct mst_store_put *p);                              /* consumes p */
+    enum mst_rc (*read)(struct mst_store *s, const char *key, uint64_t from, void *buf, size_t n,
+                        size_t *got, struct mst_err *err);
+    enum mst_rc (*stat)(struct mst_store *s, const char *key, uint64_t *bytes, struct mst_err *err);
+    enum mst_rc (*list)(struct mst_store *s, const char *prefix,
+                        bool (*fn)(void *arg, const struct mst_store_item *item), void *arg,
+                        struct mst_task *task, struct mst_err *err);
+    enum mst_rc (*remove)(struct mst_store *s, const char *key, struct mst_err *err);
+    enum mst_rc (*space)(struct mst_store *s, uint64_t *free_bytes, uint64_t *total_bytes,
+                         struct mst_err *err); /* optional */
+};
+
+struct mst_store { /* first member of every kind */
+    const struct mst_store_ops *ops;
+    char name[64];
+    char where[MST_STORE_WHERE_MAX];
+};
+
+struct mst_store_put { /* first member of every kind's put */
+    struct mst_store *store;
+};
+
+#endif

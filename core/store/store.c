@@ -1,0 +1,151 @@
+#include "store/store.h"
+
+#include "base/mem.h"
+#include "store/impl.h"
+
+#define SEGMENT_MAX 200U /* a file name of 255 bytes minus room for temporary names */
+
+bool mst_store_key_ok(const char *key)
+{
+    size_t seg = 0, len = 0;
+
+    for (const char *p = key; *p; p++, len++) {
+        const unsigned char c = (unsigned char)*p;
+
+        if (c < 0x20 || c == 0x7f || c == '\\') {
+            return false;
+        }
+        if (c == '/') {
+            if (seg == 0) {
+                return false;
+            }
+            seg = 0;
+            continue;
+        }
+        if ((seg == 0 && c == '.') || ++seg > SEGMENT_MAX) {
+            return false;
+        }
+    }
+    return seg > 0 && len < MST_KEY_MAX;
+}
+
+static enum mst_rc check(const char *key, struct mst_err *err)
+{
+    if (!mst_store_key_ok(key)) {
+        return mst_err_set(err, MST_E_USAGE, "'%.80s' is not a key of a store", key);
+    }
+    return MST_OK;
+}
+
+void mst_store_free(struct mst_store *s)
+{
+    if (s) {
+        s->ops->close(s);
+    }
+}
+
+const char *mst_store_name(const struct mst_store *s)
+{
+    return s->name;
+}
+
+const char *mst_store_where(const struct mst_store *s)
+{
+    return s->where;
+}
+
+enum mst_rc mst_store_put_begin(struct mst_store *s, const char *key, struct mst_store_put **out,
+                                struct mst_err *err)
+{
+    *out = NULL;
+    return check(key, err) == MST_OK ? s->ops->put_begin(s, key, out, err) : err->rc;
+}
+
+enum mst_rc mst_store_put_add(struct mst_store_put *p, const void *data, size_t n,
+                              struct mst_err *err)
+{
+    return p->store->ops->put_add(p, data, n, err);
+}
+
+enum mst_rc mst_store_put_finish_take(struct mst_store_put *p, struct mst_err *err)
+{
+    return p->store->ops->put_finish(p, err);
+}
+
+void mst_store_put_abort_take(struct mst_store_put *p)
+{
+    if (p) {
+        p->store->ops->put_abort(p);
+    }
+}
+
+enum mst_rc mst_store_put_all(struct mst_store *s, const char *key, const void *data, size_t n,
+                              struct mst_err *err)
+{
+    struct mst_store_put *p;
+
+    if (mst_store_put_begin(s, key, &p, err) != MST_OK) {
+        return err->rc;
+    }
+    if (n && mst_store_put_add(p, data, n, err) != MST_OK) {
+        mst_store_put_abort_take(p);
+        return err->rc;
+    }
+    return mst_store_put_finish_take(p, err);
+}
+
+enum mst_rc mst_store_read(struct mst_store *s, const char *key, uint64_t from, void *buf, size_t n,
+                           size_t *got, struct mst_err *err)
+{
+    *got = 0;
+    return check(key, err) == MST_OK ? s->ops->read(s, key, from, buf, n, got, err) : err->rc;
+}
+
+enum mst_rc mst_store_read_all(struct mst_store *s, const char *key, size_t max,
+                               struct mst_buf *out, struct mst_err *err)
+{
+    for (;;) {
+        const size_t room = max - out->len + 1 < 65536 ? max - out->len + 1 : 65536;
+        size_t got;
+
+        if (mst_store_read(s, key, out->len, mst_buf_room(out, room), room, &got, err) != MST_OK) {
+            return err->rc;
+        }
+        out->len += got;
+        if (out->len > max) {
+            return mst_err_set(err, MST_E_LIMIT, "%s is larger than %zu bytes", key, max);
+        }
+        if (got < room) {
+            return MST_OK;
+        }
+    }
+}
+
+enum mst_rc mst_store_stat(struct mst_store *s, const char *key, uint64_t *bytes,
+                           struct mst_err *err)
+{
+    *bytes = 0;
+    return check(key, err) == MST_OK ? s->ops->stat(s, key, bytes, err) : err->rc;
+}
+
+enum mst_rc mst_store_list(struct mst_store *s, const char *prefix,
+                           bool (*fn)(void *arg, const struct mst_store_item *item), void *arg,
+                           struct mst_task *task, struct mst_err *err)
+{
+    if (*prefix && check(prefix, err) != MST_OK) {
+        return err->rc;
+    }
+    return s->ops->list(s, prefix, fn, arg, task, err);
+}
+
+enum mst_rc mst_store_delete(struct mst_store *s, const char *key, struct mst_err *err)
+{
+    return check(key, err) == MST_OK ? s->ops->remove(s, key, err) : err->rc;
+}
+
+enum mst_rc mst_store_space(struct mst_store *s, uint64_t *free_bytes, uint64_t *total_bytes,
+                            struct mst_err *err)
+{
+    *free_bytes = *total_bytes = 0;
+    return s->ops->space ? s->ops->space(s, free_bytes, total_bytes, err) : MST_OK;
+}
