@@ -48,6 +48,9 @@ enum mst_rc mst_catalog_clean(const struct mst_catalog *c, const char *id, struc
  * "2026-11-22T22-30-00Z-full". Pure. MST_E_LIMIT when no later time can be written. */
 enum mst_rc mst_catalog_new_id(int64_t now_wall_ms, const char *newest, const char *kind,
                                char out[MST_ID_MAX], struct mst_err *err) MST_MUST_CHECK;
+/* The newest id that was ever used here, whatever became of it; "" when none. */
+enum mst_rc mst_catalog_newest(const struct mst_catalog *c, struct mst_task *task,
+                               char out[MST_ID_MAX], struct mst_err *err) MST_MUST_CHECK;
 /* Is it an id, and when was it started? Pure. */
 bool mst_catalog_id_ok(const char *id, int64_t *wall_ms, char kind[16]);
 

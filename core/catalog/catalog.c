@@ -1,0 +1,257 @@
+#include "catalog/catalog.h"
+
+#include <limits.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "base/text.h"
+
+/* --- names ------------------------------------------------------------------------------------ */
+
+const char *mst_backup_state_word(enum mst_backup_state s)
+{
+    static const char *const words[] = {"COMPLETE", "PARTIAL", "INCOMPLETE",
+                                        "DAMAGED",  "NEWER",   "FOREIGN"};
+
+    return (unsigned)s < MST_COUNT(words) ? words[s] : "?";
+}
+
+static void add_encoded(char *out, size_t size, const char *name)
+{
+    static const char digits[] = "0123456789ABCDEF";
+    size_t at = strlen(out);
+
+    for (const char *p = name; *p && at + 4 < size; p++) {
+        const unsigned char c = (unsigned char)*p;
+        const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+                           (c >= '0' && c <= '9') || c == '-' || c == '_' ||
+                           (c == '.' && p != name);
+
+        if (plain) {
+            out[at++] = (char)c;
+        } else {
+            out[at++] = '%';
+            out[at++] = digits[c >> 4];
+            out[at++] = digits[c & 15];
+        }
+    }
+    out[at] = '\0';
+}
+
+enum mst_rc mst_catalog_init(struct mst_catalog *c, struct mst_store *store, const char *prefix,
+                             const char *set, struct mst_err *err)
+{
+    memset(c, 0, sizeof(*c));
+    c->store = store;
+    if (*prefix && (!mst_store_key_ok(prefix) || strlen(prefix) > 100)) {
+        return mst_err_set(err, MST_E_CONFIG,
+                           "the prefix '%.60s' of store %s is not a key: no leading or final '/', "
+                           "no part that begins with '.', at most 100 bytes",
+                           prefix, mst_store_name(store));
+    }
+    if (!*set || strlen(set) >= sizeof(c->set) || strlen(set) > 64) {
+        return mst_err_set(err, MST_E_CONFIG, "'%.60s' cannot be the name of a replica set", set);
+    }
+    (void)mst_copy(c->set, sizeof(c->set), set);
+    if (*prefix) {
+        (void)snprintf(c->base, sizeof(c->base), "%s/", prefix);
+    }
+    add_encoded(c->base, sizeof(c->base), set);
+    if (!mst_store_key_ok(c->base)) {
+        return mst_err_set(err, MST_E_CONFIG, "'%s' cannot be the name of a replica set", set);
+    }
+    return MST_OK;
+}
+
+void mst_catalog_key(const struct mst_catalog *c, const char *id, const char *attempt,
+                     const char *name, char out[MST_KEY_MAX])
+{
+    (void)snprintf(out, MST_KEY_MAX, "%s/backups/%s%s%s%s%s", c->base, id, *attempt ? "/" : "",
+                   attempt, *name ? "/" : "", name);
+}
+
+bool mst_catalog_id_ok(const char *id, int64_t *wall_ms, char kind[16])
+{
+    static const char *const kinds[] = {"full", "incr", "diff"};
+    char iso[MST_TIME_MAX], back[MST_TIME_MAX];
+    int64_t ms;
+
+    if (strlen(id) != 25 || id[20] != '-' || id[13] != '-' || id[16] != '-') {
+        return false;
+    }
+    memcpy(iso, id, 20);
+    iso[13] = iso[16] = ':';
+    iso[20] = '\0';
+    ms = mst_time_parse(iso);
+    if (ms < 0 || strcmp(mst_time_iso(ms, back), iso) != 0) {
+        return false;
+    }
+    for (size_t i = 0; i < MST_COUNT(kinds); i++) {
+        if (strcmp(id + 21, kinds[i]) == 0) {
+            if (wall_ms) {
+                *wall_ms = ms;
+            }
+            if (kind) {
+                (void)mst_copy(kind, 16, kinds[i]);
+            }
+            return true;
+        }
+    }
+    return false;
+}
+
+enum mst_rc mst_catalog_new_id(int64_t now_wall_ms, const char *newest, const char *kind,
+                               char out[MST_ID_MAX], struct mst_err *err)
+{
+    int64_t last;
+    char iso[MST_TIME_MAX];
+
+    if (now_wall_ms < 0) {
+        now_wall_ms = 0;
+    }
+    if (*newest && mst_catalog_id_ok(newest, &last, NULL) && now_wall_ms / 1000 <= last / 1000) {
+        now_wall_ms = last + 1000; /* the clock went back, or a second one in this second */
+    }
+    (void)mst_time_iso(now_wall_ms, iso);
+    iso[13] = iso[16] = '-';
+    (void)snprintf(out, MST_ID_MAX, "%s-%s", iso, kind);
+    if (!mst_catalog_id_ok(out, NULL, NULL)) {
+        return mst_err_set(
+            err, MST_E_LIMIT,
+            "no backup id is later than %s: the clock that made it was wrong; remove "
+            "that backup",
+            newest);
+    }
+    return MST_OK;
+}
+
+struct newest {
+    size_t skip;
+    char id[MST_ID_MAX];
+    int64_t ms;
+};
+
+static bool see_newest(void *arg, const struct mst_store_item *item)
+{
+    struct newest *n = arg;
+    const char *id = item->key + n->skip;
+    const char *slash = strchr(id, '/');
+    char name[MST_ID_MAX];
+    int64_t ms;
+
+    if (slash && (size_t)(slash - id) < sizeof(name)) {
+        memcpy(name, id, (size_t)(slash - id));
+        name[slash - id] = '\0';
+        if (mst_catalog_id_ok(name, &ms, NULL) && (!*n->id || ms > n->ms)) {
+            n->ms = ms;
+            (void)mst_copy(n->id, sizeof(n->id), name);
+        }
+    }
+    return true;
+}
+
+enum mst_rc mst_catalog_newest(const struct mst_catalog *c, struct mst_task *task,
+                               char out[MST_ID_MAX], struct mst_err *err)
+{
+    struct newest n = {0};
+    char prefix[MST_KEY_MAX];
+
+    (void)snprintf(prefix, sizeof(prefix), "%s/backups", c->base);
+    n.skip = strlen(prefix) + 1;
+    if (mst_store_list(c->store, prefix, see_newest, &n, task, err) != MST_OK) {
+        return err->rc;
+    }
+    (void)mst_copy(out, MST_ID_MAX, n.id);
+    return MST_OK;
+}
+
+/* --- small objects ---------------------------------------------------------------------------- */
+
+enum mst_rc mst_catalog_mark(const struct mst_catalog *c, const struct mst_mark *m,
+                             struct mst_err *err)
+{
+    struct mst_str s = {0};
+    char key[MST_KEY_MAX], name[64], iso[MST_TIME_MAX];
+    int64_t ms = m->wall_ms;
+    enum mst_rc rc;
+
+    mst_mark_put(m, &s);
+    do { /* create-only: a name that is taken is passed over by a millisecond */
+        (void)mst_time_iso_ms(ms++, iso);
+        iso[13] = iso[16] = '-';
+        (void)snprintf(name, sizeof(name), "marks/%s-%s", iso,
+                       m->kind == MST_MARK_VERIFIED ? "verified" : "other");
+        mst_catalog_key(c, m->id, "", name, key);
+        rc = mst_store_put_all(c->store, key, s.p, s.len, err);
+    } while (rc == MST_E_EXISTS && ms - m->wall_ms < 100);
+    mst_str_release(&s);
+    return rc;
+}
+
+/* --- removal ---------------------------------------------------------------------------------- */
+
+struct keys {
+    char (*v)[MST_KEY_MAX];
+    size_t n, cap;
+    const char *keep; /* prefixes that stay; NULL none */
+    const char *keep2, *keep3;
+};
+
+static bool collect(void *arg, const struct mst_store_item *item)
+{
+    struct keys *k = arg;
+
+    if ((k->keep && strncmp(item->key, k->keep, strlen(k->keep)) == 0) ||
+        (k->keep2 && strcmp(item->key, k->keep2) == 0) ||
+        (k->keep3 && strncmp(item->key, k->keep3, strlen(k->keep3)) == 0)) {
+        return true;
+    }
+    mst_grow((void **)&k->v, &k->cap, k->n + 1, sizeof(*k->v));
+    (void)mst_copy(k->v[k->n++], MST_KEY_MAX, item->key);
+    return k->n < MST_MANIFEST_OBJECTS_MAX;
+}
+
+enum mst_rc mst_catalog_clean(const struct mst_catalog *c, const char *id, struct mst_task *task,
+                              uint64_t *removed, struct mst_err *err)
+{
+    char root[MST_KEY_MAX], commit_key[MST_KEY_MAX], marks[MST_KEY_MAX], alive[MST_KEY_MAX] = "";
+    struct mst_buf b = {0};
+    struct mst_commit commit;
+    struct keys keys = {0};
+    enum mst_rc rc;
+
+    *removed = 0;
+    if (!mst_catalog_id_ok(id, NULL, NULL)) {
+        return mst_err_set(err, MST_E_USAGE, "'%.60s' is not a backup of muster: not touched", id);
+    }
+    mst_catalog_key(c, id, "", "", root);
+    mst_catalog_key(c, id, "", "COMMIT", commit_key);
+    mst_catalog_key(c, id, "", "marks/", marks);
+    rc = mst_store_read_all(c->store, commit_key, MST_HEADER_MAX, &b, err);
+    if (rc == MST_OK) {
+        /* Whatever COMMIT cannot be read does not say what is alive: nothing is removed then. */
+        rc = mst_commit_get((const char *)b.p, b.len, &commit, err);
+        if (rc == MST_OK) {
+            mst_catalog_key(c, id, commit.attempt, "", alive);
+            (void)snprintf(alive + strlen(alive), 2, "/");
+            keys.keep = alive;
+            keys.keep2 = commit_key;
+            keys.keep3 = marks;
+        }
+    } else if (rc == MST_E_NOTFOUND) {
+        rc = MST_OK;
+    }
+    mst_buf_release(&b);
+    if (rc == MST_OK) {
+        rc = mst_store_list(c->store, root, collect, &keys, task, err);
+    }
+    for (size_t i = 0; rc == MST_OK && i < keys.n; i++) {
+        rc = mst_task_check(task, err);
+        if (rc == MST_OK) {
+            rc = mst_store_delete(c->store, keys.v[i], err);
+        }
+        *removed += rc == MST_OK;
+    }
+    free(keys.v);
+    return rc;
+}
