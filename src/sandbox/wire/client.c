@@ -242,7 +242,7 @@ enum mst_rc sbx_client_query(struct sbx_client *c, const char *db, const bson_t 
                              struct mst_err *err)
 {
     struct mst_buf b = {0};
-    char ns[SBX_NS_MAX];
+    char ns[SBX_FRAME_NS_MAX];
     const int32_t id = c->next_id++;
 
     bson_init(reply);

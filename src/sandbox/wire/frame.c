@@ -145,7 +145,7 @@ static enum mst_rc parse_query(const uint8_t *p, const uint8_t *end, struct sbx_
     out->flags = mst_le32(p);
     p += 4;
     const uint8_t *nul = memchr(p, 0, (size_t)(end - p));
-    if (nul == NULL || nul - p > SBX_NS_MAX || end - nul < 1 + 8) {
+    if (nul == NULL || nul - p > SBX_FRAME_NS_MAX || end - nul < 1 + 8) {
         return mst_err_set(err, MST_E_INTEGRITY, "a query with a broken namespace");
     }
     (void)mst_copy(out->ns, sizeof out->ns, (const char *)p);

@@ -19,7 +19,7 @@
 #define SBX_FRAME_MAX 48000000
 #define SBX_DOC_MAX (16 * 1024 * 1024)
 #define SBX_DOC_ROOM (SBX_DOC_MAX + 16 * 1024) /* commands and replies may be a little larger */
-#define SBX_NS_MAX 255
+#define SBX_FRAME_NS_MAX 255
 
 enum sbx_opcode {
     SBX_OP_REPLY = 1,
@@ -32,10 +32,10 @@ enum { SBX_QUERY_SECONDARY_OK = 4 };
 
 struct sbx_frame {
     int32_t id, response_to;
-    int32_t opcode;          /* MSG, QUERY or REPLY */
-    uint32_t flags;          /* of OP_MSG, OP_QUERY or OP_REPLY */
-    char ns[SBX_NS_MAX + 1]; /* of OP_QUERY, else "" */
-    bson_t body;             /* the command or reply; owned */
+    int32_t opcode;                /* MSG, QUERY or REPLY */
+    uint32_t flags;                /* of OP_MSG, OP_QUERY or OP_REPLY */
+    char ns[SBX_FRAME_NS_MAX + 1]; /* of OP_QUERY, else "" */
+    bson_t body;                   /* the command or reply; owned */
     bool has_body;
 };
 

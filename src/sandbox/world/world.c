@@ -2,6 +2,7 @@
 
 #include <inttypes.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "base/mem.h"
 
@@ -81,6 +82,17 @@ void sbx_changed(struct sbx_world *w)
     mst_cond_broadcast(&w->changed);
 }
 
+void sbx_conns_close(struct sbx_member *m)
+{
+    for (struct sbx_conn *c = m->w->conns; c != NULL; c = c->next) {
+        if (c->m == m) {
+            c->dead = true;
+            (void)shutdown(c->fd, SHUT_RDWR);
+        }
+    }
+    sbx_changed(m->w);
+}
+
 bool sbx_linked(const struct sbx_world *w, size_t a, size_t b)
 {
     const struct sbx_member *x = &w->members[a], *y = &w->members[b];
@@ -146,6 +158,16 @@ void sbx_append_optime(bson_t *b, const char *key, struct mst_optime op)
     bson_append_document_begin(b, key, -1, &sub);
     sbx_append_ts(&sub, "ts", op.ts);
     BSON_APPEND_INT64(&sub, "t", op.term);
+    bson_append_document_end(b, &sub);
+}
+
+void sbx_append_topology_version(const struct sbx_member *m, bson_t *b)
+{
+    bson_t sub;
+
+    bson_append_document_begin(b, "topologyVersion", -1, &sub);
+    BSON_APPEND_OID(&sub, "processId", &m->process);
+    BSON_APPEND_INT64(&sub, "counter", m->topology);
     bson_append_document_end(b, &sub);
 }
 

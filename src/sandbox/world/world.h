@@ -108,6 +108,7 @@ struct sbx_opinion {
     int64_t next_ask_mono; /* our next heartbeat to it */
     bool asking;           /* a heartbeat is on its way ... */
     int64_t asked_mono;    /* ... since */
+    int64_t failed_mono;   /* when a heartbeat last failed */
 };
 
 struct sbx_vote { /* electionParticipantMetrics */
@@ -118,6 +119,7 @@ struct sbx_vote { /* electionParticipantMetrics */
     char reason[160];
     struct mst_optime last_applied, max_applied;
     double priority;
+    int64_t new_term_ms, applied_ms; /* utc of the new term's first entry; 0: not seen */
 };
 struct sbx_candidacy { /* electionCandidateMetrics */
     bool any;
@@ -129,13 +131,25 @@ struct sbx_candidacy { /* electionCandidateMetrics */
     int64_t timeout_ms;
     int prior_primary; /* _id, -1 none */
     int64_t catch_up_ops;
-    int64_t new_term_ms, majority_ms;
+    int64_t new_term_ms, majority_ms; /* utc; 0: not yet */
+};
+enum sbx_run_phase { SBX_RUN_NONE, SBX_RUN_DRY, SBX_RUN_REAL };
+struct sbx_run { /* an election this member runs in */
+    enum sbx_run_phase phase;
+    int64_t due_mono; /* its votes are in */
+    int64_t term;     /* it runs in */
+    const char *reason;
+    int prior_primary; /* _id of who handed over, -1 nobody */
 };
 struct sbx_election_counts { /* serverStatus.electionMetrics */
     int64_t step_up_called, step_up_ok, timeout_called, timeout_ok, freeze_called, freeze_ok;
     int64_t step_downs_by_term, catch_ups, catch_ups_ok, catch_ups_current, catch_ups_timed_out;
 };
 
+struct sbx_cmd_count { /* serverStatus.metrics.commands */
+    const char *name;
+    int64_t total, failed;
+};
 struct sbx_counters {
     int64_t insert, query, update, del, getmore, command; /* opcounters */
     int64_t r_insert, r_update, r_del, r_command;         /* opcountersRepl */
@@ -180,9 +194,17 @@ struct sbx_member {
     int64_t no_stand_until;    /* mono: freeze or penalty */
     int64_t state_due_mono;    /* STARTUP2, RECOVERING, ... end here */
     int64_t vote_term;         /* newest term it voted in */
+    bool initial_sync;         /* has no data yet */
+    bool too_stale;            /* its sync source no longer has what comes next */
+    bool handed;               /* this step-down has handed over */
     int64_t primary_since_mono;
     int64_t catch_up_due_mono; /* primary in catch-up: gives up then; 0 none */
-    struct mst_optime catch_up_target;
+    bool draining;             /* primary, not writable yet */
+    struct mst_optime catch_up_from;
+    int64_t catch_up_ops;
+    struct mst_optime noop_seen;
+    int64_t liveness_mono; /* when it last heard from a primary that had nothing new */
+    int hold_horizon;      /* readers at older timestamps: the data's history stays */
     struct mst_ts election_time;
     struct mst_optime first_op_of_term;
     bson_oid_t election_id;
@@ -190,10 +212,14 @@ struct sbx_member {
     /* primary only: what the others reported (replSetUpdatePosition) */
     struct sbx_pos reported[SBX_MEMBERS_MAX];
     int64_t reported_mono[SBX_MEMBERS_MAX];
+    bool lost[SBX_MEMBERS_MAX]; /* nothing heard for an election timeout */
+    struct sbx_run run;
     struct sbx_vote vote;
     struct sbx_candidacy candidacy;
     struct sbx_election_counts elections;
     struct sbx_counters counters;
+    struct sbx_cmd_count *cmd_counts; /* served commands, in table order */
+    size_t n_cmd_counts;
     int64_t next_noop_mono;
     void *sess; /* owned by sess */
 };
@@ -210,14 +236,14 @@ struct sbx_world {
     bool cut[SBX_MEMBERS_MAX][SBX_MEMBERS_MAX]; /* partition between two members */
     int fast;                                   /* 10 with --fast, else 1 */
     bool stopping;
-    uint64_t random; /* state of sbx_random */
-    int64_t next_conn_id;
+    uint64_t random;       /* state of sbx_random */
     int64_t max_txn_bytes; /* of one applyOps entry; 0: the server's 16 MiB */
     size_t oplog_bytes;
     void *auth; /* users, refusals: owned by auth */
     void *tls;  /* owned by server/tls */
     struct sbx_server_state *server;
     struct sbx_conn *conns; /* all open ones */
+    int64_t due_mono;       /* the set's timer looks again then */
 };
 
 /* The stream below a connection: plain or TLS. Called without the lock, by one thread at a time for
@@ -284,7 +310,7 @@ enum {
     SBX_CMD_ADMIN = 8,      /* only on db admin */
     SBX_CMD_NO_OPTIME = 16, /* the answer carries neither operationTime nor $clusterTime */
     SBX_CMD_TXN = 32,       /* allowed inside a transaction */
-    SBX_CMD_ARBITER = 64    /* an arbiter serves it too */
+    SBX_CMD_HANDSHAKE = 64  /* also as OP_QUERY */
 };
 struct sbx_cmd {
     const char *name;
@@ -314,6 +340,7 @@ uint64_t sbx_random(struct sbx_world *w);
 void sbx_lock(struct sbx_world *w);
 void sbx_unlock(struct sbx_world *w);
 void sbx_changed(struct sbx_world *w);
+void sbx_conns_close(struct sbx_member *m); /* every connection of m ends */
 bool sbx_linked(const struct sbx_world *w, size_t a,
                 size_t b); /* not cut, both alive, not frozen */
 struct sbx_member *sbx_member_by_name(struct sbx_world *w,
@@ -327,6 +354,7 @@ void sbx_see_cluster_time(struct sbx_member *m, struct mst_ts ts);
 
 void sbx_append_optime(bson_t *b, const char *key, struct mst_optime op);
 void sbx_append_ts(bson_t *b, const char *key, struct mst_ts ts);
+void sbx_append_topology_version(const struct sbx_member *m, bson_t *b);
 void sbx_append_cluster_time(bson_t *b, struct mst_ts ts);
 
 #endif

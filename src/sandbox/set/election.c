@@ -1,0 +1,339 @@
+/* election.c: who stands, who votes for whom, and what a new term does to the others. */
+#include <inttypes.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "set/internal.h"
+#include "world/hooks.h"
+
+#define ROUND_TRIP_MS 4 /* until a round of votes is in */
+
+void sbx_set_state(struct sbx_member *m, enum sbx_state state)
+{
+    if (m->state == state) {
+        return;
+    }
+    m->state = state;
+    m->topology++;
+    sbx_hooks_stepped(m);
+    sbx_changed(m->w);
+}
+
+static bool votes(const struct sbx_member *m)
+{
+    return m->has_config && sbx_member_cfg(m)->votes > 0;
+}
+
+int sbx_voters_up(const struct sbx_member *m)
+{
+    int n = 0;
+
+    for (size_t i = 0; i < m->w->config.n; i++) {
+        const bool up = i == m->index || (m->of[i].up && m->of[i].config_version >= 0);
+        n += up && m->w->config.members[i].votes > 0;
+    }
+    return n;
+}
+
+void sbx_election_restart_timer(struct sbx_member *m)
+{
+    const int64_t base = m->w->config.election_timeout_ms;
+    const int64_t jitter = base * 15 / 100;
+
+    if (!m->has_config || m->state != SBX_SECONDARY || sbx_member_cfg(m)->priority <= 0) {
+        m->election_due_mono = 0;
+        return;
+    }
+    m->election_due_mono =
+        sbx_mono(m->w) + base + (int64_t)(sbx_random(m->w) % (uint64_t)(jitter + 1));
+    sbx_due(m->w, m->election_due_mono);
+}
+
+bool sbx_standing(const struct sbx_member *m)
+{
+    return m->run.phase != SBX_RUN_NONE;
+}
+
+static void give_up(struct sbx_member *m)
+{
+    m->run.phase = SBX_RUN_NONE;
+    sbx_election_restart_timer(m);
+    sbx_changed(m->w);
+}
+
+void sbx_become_secondary(struct sbx_member *m)
+{
+    m->writable = false;
+    m->stepping_down = false;
+    m->catch_up_due_mono = 0;
+    m->draining = false;
+    m->sync_source = -1;
+    m->info[0] = '\0';
+    sbx_set_state(m, SBX_SECONDARY);
+    sbx_election_restart_timer(m);
+}
+
+void sbx_see_term(struct sbx_member *m, int64_t term)
+{
+    if (!m->has_config || term <= m->term) {
+        return;
+    }
+    m->term = term;
+    if (m->run.phase != SBX_RUN_NONE) {
+        give_up(m);
+    }
+    if (m->state == SBX_PRIMARY) {
+        m->elections.step_downs_by_term++;
+        sbx_become_secondary(m);
+    }
+    sbx_changed(m->w);
+}
+
+static struct mst_optime newest_known(const struct sbx_member *m)
+{
+    struct mst_optime best = m->applied.op;
+
+    for (size_t i = 0; i < m->w->config.n; i++) {
+        if (i != m->index && m->of[i].up && mst_optime_cmp(m->of[i].applied.op, best) > 0) {
+            best = m->of[i].applied.op;
+        }
+    }
+    return best;
+}
+
+static bool healthy_better_primary(const struct sbx_member *v, const struct sbx_member *cand)
+{
+    for (size_t i = 0; i < v->w->config.n; i++) {
+        if (i != cand->index && i != v->index && v->of[i].up && v->of[i].state == SBX_PRIMARY &&
+            v->w->config.members[i].priority >= sbx_member_cfg(cand)->priority) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool say_no(char *why, size_t n, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+static bool say_no(char *why, size_t n, const char *fmt, ...)
+{
+    va_list ap;
+
+    va_start(ap, fmt);
+    (void)vsnprintf(why, n, fmt, ap);
+    va_end(ap);
+    return false;
+}
+
+/* The server's rules for one vote; why is left empty for a yes. */
+static bool would_vote(const struct sbx_member *v, const struct sbx_member *cand, int64_t term,
+                       bool dry, char *why, size_t n)
+{
+    why[0] = '\0';
+    if (term < v->term) {
+        return say_no(why, n, "candidate's term (%" PRId64 ") is lower than mine (%" PRId64 ")",
+                      term, v->term);
+    }
+    if (mst_optime_cmp(cand->applied.op, v->applied.op) < 0) {
+        return say_no(why, n,
+                      "candidate's data is staler than mine. candidate's last applied OpTime: "
+                      "{ ts: Timestamp(%u, %u), t: %" PRId64 " }, my last applied OpTime: "
+                      "{ ts: Timestamp(%u, %u), t: %" PRId64 " }",
+                      cand->applied.op.ts.t, cand->applied.op.ts.i, cand->applied.op.term,
+                      v->applied.op.ts.t, v->applied.op.ts.i, v->applied.op.term);
+    }
+    if (!dry && v->vote_term >= term) {
+        return say_no(why, n, "already voted for another candidate this term (%" PRId64 ")", term);
+    }
+    if (sbx_member_cfg(v)->arbiter && healthy_better_primary(v, cand)) {
+        return say_no(why, n, "can see a healthy primary of equal or greater priority");
+    }
+    return true;
+}
+
+static void note_vote(struct sbx_member *v, const struct sbx_member *cand, int64_t term, bool yes,
+                      const char *why)
+{
+    v->vote = (struct sbx_vote){
+        .any = true,
+        .voted = yes,
+        .term = term,
+        .date_ms = sbx_utc(v->w),
+        .candidate = sbx_member_cfg(cand)->id,
+        .last_applied = sbx_member_cfg(v)->arbiter ? SBX_NO_OPTIME : v->applied.op,
+        .max_applied = newest_known(v),
+        .priority = sbx_member_cfg(v)->priority,
+    };
+    (void)mst_copy(v->vote.reason, sizeof v->vote.reason, why);
+}
+
+/* One round: how many votes, the candidate's own among them. */
+static int collect(struct sbx_member *m, int64_t term, bool dry)
+{
+    int n = votes(m);
+
+    for (size_t i = 0; i < m->w->config.n; i++) {
+        struct sbx_member *v = &m->w->members[i];
+        char why[256];
+        if (i == m->index || !votes(v) || !sbx_linked(m->w, m->index, i)) {
+            continue;
+        }
+        if (!dry) {
+            sbx_see_term(v, term);
+        }
+        const bool yes = would_vote(v, m, term, dry, why, sizeof why);
+        if (!dry && v->term == term) {
+            note_vote(v, m, term, yes, why);
+            if (yes) {
+                v->vote_term = term;
+                sbx_election_restart_timer(v);
+            }
+        }
+        n += yes;
+        if (v->term > term) {
+            sbx_see_term(m, v->term);
+        }
+    }
+    return n;
+}
+
+static void start_real(struct sbx_member *m, int64_t now)
+{
+    const struct sbx_config *c = &m->w->config;
+    int prior = -1;
+
+    for (size_t i = 0; i < c->n; i++) {
+        if (m->of[i].up && m->of[i].state == SBX_PRIMARY && i != m->index) {
+            prior = c->members[i].id;
+        }
+    }
+    m->term++;
+    m->vote_term = m->term;
+    m->run.phase = SBX_RUN_REAL;
+    m->run.term = m->term;
+    m->run.due_mono = now + ROUND_TRIP_MS;
+    m->candidacy = (struct sbx_candidacy){
+        .any = true,
+        .reason = m->run.reason,
+        .date_ms = sbx_utc(m->w),
+        .term = m->term,
+        .committed = m->committed.op,
+        .seen = newest_known(m),
+        .votes_needed = sbx_vote_majority(c),
+        .priority = sbx_member_cfg(m)->priority,
+        .timeout_ms = c->election_timeout_ms,
+        .prior_primary = m->run.prior_primary >= 0 ? m->run.prior_primary : prior,
+        .catch_up_ops = -1,
+    };
+    sbx_due(m->w, m->run.due_mono);
+    sbx_changed(m->w);
+}
+
+static void run_on(struct sbx_member *m, int64_t now)
+{
+    const int need = sbx_vote_majority(&m->w->config);
+    const int64_t term = m->run.term;
+
+    if (now < m->run.due_mono) {
+        sbx_due(m->w, m->run.due_mono);
+        return;
+    }
+    if (m->run.phase == SBX_RUN_DRY) {
+        const int n = collect(m, term, true);
+        if (m->run.phase == SBX_RUN_DRY && n >= need) {
+            start_real(m, now);
+        } else if (m->run.phase == SBX_RUN_DRY) {
+            give_up(m);
+        }
+        return;
+    }
+    const int n = collect(m, term, false);
+    if (m->run.phase != SBX_RUN_REAL) {
+        return; /* a newer term was met */
+    }
+    if (n >= need) {
+        m->run.phase = SBX_RUN_NONE;
+        sbx_win(m);
+    } else {
+        m->candidacy.any = false;
+        give_up(m);
+    }
+}
+
+static bool electable(const struct sbx_member *m)
+{
+    return m->has_config && m->state == SBX_SECONDARY && sbx_member_cfg(m)->priority > 0 &&
+           sbx_mono(m->w) >= m->no_stand_until && m->applied.op.term >= -1 &&
+           !mst_ts_zero(m->applied.op.ts) && sbx_voters_up(m) >= sbx_vote_majority(&m->w->config);
+}
+
+bool sbx_stand(struct sbx_member *m, const char *reason, bool skip_dry_run)
+{
+    const int64_t now = sbx_mono(m->w);
+
+    if (!electable(m) || m->run.phase != SBX_RUN_NONE) {
+        return false;
+    }
+    m->run = (struct sbx_run){.reason = reason, .term = m->term, .prior_primary = -1};
+    if (skip_dry_run) {
+        start_real(m, now);
+    } else {
+        m->run.phase = SBX_RUN_DRY;
+        m->run.due_mono = now + ROUND_TRIP_MS;
+        sbx_due(m->w, m->run.due_mono);
+    }
+    return true;
+}
+
+/* A primary that has not heard of a majority for an election timeout gives up. */
+static void watch_majority(struct sbx_member *m, int64_t now)
+{
+    const struct sbx_config *c = &m->w->config;
+    int up = votes(m);
+
+    for (size_t i = 0; i < c->n; i++) {
+        if (i == m->index) {
+            continue;
+        }
+        const int64_t until = m->reported_mono[i] + c->election_timeout_ms;
+        if (now >= until && !m->lost[i]) {
+            m->lost[i] = true;
+            if (m->of[i].up) {
+                sbx_opinion_reset(&m->of[i]);
+                sbx_changed(m->w);
+            }
+        } else if (now < until) {
+            sbx_due(m->w, until);
+        }
+        up += !m->lost[i] && c->members[i].votes > 0;
+    }
+    if (up < sbx_vote_majority(c)) {
+        sbx_become_secondary(m);
+    }
+}
+
+void sbx_election_tick(struct sbx_member *m, int64_t now)
+{
+    if (m->state == SBX_PRIMARY) {
+        watch_majority(m, now);
+        return;
+    }
+    if (m->run.phase != SBX_RUN_NONE) {
+        run_on(m, now);
+        return;
+    }
+    if (m->election_due_mono == 0 || m->state != SBX_SECONDARY) {
+        return;
+    }
+    if (now < m->election_due_mono) {
+        sbx_due(m->w, m->election_due_mono);
+        return;
+    }
+    if (electable(m)) {
+        m->elections.timeout_called++;
+    }
+    if (!sbx_stand(m, "electionTimeout", false)) {
+        sbx_election_restart_timer(m);
+    } else {
+        m->election_due_mono = 0;
+    }
+}

@@ -1,0 +1,74 @@
+/* set.h: how the members of the simulated set behave: heartbeats, elections, replication, waits.
+ *
+ * Everything runs with the world's lock held. One timer thread calls sbx_set_tick; commands and the
+ * control verbs call the rest.
+ */
+#ifndef SBX_SET_SET_H
+#define SBX_SET_SET_H
+
+#include "world/world.h"
+
+/* ---- life ---- */
+
+/* A process comes up: volatile state as after a start, data as it was left. */
+void sbx_set_boot(struct sbx_member *m);
+/* Start initiated: every member in its steady state, `primary` writable in `term`. */
+void sbx_set_steady(struct sbx_world *w, size_t primary, int64_t term);
+/* replSetInitiate on m, with a configuration that was checked. */
+void sbx_set_initiate(struct sbx_member *m, const struct sbx_config *config);
+void sbx_set_killed(struct sbx_member *m);
+void sbx_set_frozen(struct sbx_member *m, bool frozen);
+void sbx_set_lose_data(struct sbx_member *m); /* of a dead member: it syncs anew when it starts */
+/* m gets all of s's data, and its oplog behind the common entry (NULL: all of it). */
+void sbx_copy_all(struct sbx_member *m, struct sbx_member *s, const struct mst_optime *common);
+/* Let time pass: whatever is due on any member. Returns the monotonic time of the next due thing.
+ */
+int64_t sbx_set_tick(struct sbx_world *w);
+
+/* ---- configuration ---- */
+
+/* 10-fold faster where the sandbox is: the defaults of the server otherwise. */
+void sbx_config_defaults(struct sbx_config *c, int fast);
+/* From a replSetInitiate document; false with the server's code and reason. */
+bool sbx_config_parse(const bson_t *doc, struct sbx_config *out, int *code, char *why, size_t n);
+void sbx_config_append(const struct sbx_world *w, const struct sbx_config *c, bson_t *out);
+int sbx_vote_majority(const struct sbx_config *c);
+int sbx_write_majority(const struct sbx_config *c);
+
+/* ---- what others ask of a member ---- */
+
+void sbx_become_secondary(struct sbx_member *m); /* steps down now */
+/* Run for primary at once (replSetStepUp, hand-off); the outcome shows in m->state. False: may not
+ * stand, `why` says so for logs. */
+bool sbx_stand(struct sbx_member *m, const char *reason, bool skip_dry_run);
+bool sbx_standing(const struct sbx_member *m);
+/* Step-down: are a majority and an electable member as far as m's newest entry? */
+bool sbx_caught_up(const struct sbx_member *m);
+int sbx_primary_seen(const struct sbx_member *m); /* who m says is the primary; -1 nobody */
+/* Whom a step-down hands over to; -1 nobody. */
+int sbx_heir(const struct sbx_member *m);
+
+/* ---- oplog ---- */
+
+/* Finish and append one entry on the primary: op holds {op, ns, ui?, o2?, o ..}; ts, t, v, wall and
+ * what a retryable write's session adds (world/txn.h) are put in at the server's places. Inside a
+ * transaction the operation goes to its list instead and *out stays untouched. *out (may be NULL)
+ * is also kept as c->last_op. */
+void sbx_log_write(struct sbx_call *c, const bson_t *op, struct mst_optime *out);
+/* The same for entries of the server itself, without a call. */
+struct mst_optime sbx_log_server(struct sbx_member *m, const bson_t *op);
+struct mst_optime sbx_log_noop(struct sbx_member *m, const char *msg);
+/* m's last applied position moved. */
+void sbx_applied(struct sbx_member *m, struct sbx_pos pos);
+
+/* ---- waits of commands ---- */
+
+/* readConcern.afterClusterTime; false: the call failed. */
+bool sbx_await_read_concern(struct sbx_call *c);
+/* Waits for what the call's writeConcern asks, appends writeConcernError to what becomes the reply
+ * (after ok). */
+void sbx_await_write_concern(struct sbx_call *c);
+/* Until the majority commit point of c->m has reached op; false: interrupted or too late. */
+bool sbx_await_committed(struct sbx_call *c, struct mst_optime op, int64_t deadline_mono_ms);
+
+#endif
