@@ -23,7 +23,7 @@ static void build_head(const struct sbx_member *m, bson_t *e, struct mst_ts ts)
 static bool early_field(const char *key)
 {
     return strcmp(key, "op") == 0 || strcmp(key, "ns") == 0 || strcmp(key, "ui") == 0 ||
-           strcmp(key, "fromMigrate") == 0;
+           strcmp(key, "fromMigrate") == 0 || strcmp(key, "o2") == 0;
 }
 
 static void copy_fields(const bson_t *op, bson_t *e, bool early)

@@ -310,7 +310,8 @@ enum {
     SBX_CMD_ADMIN = 8,      /* only on db admin */
     SBX_CMD_NO_OPTIME = 16, /* the answer carries neither operationTime nor $clusterTime */
     SBX_CMD_TXN = 32,       /* allowed inside a transaction */
-    SBX_CMD_HANDSHAKE = 64  /* also as OP_QUERY */
+    SBX_CMD_ARBITER = 64,   /* an arbiter serves it too */
+    SBX_CMD_HANDSHAKE = 128 /* also as OP_QUERY */
 };
 struct sbx_cmd {
     const char *name;
