@@ -98,6 +98,8 @@ void sbx_data_copy(struct sbx_data *d, const struct sbx_data *from);
  * view, whichever is older. It only moves up. */
 void sbx_data_set_horizon(struct sbx_data *d, struct mst_ts ts);
 struct mst_ts sbx_data_horizon(const struct sbx_data *d);
+/* The newer profile's index specifications carry no ns. */
+void sbx_data_plain_specs(struct sbx_data *d, bool on);
 /* An update that grows a document moves it to the end of the record order. */
 void sbx_data_move_on_grow(struct sbx_data *d, bool on);
 
@@ -202,9 +204,16 @@ bool sbx_txd_empty(const struct sbx_txd *t);
 /* One entry, in any of its forms, as a secondary does: inserts of known ids replace, updates and
  * deletes of unknown ones are nothing. Chains of a large transaction wait for their last entry. */
 bool sbx_data_apply(struct sbx_data *d, const struct sbx_doc entry, char *why, size_t n);
-/* One operation {op, ns, ui, o, o2} at a timestamp. */
-bool sbx_data_apply_op(struct sbx_data *d, struct sbx_doc op, struct mst_ts ts,
+/* One operation {op, ns, ui, o, o2} at a timestamp. upsert: an update of an unknown document makes
+ * it, as the applyOps command does. Code 26 when the collection is missing. */
+bool sbx_data_apply_op(struct sbx_data *d, struct sbx_doc op, struct mst_ts ts, bool upsert,
                        struct sbx_why *why);
+/* The collection that an operation means, by its ui or its ns; NULL. */
+struct sbx_coll *sbx_data_target(const struct sbx_data *d, struct sbx_doc op);
+/* collMod's changes {index, validator, validationLevel, validationAction} to a collection. */
+bool sbx_coll_mod(struct sbx_coll *c, struct sbx_doc o, struct sbx_why *why);
+/* Every collection of a database. */
+void sbx_data_drop_db(struct sbx_data *d, const char *db);
 
 /* ---- hashes ---- */
 #define SBX_MD5_HEX 33
