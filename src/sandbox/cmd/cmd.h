@@ -6,6 +6,7 @@
 
 extern const struct sbx_cmd sbx_cmds_hello[]; /* ping, isMaster, hello */
 extern const struct sbx_cmd sbx_cmds_set[];   /* the replica set */
+extern const struct sbx_cmd sbx_cmds_set_status[]; /* replSetGetStatus */
 extern const struct sbx_cmd sbx_cmds_data[];  /* documents, collections, indexes, cursors */
 extern const struct sbx_cmd sbx_cmds_sess[];  /* sessions and transactions */
 extern const struct sbx_cmd sbx_cmds_auth[];  /* who is it */

@@ -7,6 +7,7 @@ void sbx_register_all(void)
 {
     sbx_server_register(sbx_cmds_hello);
     sbx_server_register(sbx_cmds_set);
+    sbx_server_register(sbx_cmds_set_status);
 }
 
 void sbx_release_all(struct sbx_world *w)

@@ -162,6 +162,7 @@ void sbx_set_lose_data(struct sbx_member *m)
     m->has_config = false;
     m->vote_term = 0;
     m->rbid = 1;
+    m->checkpoint = (struct mst_ts){0, 0};
 }
 
 /* A state that lasts for a while is over. */
@@ -193,6 +194,18 @@ static void state_tick(struct sbx_member *m, int64_t now)
     } else if (!m->initial_sync && !m->too_stale) {
         sbx_set_state(m, SBX_SECONDARY);
         sbx_election_restart_timer(m);
+    }
+}
+
+/* Checkpoints: the first with the first commit point, then one a minute. */
+static void checkpoint_tick(struct sbx_member *m, int64_t now)
+{
+    if (m->data == NULL || mst_ts_cmp(m->committed.op.ts, m->checkpoint) <= 0) {
+        return;
+    }
+    if (now >= m->checkpoint_due_mono) {
+        m->checkpoint = m->committed.op.ts;
+        m->checkpoint_due_mono = now + 60000 / m->w->fast;
     }
 }
 
@@ -228,6 +241,7 @@ int64_t sbx_set_tick(struct sbx_world *w)
         sbx_election_tick(m, now);
         sbx_drain_tick(m, now);
         sbx_commit_tick(m);
+        checkpoint_tick(m, now);
     }
     return w->due_mono;
 }

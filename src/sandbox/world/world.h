@@ -203,6 +203,8 @@ struct sbx_member {
     struct mst_optime catch_up_from;
     int64_t catch_up_ops;
     struct mst_optime noop_seen;
+    struct mst_ts checkpoint; /* what a crash would come back to */
+    int64_t checkpoint_due_mono;
     int64_t liveness_mono; /* when it last heard from a primary that had nothing new */
     int hold_horizon;      /* readers at older timestamps: the data's history stays */
     struct mst_ts election_time;
