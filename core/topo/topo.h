@@ -77,10 +77,12 @@ const char *mst_shown_word(enum mst_shown s); /* "PRIMARY", "NO MAJORITY", "SILE
 
 struct mst_opinion { /* one member's heartbeat view of another */
     bool known;
-    int health;            /* 1 up, 0 down */
-    enum mst_mstate state; /* history while health is 0 */
-    int64_t ping_ms;       /* -1 unknown */
-    int64_t heartbeat_age_ms;
+    int health;                /* 1 up, 0 down */
+    enum mst_mstate state;     /* history while health is 0 */
+    int64_t ping_ms;           /* -1 unknown */
+    int64_t heartbeat_age_ms;  /* when the view was made; -1 unknown */
+    struct mst_optime applied; /* as of that heartbeat; hearsay */
+    int64_t applied_wall_ms;   /* 0 unknown */
 };
 
 struct mst_topo_member {
@@ -105,19 +107,24 @@ struct mst_topo_member {
     int64_t hello_at_ms;
     int64_t hello_rtt_us;
     bool writable, secondary;
+    struct mst_optime last_write; /* its newest entry in that hello; ts zero unknown */
+    int64_t hello_term;           /* of its electionId; -1 unknown, only a primary tells it */
     int min_wire, max_wire;
     bool is_hidden_hello, is_arbiter_hello;
 
     /* S (self) */
     int64_t status_at_ms;
+    int64_t status_wall_ms;   /* the server's clock in that answer, 0 unknown */
     char status_missing[128]; /* why there is none: "not authorised for replSetGetStatus" */
     enum mst_mstate state;
     int64_t term; /* -1 unknown */
     struct mst_optime applied, durable, committed;
     int64_t applied_wall_ms, committed_wall_ms;
-    char sync_source[MST_HOST_MAX]; /* "" none */
-    int64_t election_wall_ms;       /* when it became primary, 0 none */
-    bool catching_up;               /* electionCandidateMetrics without a new term date */
+    char sync_source[MST_HOST_MAX];     /* "" none */
+    int64_t election_wall_ms;           /* when it became primary, 0 none */
+    bool catching_up;                   /* electionCandidateMetrics without a new term date */
+    struct mst_optime seen_at_election; /* newest it had when it stood; term -1 unknown */
+    int64_t catch_up_ops;               /* fetched from others after it won; -1 unknown */
     int64_t config_version, config_term;
 
     /* V */
@@ -163,7 +170,26 @@ const char *mst_verdict_word(enum mst_verdict v);
 
 enum mst_severity { MST_SEV_INFO, MST_SEV_WARN, MST_SEV_CRIT };
 
+enum mst_reason_kind { /* what it is about, so that it can be followed from view to view */
+                       MST_RS_NO_PRIMARY,
+                       MST_RS_NO_MAJORITY,
+                       MST_RS_TWO_PRIMARIES,
+                       MST_RS_REACH,
+                       MST_RS_STATE,
+                       MST_RS_LINK,
+                       MST_RS_LAG,
+                       MST_RS_HEADROOM,
+                       MST_RS_COMMIT_LAG,
+                       MST_RS_VOTES,
+                       MST_RS_WRITES,
+                       MST_RS_MISSING,
+                       MST_RS_STALE,
+                       MST_RS_CONFIG,
+                       MST_RS_SHARDED
+};
+
 struct mst_reason {
+    enum mst_reason_kind kind;
     enum mst_severity severity;
     char text[200];   /* "db3:27017 lag 9.8 s > 5 s" */
     int64_t since_ms; /* monotonic; 0 unknown */
@@ -208,7 +234,9 @@ struct mst_topo_view {
     int64_t term;
     int64_t config_version;
     int64_t config_at_ms;
-    bool config_forced; /* configTerm -1 or absent on 4.4+: last change was forced */
+    char config_missing[128];    /* why there is none; members are then those that hello names */
+    int64_t election_timeout_ms; /* 0 unknown: 10 s is assumed */
+    bool config_forced;          /* configTerm -1 or absent on 4.4+: last change was forced */
     int votes_total, votes_up, votes_needed;
     int data_up, write_majority; /* -1 unknown */
     int64_t no_primary_since_ms; /* monotonic, 0 while there is one */
@@ -235,5 +263,18 @@ extern const struct mst_topo_limits mst_topo_limits_default;
 
 /* Fill every derived field, verdict, headline and reasons from the measured fields. Pure. */
 void mst_topo_derive(struct mst_topo_view *v, const struct mst_topo_limits *limits);
+
+/* What follows from one view to the next: events, and since when a reason holds. */
+struct mst_topo_memory;
+struct mst_topo_memory *mst_topo_memory_new(const struct mst_topo_limits *limits);
+void mst_topo_memory_free(struct mst_topo_memory *mem);
+/* v is derived already; called once per view, in order. Fills v->events (a copy, the newest
+ * MST_TOPO_EVENTS), v->no_primary_since_ms and the since_ms of reasons. Pure but for its memory. */
+void mst_topo_follow(struct mst_topo_memory *mem, struct mst_topo_view *v);
+
+/* Index of the member with this name, -1 none. */
+int mst_topo_find(const struct mst_topo_view *v, const char *name);
+/* Its hello is recent enough to believe it. */
+bool mst_topo_fresh(const struct mst_topo_view *v, const struct mst_topo_limits *limits, size_t i);
 
 #endif

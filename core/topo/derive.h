@@ -1,0 +1,27 @@
+/* derive.h: the parts of mst_topo_derive(), each a pure function over the view. Internal. */
+#ifndef MST_TOPO_DERIVE_H
+#define MST_TOPO_DERIVE_H
+
+#include "topo/topo.h"
+
+/* The age of an opinion's heartbeat below which the link counts as alive. */
+#define MST_HEARTBEAT_OK_MS 6000
+
+bool mst_topo_status_fresh(const struct mst_topo_view *v, const struct mst_topo_limits *l,
+                           size_t i);
+/* Member i still hears j, as far as i's own last word goes. */
+bool mst_topo_hears(const struct mst_topo_view *v, const struct mst_topo_limits *l, size_t i,
+                    size_t j);
+/* snprintf() where cutting a long name off is meant. */
+void mst_topo_put(char *out, size_t size, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+/* We cannot reach it, but somebody who answers us hears it as primary; -1 none. */
+int mst_topo_primary_elsewhere(const struct mst_topo_view *v, const struct mst_topo_limits *l);
+void mst_topo_derive_shown(struct mst_topo_view *v, const struct mst_topo_limits *l);
+void mst_topo_derive_lag(struct mst_topo_view *v, const struct mst_topo_limits *l);
+void mst_topo_derive_votes(struct mst_topo_view *v, const struct mst_topo_limits *l);
+void mst_topo_derive_heirs(struct mst_topo_view *v, const struct mst_topo_limits *l);
+void mst_topo_derive_reasons(struct mst_topo_view *v, const struct mst_topo_limits *l);
+void mst_topo_derive_verdict(struct mst_topo_view *v, const struct mst_topo_limits *l);
+
+#endif
