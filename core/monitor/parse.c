@@ -1,6 +1,7 @@
 #include "monitor/parse.h"
 
 #include "base/mem.h"
+#include "base/text.h"
 #include "mongo/mongo.h"
 #include "mongo/uri.h"
 
@@ -246,6 +247,7 @@ static void parse_tags(const bson_t *member, char *out, size_t size)
             return;
         }
         memcpy(out + at, line, (size_t)n + 1);
+        mst_text_sanitise(out + at); /* the key comes from outside, too */
         at += (size_t)n;
     }
 }
