@@ -4,12 +4,20 @@
 
 #include "world/world.h"
 
-extern const struct sbx_cmd sbx_cmds_hello[]; /* ping, isMaster, hello */
-extern const struct sbx_cmd sbx_cmds_set[];   /* the replica set */
-extern const struct sbx_cmd sbx_cmds_set_status[]; /* replSetGetStatus */
-extern const struct sbx_cmd sbx_cmds_data[];  /* documents, collections, indexes, cursors */
-extern const struct sbx_cmd sbx_cmds_sess[];  /* sessions and transactions */
-extern const struct sbx_cmd sbx_cmds_auth[];  /* who is it */
-extern const struct sbx_cmd sbx_cmds_admin[]; /* facts about a member */
+/* ping, isMaster, hello */
+extern const struct sbx_cmd sbx_cmds_hello[];
+/* the replica set */
+extern const struct sbx_cmd sbx_cmds_set[];
+extern const struct sbx_cmd sbx_cmds_set_status[];
+/* documents, collections, indexes, cursors */
+extern const struct sbx_cmd sbx_cmds_data[];
+/* sessions and transactions */
+extern const struct sbx_cmd sbx_cmds_sess[];
+/* who is it */
+extern const struct sbx_cmd sbx_cmds_auth[];
+/* facts about a member */
+extern const struct sbx_cmd sbx_cmds_admin[];
+/* a server has them, the sandbox says it has not */
+extern const struct sbx_cmd sbx_cmds_refused[];
 
 #endif

@@ -34,7 +34,7 @@ struct sbx_sess_call {
     bool (*already)(struct sbx_call *c, int32_t stmt_id, bson_t *entry);
 };
 
-/* NULL for calls without a session. */
+/* NULL for calls made inside the sandbox; has_lsid says whether the client named a session. */
 static inline struct sbx_sess_call *sbx_sess_of(const struct sbx_call *c)
 {
     return (struct sbx_sess_call *)c->sess;

@@ -1,0 +1,208 @@
+/* cmd_ops.c: what runs on a member: currentOp, killOp. */
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "auth/auth.h"
+#include "cmd/facts.h"
+#include "query/query.h"
+#include "value/value.h"
+#include "wire/client.h"
+
+static void time_text(int64_t utc_ms, char *out, size_t size)
+{
+    const time_t s = (time_t)(utc_ms / 1000);
+    struct tm tm;
+    char day[40];
+
+    (void)gmtime_r(&s, &tm);
+    (void)strftime(day, sizeof day, "%Y-%m-%dT%H:%M:%S", &tm);
+    (void)snprintf(out, size, "%s.%03d+0000", day, (int)(utc_ms % 1000));
+}
+
+static const char *kind_of(const char *name)
+{
+    static const char *const same[] = {"insert", "update", "delete"};
+
+    for (size_t i = 0; i < 3; i++) {
+        if (strcmp(name, same[i]) == 0) {
+            return strcmp(name, "delete") == 0 ? "remove" : same[i];
+        }
+    }
+    return strcmp(name, "find") == 0      ? "query"
+           : strcmp(name, "getMore") == 0 ? "getmore"
+                                          : "command";
+}
+
+/* The command without what a driver adds to every one. */
+static void append_command(const struct sbx_conn *conn, bson_t *op)
+{
+    static const char *const left_out[] = {"$clusterTime", "$db", "$readPreference"};
+    bson_iter_t it;
+    bson_t sub;
+
+    BSON_APPEND_DOCUMENT_BEGIN(op, "command", &sub);
+    if (conn->op != NULL && conn->op_cmd != NULL && conn->op_cmd->len < 64 * 1024 &&
+        bson_iter_init(&it, conn->op_cmd)) {
+        while (bson_iter_next(&it)) {
+            const char *key = bson_iter_key(&it);
+            bool skip = false;
+
+            for (size_t i = 0; i < sizeof left_out / sizeof *left_out; i++) {
+                skip = skip || strcmp(key, left_out[i]) == 0;
+            }
+            if (!skip) {
+                bson_append_iter(&sub, NULL, 0, &it);
+            }
+        }
+    }
+    bson_append_document_end(op, &sub);
+}
+
+static void append_lsid(const struct sbx_conn *conn, bson_t *op)
+{
+    bson_iter_t it, id;
+    uint8_t uid[SBX_AUTH_UID];
+    bson_t sub;
+
+    if (conn->op_cmd == NULL || !bson_iter_init_find(&it, conn->op_cmd, "lsid") ||
+        !BSON_ITER_HOLDS_DOCUMENT(&it) || !bson_iter_recurse(&it, &id) ||
+        !bson_iter_find(&id, "id")) {
+        return;
+    }
+    BSON_APPEND_DOCUMENT_BEGIN(op, "lsid", &sub);
+    bson_append_iter(&sub, "id", 2, &id);
+    sbx_auth_uid(conn, uid);
+    BSON_APPEND_BINARY(&sub, "uid", BSON_SUBTYPE_BINARY, uid, sizeof uid);
+    bson_append_document_end(op, &sub);
+}
+
+static void append_empty(bson_t *op, const char *key)
+{
+    bson_t sub;
+
+    BSON_APPEND_DOCUMENT_BEGIN(op, key, &sub);
+    bson_append_document_end(op, &sub);
+}
+
+static void append_op(const struct sbx_call *c, const struct sbx_conn *conn, bson_t *op)
+{
+    const bool active = conn->op != NULL;
+    char text[320];
+
+    BSON_APPEND_UTF8(op, "type", active ? "op" : "idleSession");
+    sbx_facts_host(c->m, text, sizeof text);
+    BSON_APPEND_UTF8(op, "host", text);
+    (void)snprintf(text, sizeof text, "conn%lld", (long long)conn->id);
+    BSON_APPEND_UTF8(op, "desc", text);
+    BSON_APPEND_INT32(op, "connectionId", (int32_t)conn->id);
+    BSON_APPEND_UTF8(op, "client", conn->peer);
+    if (conn->client != NULL) {
+        BSON_APPEND_DOCUMENT(op, "clientMetadata", conn->client);
+    }
+    BSON_APPEND_BOOL(op, "active", active);
+    time_text(sbx_utc(c->w), text, sizeof text);
+    BSON_APPEND_UTF8(op, "currentOpTime", text);
+    if (conn->auth != NULL) {
+        sbx_auth_append_users(conn, "effectiveUsers", op);
+    }
+    if (!active) {
+        return;
+    }
+    BSON_APPEND_INT32(op, "opid", (int32_t)conn->op_id);
+    append_lsid(conn, op);
+    const int64_t ms = sbx_mono(c->w) - conn->op_since_mono;
+    BSON_APPEND_INT64(op, "secs_running", ms / 1000);
+    BSON_APPEND_INT64(op, "microsecs_running", ms * 1000);
+    BSON_APPEND_UTF8(op, "op", kind_of(conn->op));
+    BSON_APPEND_UTF8(op, "ns", conn->op_ns);
+    append_command(conn, op);
+    BSON_APPEND_INT32(op, "numYields", 0);
+    append_empty(op, "locks");
+    BSON_APPEND_BOOL(op, "waitingForLock", false);
+    append_empty(op, "lockStats");
+    BSON_APPEND_BOOL(op, "waitingForFlowControl", false);
+    append_empty(op, "flowControlStats");
+}
+
+void sbx_facts_ops(struct sbx_call *c, bool idle, void (*fn)(void *arg, const bson_t *op),
+                   void *arg)
+{
+    for (const struct sbx_conn *conn = c->w->conns; conn != NULL; conn = conn->next) {
+        if (conn->m == c->m && !conn->dead && (conn->op != NULL || idle)) {
+            bson_t op = BSON_INITIALIZER;
+
+            append_op(c, conn, &op);
+            fn(arg, &op);
+            bson_destroy(&op);
+        }
+    }
+}
+
+struct shown {
+    bson_t list;
+    bson_t filter;
+    unsigned n;
+    bool filtered;
+};
+
+static void show(void *arg, const bson_t *op)
+{
+    struct shown *s = arg;
+    char key[12];
+
+    if (s->filtered && !sbx_match(sbx_doc(bson_get_data(&s->filter), s->filter.len),
+                                  sbx_doc(bson_get_data(op), op->len))) {
+        return;
+    }
+    (void)snprintf(key, sizeof key, "%u", s->n++);
+    BSON_APPEND_DOCUMENT(&s->list, key, op);
+}
+
+void sbx_facts_current_op(struct sbx_call *c)
+{
+    struct shown s = {.n = 0};
+    bool all = sbx_doc_true(c->cmd, "$all");
+    bson_iter_t it;
+    struct sbx_why why;
+
+    bson_init(&s.filter);
+    bson_iter_init(&it, c->cmd);
+    (void)bson_iter_next(&it);
+    while (bson_iter_next(&it)) {
+        const char *key = bson_iter_key(&it);
+
+        /* Every other field is a condition on the operations. */
+        if (key[0] != '$' && strcmp(key, "lsid") != 0 && strcmp(key, "comment") != 0 &&
+            strcmp(key, "maxTimeMS") != 0) {
+            bson_append_iter(&s.filter, NULL, 0, &it);
+        }
+    }
+    s.filtered = !bson_empty(&s.filter);
+    if (s.filtered && !sbx_match_check(sbx_doc(bson_get_data(&s.filter), s.filter.len), &why)) {
+        sbx_fail(c, why.code, "%s", why.msg);
+        bson_destroy(&s.filter);
+        return;
+    }
+    BSON_APPEND_ARRAY_BEGIN(c->reply, "inprog", &s.list);
+    sbx_facts_ops(c, all, show, &s);
+    bson_append_array_end(c->reply, &s.list);
+    bson_destroy(&s.filter);
+}
+
+void sbx_facts_kill_op(struct sbx_call *c)
+{
+    int64_t id;
+
+    if (!sbx_doc_int(c->cmd, "op", &id)) {
+        sbx_fail(c, 4, "Expected field \"op\" was missing");
+        return;
+    }
+    for (struct sbx_conn *conn = c->w->conns; conn != NULL; conn = conn->next) {
+        if (conn->m == c->m && conn->op != NULL && conn->op_id == id) {
+            conn->killed_op = true;
+            sbx_changed(c->w);
+        }
+    }
+    BSON_APPEND_UTF8(c->reply, "info", "attempting to kill op");
+}
