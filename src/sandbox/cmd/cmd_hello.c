@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "cmd/cmd.h"
+#include "cmd/facts.h"
 #include "set/set.h"
 #include "wire/client.h"
 #include "world/hooks.h"
@@ -117,6 +118,21 @@ static void append_set(struct sbx_call *c, const char *primary_key)
         BSON_APPEND_OID(c->reply, "electionId", &m->election_id);
     }
     append_last_write(c);
+}
+
+void sbx_append_repl(struct sbx_call *c)
+{
+    const bool old = c->w->profile->server == SBX_42;
+    bson_t *reply = c->reply, repl;
+
+    if (c->m->has_config) {
+        BSON_APPEND_DOCUMENT_BEGIN(reply, "repl", &repl);
+        c->reply = &repl;
+        append_set(c, old ? "ismaster" : "isWritablePrimary");
+        BSON_APPEND_INT32(&repl, "rbid", (int32_t)c->m->rbid);
+        c->reply = reply;
+        bson_append_document_end(reply, &repl);
+    }
 }
 
 static void append_limits(struct sbx_call *c)

@@ -11,6 +11,8 @@ void sbx_facts_host(const struct sbx_member *m, char *out, size_t size);
 void sbx_facts_status(struct sbx_call *c); /* serverStatus */
 void sbx_facts_current_op(struct sbx_call *c);
 void sbx_facts_kill_op(struct sbx_call *c);
+/* serverStatus.repl: what isMaster says of the set, and the rollback id. */
+void sbx_append_repl(struct sbx_call *c);
 /* One document for each operation of a client (idle connections too when asked): for currentOp and
  * the $currentOp stage. The document is valid during fn. */
 void sbx_facts_ops(struct sbx_call *c, bool idle, void (*fn)(void *arg, const bson_t *op),

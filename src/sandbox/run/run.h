@@ -20,7 +20,8 @@ struct sbx_opts {
     int version;           /* of the configuration; 0: 1 */
     int64_t term;          /* to start in; 0: 1 */
     int primary;           /* index of the first primary */
-    int64_t election_timeout_ms; /* 0: the default */
+    int64_t election_timeout_ms;       /* 0: the default */
+    const struct sbx_tls_options *tls; /* NULL: none */
 };
 
 struct sbx_world; /* world/world.h */

@@ -10,6 +10,7 @@
 #include "run/run.h"
 #include "run/tables.h"
 #include "server/server.h"
+#include "server/tls.h"
 #include "set/set.h"
 
 #define DEFAULT_OPLOG (64u * 1024 * 1024)
@@ -147,6 +148,9 @@ enum mst_rc sbx_world_start(const struct sbx_opts *opts, struct sbx_world **out,
     r->w.profile = p;
     init_world(&r->w, opts);
     rc = make_config(&r->w, opts, err);
+    if (rc == MST_OK && opts->tls != NULL) {
+        rc = sbx_tls_init(&r->w, opts->tls, err);
+    }
     if (rc == MST_OK) {
         make_members(&r->w, opts);
         rc = sbx_server_open(&r->w, err);

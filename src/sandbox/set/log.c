@@ -81,7 +81,9 @@ static void session_fields(const struct sbx_sess_call *sess, bson_t *out)
     bson_init(out);
     BSON_APPEND_DOCUMENT(out, "lsid", &sess->lsid);
     BSON_APPEND_INT64(out, "txnNumber", sess->txn_number);
-    BSON_APPEND_INT32(out, "stmtId", sess->stmt_id);
+    if (sess->stmt_id >= 0) { /* a transaction has none */
+        BSON_APPEND_INT32(out, "stmtId", sess->stmt_id);
+    }
     sbx_append_optime(out, "prevOpTime", sess->prev);
 }
 
