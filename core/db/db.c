@@ -165,6 +165,10 @@ static enum mst_rc prepare(struct mst_db *db, const char *sql, const char *fmt, 
 
         if (fmt[i] == 'i') {
             rc = sqlite3_bind_int64(*out, i + 1, va_arg(ap, int64_t));
+        } else if (fmt[i] == 'b') {
+            const void *blob = va_arg(ap, const void *);
+
+            rc = sqlite3_bind_blob64(*out, i + 1, blob, va_arg(ap, size_t), SQLITE_TRANSIENT);
         } else {
             const char *text = va_arg(ap, const char *);
 
@@ -262,6 +266,14 @@ const char *mst_row_text(const struct mst_row *row, int column)
     const unsigned char *p = sqlite3_column_text(stmt_of(row), column);
 
     return p ? (const char *)p : "";
+}
+
+const void *mst_row_blob(const struct mst_row *row, int column, size_t *n)
+{
+    const void *p = sqlite3_column_blob(stmt_of(row), column);
+
+    *n = (size_t)sqlite3_column_bytes(stmt_of(row), column);
+    return p;
 }
 
 int64_t mst_db_last_id(const struct mst_db *db)

@@ -20,7 +20,8 @@ struct mst_row; /* one row of a query, inside the callback only */
 enum mst_rc mst_db_open(const char *path, struct mst_db **out, struct mst_err *err) MST_MUST_CHECK;
 void mst_db_close(struct mst_db *db);
 
-/* One statement. fmt has a letter for each '?': i (int64_t), t (const char *, NULL allowed). */
+/* One statement. fmt has a letter for each '?': i (int64_t), t (const char *, NULL allowed), b
+ * (const void *, then size_t). */
 enum mst_rc mst_db_run(struct mst_db *db, struct mst_err *err, const char *sql, const char *fmt,
                        ...) MST_MUST_CHECK;
 /* Call fn for each row until it returns false. fn may not call the db. */
@@ -29,6 +30,7 @@ enum mst_rc mst_db_query(struct mst_db *db, mst_row_fn *fn, void *arg, struct ms
                          const char *sql, const char *fmt, ...) MST_MUST_CHECK;
 int64_t mst_row_int(const struct mst_row *row, int column);
 const char *mst_row_text(const struct mst_row *row, int column); /* never NULL */
+const void *mst_row_blob(const struct mst_row *row, int column, size_t *n);
 /* First column of the first row; otherwise when there is none. */
 enum mst_rc mst_db_int(struct mst_db *db, int64_t otherwise, int64_t *out, struct mst_err *err,
                        const char *sql, const char *fmt, ...) MST_MUST_CHECK;

@@ -33,5 +33,11 @@ const char *const mst_db_steps[] = {
     " id INTEGER PRIMARY KEY CHECK (id = 1),"
     " count INTEGER NOT NULL,"
     " hash TEXT NOT NULL);",
+    /* 2: what a restore is about to do */
+    "CREATE TABLE restore_steps ("
+    " id INTEGER PRIMARY KEY AUTOINCREMENT,"
+    " run TEXT NOT NULL,"
+    " step BLOB NOT NULL);"
+    "CREATE INDEX restore_steps_run ON restore_steps(run, id);",
 };
 const int mst_db_n_steps = (int)(sizeof(mst_db_steps) / sizeof(mst_db_steps[0]));

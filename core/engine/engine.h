@@ -12,6 +12,7 @@
 #define MST_ENGINE_ENGINE_H
 
 #include "base/err.h"
+#include "base/secret.h"
 #include "engine/view.h"
 
 struct mst_cfg;
@@ -74,8 +75,17 @@ struct mst_ticket {
 };
 void mst_ticket_free(struct mst_ticket *t);
 
-/* cfg is borrowed until close. */
-enum mst_rc mst_engine_open(const struct mst_cfg *cfg, struct mst_engine **out,
+struct mst_engine_opts {
+    const struct mst_cfg *cfg; /* borrowed until close */
+    bool agent;                /* holds the lock of the set from the start, and says so */
+    const char *who;           /* who acts through it; NULL: the user of this process */
+    /* Answers a password prompt on the thread that calls open, submit or commit; NULL: there is
+     * nobody to ask. */
+    enum mst_rc (*ask)(void *arg, const char *what, struct mst_secret *s, struct mst_err *err);
+    void *ask_arg;
+};
+/* The engine in this process. */
+enum mst_rc mst_engine_open(const struct mst_engine_opts *o, struct mst_engine **out,
                             struct mst_err *err) MST_MUST_CHECK;
 void mst_engine_close(struct mst_engine *e); /* cancels what runs in this process, joins, frees */
 

@@ -43,7 +43,7 @@ struct mst_detail_part { /* of the one backup that was asked for last */
 
 /* Restores that were swapped in and whose old collections are still kept aside; leavings of dead
  * runs. */
-struct mst_leaving {
+struct mst_leaving_line {
     char what[200];      /* "old shop.orders kept by restore 12 (mst.o.1a2b3c4d.0)" */
     char id[MST_ID_MAX]; /* what to name in 'restore discard' or 'clean' */
     int64_t since_wall_ms;
@@ -51,7 +51,7 @@ struct mst_leaving {
 struct mst_leavings_part {
     struct mst_shared shared;
     size_t n;
-    struct mst_leaving *items;
+    struct mst_leaving_line *items;
 };
 
 struct mst_topo_part {

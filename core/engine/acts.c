@@ -1,0 +1,300 @@
+/* Acts: who may, tickets, and the jobs that carry them out. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "base/text.h"
+#include "engine/acts.h"
+#include "engine/inner.h"
+#include "log/log.h"
+
+static const struct kind {
+    enum mst_job_kind job;
+    const char *act; /* in set.acts; NULL: needs none */
+    enum mst_cred_act cred;
+    bool ticket, exclusive, connects;
+    mst_job_fn *fn;
+} kinds[] = {
+    [MST_CMD_BACKUP] = {MST_JOB_BACKUP, NULL, MST_CRED_BACKUP, false, false, true, mst_run_backup},
+    [MST_CMD_VERIFY] = {MST_JOB_VERIFY, NULL, MST_CRED_VIEW, false, false, false, mst_run_verify},
+    [MST_CMD_RESTORE] = {MST_JOB_RESTORE, "restore", MST_CRED_RESTORE, true, true, true,
+                         mst_run_restore},
+    [MST_CMD_DISCARD] = {MST_JOB_DISCARD, "discard", MST_CRED_RESTORE, true, true, true,
+                         mst_run_discard},
+    [MST_CMD_CLEAN] = {MST_JOB_CLEAN, "clean", MST_CRED_RESTORE, true, true, true, mst_run_clean},
+    [MST_CMD_IMPORT] = {MST_JOB_IMPORT, "import", MST_CRED_RESTORE, true, true, true,
+                        mst_run_restore},
+};
+
+static const struct kind *kind_of(const struct mst_cmd *cmd)
+{
+    return (size_t)cmd->kind < MST_COUNT(kinds) && kinds[cmd->kind].fn ? &kinds[cmd->kind] : NULL;
+}
+
+/* Another set than the configured one is the operator's own choice; it still needs the right. */
+static enum mst_rc allowed(const struct local *l, const struct mst_cmd *cmd, struct mst_err *err)
+{
+    const struct kind *k = kind_of(cmd);
+    char why[200];
+
+    if (l->cfg->read_only) {
+        return mst_err_set(err, MST_E_PRECOND, "%s is refused: --read-only was given",
+                           mst_job_kind_word(k->job));
+    }
+    if (k->act && !mst_cfg_may(l->cfg, k->act, why, sizeof(why))) {
+        return mst_err_set(err, MST_E_PRECOND, "%s is refused: %s", mst_job_kind_word(k->job), why);
+    }
+    return MST_OK;
+}
+
+static enum mst_rc make_reach(struct local *l, const struct mst_cmd *cmd, struct reach **out,
+                              struct mst_err *err)
+{
+    const struct kind *k = kind_of(cmd);
+    struct reach *r = mst_xcalloc(1, sizeof(*r));
+    enum mst_rc rc = MST_OK;
+
+    r->wire = &l->wire;
+    if (cmd->target_uri[0]) {
+        r->wire = &r->own;
+        rc = mst_wire_uri(&r->own, cmd->target_uri, err);
+    }
+    if (rc == MST_OK && k->connects) {
+        rc = mst_wire_cred(l->cfg, k->cred, l->o.ask, l->o.ask_arg, &r->cred, &r->has_cred, err);
+    }
+    if (rc != MST_OK) {
+        mst_reach_release(r);
+        r = NULL;
+    }
+    *out = r;
+    return rc;
+}
+
+static void free_run(void *arg)
+{
+    struct mst_run *r = arg;
+
+    mst_reach_release(r->reach);
+    free(r);
+}
+
+static enum mst_rc add_job(struct local *l, const struct mst_cmd *cmd, const char *plan,
+                           uint64_t *job, struct mst_err *err)
+{
+    const struct kind *k = kind_of(cmd);
+    struct mst_run *r = mst_xcalloc(1, sizeof(*r));
+    char command[640];
+    struct mst_job_spec spec = {.kind = k->job,
+                                .exclusive = k->exclusive,
+                                .who = l->who,
+                                .plan = plan,
+                                .command = command,
+                                .backup = cmd->backup,
+                                .fn = k->fn,
+                                .arg = r,
+                                .free_arg = free_run};
+    enum mst_rc rc;
+
+    r->l = l;
+    r->cmd = *cmd;
+    (void)mst_copy(r->plan, sizeof(r->plan), plan);
+    mst_cmd_line(cmd, command, sizeof(command));
+    spec.target = k->job == MST_JOB_BACKUP || k->job == MST_JOB_VERIFY
+                      ? (l->store_cfg ? l->store_cfg->name : "")
+                      : l->key;
+    rc = make_reach(l, cmd, &r->reach, err);
+    if (rc == MST_OK) {
+        rc = mst_state_own(l, err);
+    }
+    if (rc == MST_OK) { /* durable before the effect */
+        rc = mst_state_audit(l, mst_job_kind_word(k->job), spec.target, plan, "begins", command,
+                             err);
+    }
+    if (rc != MST_OK) {
+        free_run(r);
+        return rc;
+    }
+    return mst_jobq_add(l->jobq, &spec, job, err);
+}
+
+void mst_act_ended(void *arg, const struct mst_job *job, const char *plan)
+{
+    struct local *l = arg;
+    struct mst_err err = {0};
+    struct ask *again = mst_xcalloc(1, sizeof(*again));
+    char text[640];
+
+    (void)snprintf(text, sizeof(text), "job %llu: %s", (unsigned long long)job->id, job->result);
+    if (mst_state_audit(l, mst_job_kind_word(job->kind), job->target, plan,
+                        mst_job_state_word(job->state), text, &err) != MST_OK) {
+        mst_say(l, MST_SEV_CRIT, "the audit file could not be written: %s", err.msg);
+    }
+    mst_say(l, job->state == MST_JOB_DONE ? MST_SEV_INFO : MST_SEV_WARN, "%s (job %llu) %s: %s",
+            mst_job_kind_word(job->kind), (unsigned long long)job->id,
+            mst_job_state_word(job->state), job->result);
+    again->kind = ASK_BUCKET;
+    (void)!mst_queue_push_take(l->asks, again, &err); /* full or closing: the next one lists */
+}
+
+static enum mst_rc push(struct local *l, enum ask_kind kind, const struct mst_cmd *cmd,
+                        struct mst_err *err)
+{
+    struct ask *a = mst_xcalloc(1, sizeof(*a));
+
+    a->kind = kind;
+    (void)mst_copy(a->id, sizeof(a->id), cmd->backup);
+    return mst_queue_push_take(l->asks, a, err);
+}
+
+/* Show at once that something is being read. */
+static void show_loading(struct local *l, const struct mst_cmd *cmd)
+{
+    if (cmd->kind == MST_CMD_DETAIL) {
+        struct mst_detail_part *p = mst_detail_new();
+
+        (void)mst_copy(p->id, sizeof(p->id), cmd->backup);
+        p->loading = true;
+        mst_put_detail_take(l, p);
+    }
+}
+
+enum mst_rc mst_act_submit(struct mst_engine *e, const struct mst_cmd *cmd, uint64_t *job,
+                           struct mst_err *err)
+{
+    struct local *l = (struct local *)(void *)e;
+    const struct kind *k = kind_of(cmd);
+
+    *job = 0;
+    if (k && k->ticket) {
+        return mst_err_set(err, MST_E_PRECOND, "%s needs a ticket", mst_job_kind_word(k->job));
+    }
+    if (k) {
+        return allowed(l, cmd, err) == MST_OK ? add_job(l, cmd, "", job, err) : err->rc;
+    }
+    switch (cmd->kind) {
+    case MST_CMD_CANCEL:
+        return l->jobq ? mst_jobq_cancel(l->jobq, cmd->job, err)
+                       : mst_err_set(err, MST_E_NOTFOUND, "there are no jobs");
+    case MST_CMD_BUCKET_RELOAD:
+        return push(l, ASK_BUCKET, cmd, err);
+    case MST_CMD_DETAIL:
+        show_loading(l, cmd);
+        return push(l, ASK_DETAIL, cmd, err);
+    case MST_CMD_MONITOR_NOW:
+        mst_monitor_now(l->monitor);
+        return MST_OK;
+    case MST_CMD_BACKUP:
+    case MST_CMD_VERIFY:
+    case MST_CMD_RESTORE:
+    case MST_CMD_DISCARD:
+    case MST_CMD_CLEAN:
+    case MST_CMD_IMPORT:
+        break;
+    }
+    return mst_err_set(err, MST_E_BUG, "no such act");
+}
+
+/* --- tickets --- */
+
+enum mst_rc mst_act_prepare(struct mst_engine *e, const struct mst_cmd *cmd, uint64_t *handle,
+                            struct mst_err *err)
+{
+    struct local *l = (struct local *)(void *)e;
+    const struct kind *k = kind_of(cmd);
+    struct ask *a;
+    struct slot *s = NULL;
+    enum mst_rc rc;
+
+    if (!k || !k->ticket) {
+        return mst_err_set(err, MST_E_PRECOND, "this act needs no ticket");
+    }
+    /* A dry run may be looked at by everybody who may look. */
+    if (!cmd->dry_run && allowed(l, cmd, err) != MST_OK) {
+        return err->rc;
+    }
+    a = mst_xcalloc(1, sizeof(*a));
+    a->kind = ASK_TICKET;
+    a->cmd = *cmd;
+    rc = make_reach(l, cmd, &a->reach, err);
+    if (rc != MST_OK) {
+        free(a);
+        return rc;
+    }
+    mst_mutex_lock(&l->mtx);
+    for (size_t i = 0; i < MST_TICKETS && !s; i++) {
+        s = l->slots[i].handle == 0 ? &l->slots[i] : NULL;
+    }
+    if (!s) { /* the oldest that nobody fetched gives way */
+        s = &l->slots[l->next_handle % MST_TICKETS];
+        mst_ticket_free(s->ticket);
+    }
+    memset(s, 0, sizeof(*s));
+    a->handle = s->handle = *handle = ++l->next_handle;
+    mst_mutex_unlock(&l->mtx);
+    return mst_queue_push_take(l->asks, a, err);
+}
+
+enum mst_rc mst_act_ticket(struct mst_engine *e, uint64_t handle, struct mst_ticket **out,
+                           struct mst_err *err)
+{
+    struct local *l = (struct local *)(void *)e;
+    enum mst_rc rc = mst_err_set(err, MST_E_NOTFOUND, "this ticket is not known any more");
+
+    *out = NULL;
+    mst_mutex_lock(&l->mtx);
+    for (size_t i = 0; i < MST_TICKETS; i++) {
+        struct slot *s = &l->slots[i];
+
+        if (s->handle != handle || handle == 0) {
+            continue;
+        }
+        if (!s->ready) {
+            rc = mst_err_set(err, MST_E_BUSY, "the facts are being collected");
+            continue;
+        }
+        rc = s->rc;
+        *err = s->err;
+        *out = s->ticket;
+        memset(s, 0, sizeof(*s));
+    }
+    mst_mutex_unlock(&l->mtx);
+    return rc;
+}
+
+enum mst_rc mst_act_commit(struct mst_engine *e, const struct mst_ticket *t, const char *typed,
+                           uint64_t *job, struct mst_err *err)
+{
+    struct local *l = (struct local *)(void *)e;
+    enum mst_rc rc = MST_OK;
+
+    *job = 0;
+    if (!kind_of(&t->cmd) || !kind_of(&t->cmd)->ticket) {
+        return mst_err_set(err, MST_E_PRECOND, "this ticket is for no act");
+    }
+    if (t->cmd.dry_run) {
+        return mst_err_set(err, MST_E_PRECOND, "a dry run is not carried out");
+    }
+    if (allowed(l, &t->cmd, err) != MST_OK) {
+        return err->rc;
+    }
+    if (t->refused) {
+        rc = mst_err_set(err, MST_E_PRECOND, "refused: %s", t->summary);
+    } else if (mst_clock_mono_ms(NULL) > t->expires_mono_ms) {
+        rc = mst_err_set(err, MST_E_STALE, "the ticket is older than %d s: make a new one",
+                         MST_TICKET_MS / 1000);
+    } else if (strcmp(t->phrase, typed ? typed : "") != 0) {
+        rc = mst_err_set(err, MST_E_PRECOND, "what was typed is not \"%s\"", t->phrase);
+    }
+    if (rc != MST_OK) {
+        struct mst_err ignore = {0};
+
+        if (mst_state_own(l, &ignore) == MST_OK) {
+            (void)!mst_state_audit(l, mst_job_kind_word(kind_of(&t->cmd)->job), l->key,
+                                   t->plan_hash, "refused", err->msg, &ignore);
+        }
+        return rc;
+    }
+    return add_job(l, &t->cmd, t->plan_hash, job, err);
+}

@@ -1,0 +1,16 @@
+/* acts.h: the jobs behind the acts; private to engine. */
+#ifndef MST_ENGINE_ACTS_H
+#define MST_ENGINE_ACTS_H
+
+#include "engine/inner.h"
+
+struct mst_run { /* what a job function gets */
+    struct local *l;
+    struct mst_cmd cmd;
+    char plan[17]; /* hash of the ticket; "" without one */
+    struct reach *reach;
+};
+
+mst_job_fn mst_run_backup, mst_run_verify, mst_run_restore, mst_run_discard, mst_run_clean;
+
+#endif

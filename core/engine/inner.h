@@ -1,0 +1,158 @@
+/* inner.h: the engine of this process; private to engine. */
+#ifndef MST_ENGINE_INNER_H
+#define MST_ENGINE_INNER_H
+
+#include "audit/audit.h"
+#include "catalog/catalog.h"
+#include "cfg/cfg.h"
+#include "conc/cell.h"
+#include "conc/queue.h"
+#include "conc/thread.h"
+#include "conc/wake.h"
+#include "db/db.h"
+#include "engine/handle.h"
+#include "jobq/jobq.h"
+#include "mongo/uri.h"
+#include "monitor/monitor.h"
+#include "restore/restore.h"
+#include "store/store.h"
+
+#define MST_TICKETS 16
+#define MST_TICKET_MS 120000
+#define MST_MESSAGES 64
+
+/* How to reach a set: of the configuration, or of a URI. */
+struct wire {
+    char set_name[128];
+    size_t n_seeds;
+    char (*seeds)[MST_ADDR_MAX];
+    char srv_host[256];
+    size_t n_dial;
+    struct mst_monitor_dial *dial;
+    struct mst_tls tls;
+};
+enum mst_rc mst_wire_cfg(struct wire *w, const struct mst_cfg *cfg,
+                         struct mst_err *err) MST_MUST_CHECK;
+enum mst_rc mst_wire_uri(struct wire *w, const char *uri, struct mst_err *err) MST_MUST_CHECK;
+void mst_wire_release(struct wire *w);
+/* The credential of an act; *has false when there is none. uri_user overrides the user. */
+enum mst_rc mst_wire_cred(const struct mst_cfg *cfg, enum mst_cred_act act, mst_cfg_ask_fn *ask,
+                          void *arg, struct mst_cred *out, bool *has,
+                          struct mst_err *err) MST_MUST_CHECK;
+/* Name of the directory of this set below the state directory. */
+void mst_wire_key(const struct mst_cfg *cfg, const struct wire *w, char *out, size_t size);
+
+/* What a job uses to reach the members; owned by the job. */
+struct reach {
+    const struct wire *wire;
+    struct wire own; /* of a target URI */
+    struct mst_cred cred;
+    bool has_cred;
+};
+enum mst_rc mst_reach_connect(void *arg, const char *member, const char *app, struct mst_task *task,
+                              struct mst_conn **out, struct mst_err *err);
+void mst_reach_release(struct reach *r);
+/* Ask the seeds who is primary. */
+enum mst_rc mst_reach_primary(struct reach *r, struct mst_task *task, char out[MST_HOST_MAX],
+                              struct mst_err *err) MST_MUST_CHECK;
+
+enum ask_kind { ASK_BUCKET, ASK_DETAIL, ASK_TICKET, ASK_STOP };
+struct ask { /* to the thread that may block */
+    enum ask_kind kind;
+    char id[MST_ID_MAX];
+    uint64_t handle;
+    struct mst_cmd cmd;
+    struct reach *reach;
+};
+
+struct slot {        /* a ticket that is asked for or there */
+    uint64_t handle; /* 0: free */
+    bool ready;
+    enum mst_rc rc;
+    struct mst_err err;
+    struct mst_ticket *ticket;
+};
+
+struct local {
+    struct mst_engine base;
+    const struct mst_cfg *cfg;
+    struct mst_engine_opts o;
+    char who[64], key[160], dir[MST_CFG_PATH + 176], agent_text[96];
+    struct wire wire;
+    struct mst_cred view_cred;
+    bool has_view_cred;
+    struct mst_topo_limits limits;
+    const char **seed_list; /* for the monitor */
+
+    struct mst_monitor *monitor;
+    struct mst_store *store; /* NULL: none, or it cannot be used: store_err */
+    const struct mst_cfg_store *store_cfg;
+    struct mst_err store_err;
+    struct mst_db *db; /* NULL: state_err says why; looking goes on */
+    struct mst_err state_err;
+    struct mst_jobq *jobq;
+    struct mst_audit *audit;
+    int lock_fd; /* flock of the set; -1 not ours */
+    struct mst_mutex audit_mtx, own_mtx;
+
+    struct mst_thread thread, io;
+    struct mst_wake stir; /* something changed for the engine thread */
+    struct mst_wake out;  /* a view was published */
+    struct mst_cell cell;
+    struct mst_queue *asks;
+    struct mst_task io_task;
+    atomic_bool stop, jobs_changed;
+
+    struct mst_mutex mtx; /* guards what follows */
+    struct mst_bucket_part *bucket;
+    struct mst_detail_part *detail;
+    struct mst_leavings_part *leavings;
+    struct mst_message messages[MST_MESSAGES];
+    size_t n_messages; /* ever */
+    bool parts_changed;
+    struct slot slots[MST_TICKETS];
+    uint64_t next_handle;
+};
+
+/* loop.c: the engine thread. */
+void mst_loop_run(void *arg);
+void mst_say(struct local *l, enum mst_severity severity, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+/* Replace a part; the reference moves. */
+void mst_put_bucket_take(struct local *l, struct mst_bucket_part *p);
+void mst_put_detail_take(struct local *l, struct mst_detail_part *p);
+void mst_put_leavings_take(struct local *l, struct mst_leavings_part *p);
+/* The newest topology; the caller unrefs. */
+struct mst_monitor_view *mst_local_topo(struct local *l);
+
+/* io.c: listings and plans, on a thread that may block. */
+void mst_io_run(void *arg);
+enum mst_rc mst_local_catalog(struct local *l, struct mst_catalog *out,
+                              struct mst_err *err) MST_MUST_CHECK;
+
+/* state.c: directory, lock, database, audit. */
+void mst_state_open(struct local *l);
+void mst_state_close(struct local *l);
+/* Take the lock of the set, then jobs may be added. MST_E_BUSY names who has it. */
+enum mst_rc mst_state_own(struct local *l, struct mst_err *err) MST_MUST_CHECK;
+enum mst_rc mst_state_audit(struct local *l, const char *act, const char *target, const char *plan,
+                            const char *outcome, const char *text,
+                            struct mst_err *err) MST_MUST_CHECK;
+/* A restore's journal over the database. */
+void mst_state_journal(struct local *l, struct mst_restore_journal *j);
+
+/* acts.c: what changes something. */
+enum mst_rc mst_act_submit(struct mst_engine *e, const struct mst_cmd *cmd, uint64_t *job,
+                           struct mst_err *err);
+enum mst_rc mst_act_prepare(struct mst_engine *e, const struct mst_cmd *cmd, uint64_t *handle,
+                            struct mst_err *err);
+enum mst_rc mst_act_ticket(struct mst_engine *e, uint64_t handle, struct mst_ticket **out,
+                           struct mst_err *err);
+enum mst_rc mst_act_commit(struct mst_engine *e, const struct mst_ticket *t, const char *typed,
+                           uint64_t *job, struct mst_err *err);
+void mst_act_ended(void *arg, const struct mst_job *job, const char *plan);
+/* Facts and rules of an act, on the io thread. */
+enum mst_rc mst_act_plan(struct local *l, const struct ask *a, struct mst_ticket **out,
+                         struct mst_err *err) MST_MUST_CHECK;
+
+#endif

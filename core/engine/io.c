@@ -1,0 +1,203 @@
+/* Listings and plans: what blocks, asked for by front ends, on one thread of its own. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "base/text.h"
+#include "engine/inner.h"
+
+#define NAME_WAIT_MS 5000
+
+/* Name of the set: configured, or what its members say. */
+static enum mst_rc set_name(struct local *l, char *out, size_t size, struct mst_err *err)
+{
+    const int64_t end = mst_clock_mono_ms(NULL) + NAME_WAIT_MS;
+
+    (void)mst_copy(out, size, l->wire.set_name);
+    while (!out[0]) {
+        struct mst_monitor_view *m = mst_local_topo(l);
+
+        if (m->v.set_name_known) {
+            (void)mst_copy(out, size, m->v.set_name);
+        }
+        mst_shared_unref(&m->shared);
+        if (!out[0] && (mst_clock_mono_ms(NULL) > end || !mst_task_sleep_ms(&l->io_task, 100))) {
+            return mst_err_set(err, MST_E_NET,
+                               "the set's name is not known: set.name says it when no member "
+                               "answers");
+        }
+    }
+    return MST_OK;
+}
+
+enum mst_rc mst_local_catalog(struct local *l, struct mst_catalog *out, struct mst_err *err)
+{
+    char name[128];
+
+    if (!l->store) {
+        if (!l->store_err.rc) {
+            const struct mst_cfg_store *ignore;
+
+            return mst_cfg_store(l->cfg, "", &ignore, err);
+        }
+        *err = l->store_err;
+        return err->rc;
+    }
+    if (set_name(l, name, sizeof(name), err) != MST_OK) {
+        return err->rc;
+    }
+    return mst_catalog_init(out, l->store, "", name, err);
+}
+
+/* --- leavings: interrupted backups, and restores whose old collections are still there --- */
+
+struct leavings {
+    struct mst_leaving_line *items;
+    size_t n, cap;
+};
+
+static struct mst_leaving_line *one_more(struct leavings *v)
+{
+    mst_grow((void **)&v->items, &v->cap, v->n + 1, sizeof(v->items[0]));
+    memset(&v->items[v->n], 0, sizeof(v->items[0]));
+    return &v->items[v->n++];
+}
+
+static bool take_run(void *arg, const struct mst_row *row)
+{
+    struct mst_leaving_line *item = one_more(arg);
+
+    (void)mst_copy(item->id, sizeof(item->id), mst_row_text(row, 0));
+    (void)snprintf(item->what, sizeof(item->what),
+                   "restore %.16s: old collections are kept until 'muster restore discard %.16s'",
+                   item->id, item->id);
+    return true;
+}
+
+static void list_leavings(struct local *l, const struct mst_backup *b, size_t n)
+{
+    struct leavings v = {0};
+    struct mst_leavings_part *p;
+    struct mst_err err = {0};
+    int64_t running = 0;
+
+    if (l->db) {
+        /* The backup in work looks like an interrupted one: the newest without a COMMIT is it. */
+        (void)!mst_db_int(l->db, 0, &running, &err,
+                          "SELECT count(*) FROM jobs WHERE kind = 0 AND state IN (1, 2)", "");
+        (void)!mst_db_query(l->db, take_run, &v, &err,
+                            "SELECT DISTINCT run FROM restore_steps ORDER BY id", "");
+    }
+    for (size_t i = 0; i < n; i++) {
+        if (b[i].state == MST_BK_INCOMPLETE && running-- <= 0) {
+            struct mst_leaving_line *item = one_more(&v);
+
+            (void)mst_copy(item->id, sizeof(item->id), b[i].id);
+            (void)snprintf(item->what, sizeof(item->what),
+                           "backup %s was interrupted: 'muster clean %s' removes its objects",
+                           b[i].id, b[i].id);
+            item->since_wall_ms = b[i].started_wall_ms;
+        }
+    }
+    p = mst_leavings_new(v.n);
+    if (v.n > 0) {
+        memcpy(p->items, v.items, v.n * sizeof(v.items[0]));
+    }
+    free(v.items);
+    mst_put_leavings_take(l, p);
+}
+
+static void list_bucket(struct local *l)
+{
+    struct mst_bucket_part *p = mst_bucket_new();
+    struct mst_catalog cat;
+    struct mst_err err = {0};
+    enum mst_rc rc = mst_local_catalog(l, &cat, &err);
+
+    if (l->store_cfg) {
+        (void)mst_copy(p->store, sizeof(p->store), l->store_cfg->name);
+        (void)snprintf(p->where, sizeof(p->where), "directory %.200s", l->store_cfg->path);
+    }
+    if (rc == MST_OK) {
+        rc = mst_store_space(l->store, &p->free_bytes, &p->total_bytes, &err);
+    }
+    if (rc == MST_OK) {
+        rc = mst_catalog_list(&cat, &l->io_task, &p->backups, &p->n, &err);
+    }
+    if (rc != MST_OK) {
+        (void)mst_copy(p->problem, sizeof(p->problem), err.msg);
+    }
+    p->read_at_ms = mst_clock_mono_ms(NULL);
+    list_leavings(l, p->backups, p->n);
+    mst_put_bucket_take(l, p);
+}
+
+static void load_detail(struct local *l, const char *id)
+{
+    struct mst_detail_part *p = mst_detail_new();
+    struct mst_catalog cat;
+    struct mst_backup b;
+    struct mst_err err = {0};
+    enum mst_rc rc = mst_local_catalog(l, &cat, &err);
+
+    (void)mst_copy(p->id, sizeof(p->id), id);
+    if (rc == MST_OK && strcmp(id, "latest") == 0) {
+        rc = mst_catalog_find(&cat, id, &l->io_task, &b, &err);
+        if (rc == MST_OK) {
+            (void)mst_copy(p->id, sizeof(p->id), b.id);
+        }
+    }
+    if (rc == MST_OK) {
+        rc = mst_catalog_detail(&cat, p->id, &l->io_task, &p->ns, &p->n_ns, &p->objects,
+                                &p->n_objects, &err);
+    }
+    if (rc != MST_OK) {
+        (void)mst_copy(p->problem, sizeof(p->problem), err.msg);
+    }
+    mst_put_detail_take(l, p);
+}
+
+static void make_ticket(struct local *l, const struct ask *a)
+{
+    struct mst_ticket *t = NULL;
+    struct mst_err err = {0};
+    const enum mst_rc rc = mst_act_plan(l, a, &t, &err);
+
+    mst_mutex_lock(&l->mtx);
+    for (size_t i = 0; i < MST_TICKETS; i++) {
+        if (l->slots[i].handle == a->handle) {
+            l->slots[i].ready = true;
+            l->slots[i].rc = rc;
+            l->slots[i].err = err;
+            l->slots[i].ticket = t;
+            t = NULL;
+        }
+    }
+    mst_mutex_unlock(&l->mtx);
+    mst_ticket_free(t); /* nobody waits any more */
+    mst_wake_signal(&l->out);
+}
+
+void mst_io_run(void *arg)
+{
+    struct local *l = arg;
+    struct ask *a;
+
+    while (!atomic_load(&l->stop)) {
+        a = mst_queue_pop(l->asks, 60000);
+        if (!a) {
+            continue;
+        }
+        if (a->kind == ASK_BUCKET && l->cfg->n_stores > 0) {
+            list_bucket(l);
+        } else if (a->kind == ASK_DETAIL) {
+            load_detail(l, a->id);
+        } else if (a->kind == ASK_TICKET) {
+            make_ticket(l, a);
+        }
+        mst_reach_release(a->reach);
+        free(a);
+    }
+}

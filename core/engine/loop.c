@@ -1,0 +1,251 @@
+/* The engine thread: the only one that makes views. It sleeps until the monitor, a job or a listing
+ * has something new; counters of running jobs are read four times a second. */
+#include <poll.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "base/text.h"
+#include "engine/inner.h"
+#include "log/log.h"
+
+#define JOBS_SHOWN 64
+#define SAMPLE_MS 250
+#define IDLE_MS 1000
+#define GAP_MS 20 /* at least between two views */
+
+struct now { /* parts of the view that was published last */
+    struct mst_info_part *info;
+    struct mst_topo_part *topo;
+    struct mst_jobs_part *jobs;
+    struct mst_bucket_part *bucket;
+    struct mst_detail_part *detail;
+    struct mst_leavings_part *leavings;
+    struct mst_messages_part *messages;
+    struct mst_monitor_view *seen; /* that topo is a copy of */
+    size_t n_messages;
+    uint64_t gen;
+};
+
+void mst_say(struct local *l, enum mst_severity severity, const char *fmt, ...)
+{
+    va_list ap;
+    struct mst_message *m;
+
+    mst_mutex_lock(&l->mtx);
+    m = &l->messages[l->n_messages % MST_MESSAGES];
+    m->seq = ++l->n_messages;
+    m->wall_ms = mst_clock_utc_ms(NULL);
+    m->severity = severity;
+    va_start(ap, fmt);
+    (void)vsnprintf(m->text, sizeof(m->text), fmt, ap);
+    va_end(ap);
+    mst_text_sanitise(m->text);
+    l->parts_changed = true;
+    mst_mutex_unlock(&l->mtx);
+    mst_wake_signal(&l->stir);
+}
+
+#define PUT(name, type, field) \
+    void name(struct local *l, type *p) \
+    { \
+        type *old; \
+        mst_mutex_lock(&l->mtx); \
+        old = l->field; \
+        l->field = p; \
+        l->parts_changed = true; \
+        mst_mutex_unlock(&l->mtx); \
+        mst_shared_unref((struct mst_shared *)old); \
+        mst_wake_signal(&l->stir); \
+    }
+PUT(mst_put_bucket_take, struct mst_bucket_part, bucket)
+PUT(mst_put_detail_take, struct mst_detail_part, detail)
+PUT(mst_put_leavings_take, struct mst_leavings_part, leavings)
+
+struct mst_monitor_view *mst_local_topo(struct local *l)
+{
+    return mst_monitor_view(l->monitor);
+}
+
+static void *ref(void *part)
+{
+    if (part) {
+        mst_shared_ref(part);
+    }
+    return part;
+}
+
+static void swap(void *slot, void *next)
+{
+    void **p = slot;
+
+    mst_shared_unref(*p);
+    *p = next;
+}
+
+static bool take_topo(struct local *l, struct now *now)
+{
+    struct mst_monitor_view *m = mst_monitor_view(l->monitor);
+    struct mst_topo_view v;
+
+    if (m == now->seen) {
+        mst_shared_unref(&m->shared);
+        return false;
+    }
+    v = m->v;
+    v.members =
+        mst_xmemdup(m->v.members, (m->v.n + 1) * sizeof(v.members[0]) - sizeof(v.members[0]));
+    v.events = mst_xmemdup(m->v.events, m->v.n_events * sizeof(v.events[0]));
+    swap(&now->topo, mst_topo_part_new_take(&v));
+    swap(&now->seen, m);
+    return true;
+}
+
+static bool take_jobs(struct local *l, struct now *now)
+{
+    struct mst_err err = {0};
+    struct mst_job *jobs;
+    size_t n;
+    const bool news = atomic_exchange(&l->jobs_changed, false);
+
+    if (!l->jobq || (!news && now->jobs && !mst_jobq_active(l->jobq))) {
+        if (!now->jobs) {
+            now->jobs = mst_jobs_new_take(NULL, 0);
+        }
+        return false;
+    }
+    if (mst_jobq_list(l->jobq, JOBS_SHOWN, &jobs, &n, &err) != MST_OK) {
+        mst_log(MST_LOG_WARN, "engine", "list of jobs: %s", err.msg);
+        return false;
+    }
+    swap(&now->jobs, mst_jobs_new_take(jobs, n));
+    return true;
+}
+
+/* Under l->mtx. */
+static void take_messages(const struct local *l, struct now *now)
+{
+    const size_t n = l->n_messages < MST_MESSAGES ? l->n_messages : MST_MESSAGES;
+    struct mst_messages_part *p;
+
+    if (now->messages && now->n_messages == l->n_messages) {
+        return;
+    }
+    p = mst_messages_new(n);
+    for (size_t i = 0; i < n; i++) {
+        p->items[i] = l->messages[(l->n_messages - n + i) % MST_MESSAGES];
+    }
+    now->n_messages = l->n_messages;
+    swap(&now->messages, p);
+}
+
+static bool take_parts(struct local *l, struct now *now)
+{
+    bool news;
+
+    mst_mutex_lock(&l->mtx);
+    news = l->parts_changed;
+    l->parts_changed = false;
+    if (news || !now->leavings) {
+        swap(&now->bucket, ref(l->bucket));
+        swap(&now->detail, ref(l->detail));
+        swap(&now->leavings, ref(l->leavings));
+        take_messages(l, now);
+    }
+    mst_mutex_unlock(&l->mtx);
+    return news;
+}
+
+static struct mst_info_part *make_info(const struct local *l)
+{
+    struct mst_info_part *p = mst_info_new();
+    const struct mst_cfg *c = l->cfg;
+
+    (void)mst_copy(p->set_label, sizeof(p->set_label), c->set.label);
+    (void)mst_copy(p->set_class, sizeof(p->set_class), c->set.cls);
+    (void)mst_copy(p->set_note, sizeof(p->set_note), c->set.note);
+    (void)mst_copy(p->sandbox_ctl, sizeof(p->sandbox_ctl), c->sandbox.control);
+    (void)mst_copy(p->config_path, sizeof(p->config_path), c->path);
+    mst_text_sanitise(p->set_label);
+    mst_text_sanitise(p->config_path);
+    p->read_only = c->read_only;
+    p->may_act = mst_cfg_may(c, "restore", p->may_not_why, sizeof(p->may_not_why));
+    if (p->may_act && !l->db) {
+        p->may_act = false;
+        (void)mst_copy(p->may_not_why, sizeof(p->may_not_why), l->state_err.msg);
+    }
+    (void)mst_copy(p->agent, sizeof(p->agent), l->agent_text);
+    (void)mst_copy(p->agent_note, sizeof(p->agent_note),
+                   l->o.agent ? "private agent: schedules do not run here" : "");
+    return p;
+}
+
+static void publish(struct local *l, struct now *now)
+{
+    struct mst_view *v = mst_view_new();
+
+    v->gen = ++now->gen;
+    v->now_mono_ms = mst_clock_mono_ms(NULL);
+    v->now_wall_ms = mst_clock_utc_ms(NULL);
+    v->info = ref(now->info);
+    v->topo = ref(now->topo);
+    v->jobs = ref(now->jobs);
+    v->bucket = ref(now->bucket);
+    v->detail = ref(now->detail);
+    v->leavings = ref(now->leavings);
+    v->messages = ref(now->messages);
+    mst_cell_publish_take(&l->cell, &v->shared);
+    mst_wake_signal(&l->out);
+}
+
+static void refresh(struct local *l, struct now *now, bool force)
+{
+    bool news = take_topo(l, now);
+
+    news = take_jobs(l, now) || news;
+    news = take_parts(l, now) || news;
+    if (news || force) {
+        publish(l, now);
+    }
+}
+
+static void wait_for_news(struct local *l)
+{
+    struct pollfd p[2] = {{.fd = l->stir.fd, .events = POLLIN},
+                          {.fd = mst_monitor_wake_fd(l->monitor), .events = POLLIN}};
+    const bool active = l->jobq && mst_jobq_active(l->jobq);
+
+    (void)poll(p, 2, active ? SAMPLE_MS : IDLE_MS);
+    mst_wake_drain(&l->stir);
+    if (p[1].revents) {
+        mst_monitor_drain(l->monitor);
+    }
+}
+
+/* Runs on the engine thread; the first view is published by open, before there is a thread. */
+void mst_loop_run(void *arg)
+{
+    struct local *l = arg;
+    struct now now = {.info = make_info(l)};
+
+    atomic_store(&l->jobs_changed, true);
+    refresh(l, &now, true);
+    while (!atomic_load(&l->stop)) {
+        wait_for_news(l);
+        if (!atomic_load(&l->stop)) {
+            refresh(l, &now, false);
+            mst_clock_sleep_ms(GAP_MS);
+        }
+    }
+    swap(&now.info, NULL);
+    swap(&now.topo, NULL);
+    swap(&now.jobs, NULL);
+    swap(&now.bucket, NULL);
+    swap(&now.detail, NULL);
+    swap(&now.leavings, NULL);
+    swap(&now.messages, NULL);
+    swap(&now.seen, NULL);
+}

@@ -1,0 +1,342 @@
+/* Acts that change a set: plans for their tickets, and the jobs. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "base/text.h"
+#include "engine/acts.h"
+#include "hash/hash.h"
+
+struct env { /* everything a restore borrows */
+    struct mst_restore_opts o;
+    struct mst_restore_journal journal;
+    struct mst_catalog cat;
+    struct mst_restore_source *source;
+    const char *include[MST_CMD_PATTERNS], *exclude[MST_CMD_PATTERNS];
+    char primary[MST_HOST_MAX];
+};
+
+static enum mst_rc find_primary(struct local *l, const struct mst_cmd *cmd, struct reach *reach,
+                                char out[MST_HOST_MAX], struct mst_task *task, struct mst_err *err)
+{
+    struct mst_monitor_view *m;
+    const int64_t end = mst_clock_mono_ms(NULL) + 5000;
+    bool found = false;
+
+    if (cmd->target_uri[0]) {
+        return mst_reach_primary(reach, task, out, err);
+    }
+    do {
+        m = mst_local_topo(l);
+        if (m->v.primary >= 0) {
+            (void)mst_copy(out, MST_HOST_MAX, m->v.members[m->v.primary].name);
+            found = true;
+        }
+        if (m->v.sharded) {
+            mst_shared_unref(&m->shared);
+            return mst_err_set(err, MST_E_PRECOND,
+                               "this set is a shard of a cluster: acts on it are refused");
+        }
+        mst_shared_unref(&m->shared);
+    } while (!found && mst_clock_mono_ms(NULL) < end && mst_task_sleep_ms(task, 100));
+    return found ? MST_OK
+                 : mst_err_set(err, MST_E_PRECOND, "the set has no primary that takes writes");
+}
+
+static enum mst_rc env_open(struct env *e, struct local *l, const struct mst_cmd *cmd,
+                            struct reach *reach, struct mst_task *task, struct mst_err *err)
+{
+    enum mst_rc rc = find_primary(l, cmd, reach, e->primary, task, err);
+
+    mst_state_journal(l, &e->journal);
+    for (size_t i = 0; i < MST_CMD_PATTERNS; i++) {
+        e->include[i] = cmd->include[i];
+        e->exclude[i] = cmd->exclude[i];
+    }
+    e->o.connect = mst_reach_connect;
+    e->o.connect_arg = reach;
+    e->o.primary = e->primary;
+    e->o.n_include = cmd->n_include;
+    e->o.include = e->include;
+    e->o.n_exclude = cmd->n_exclude;
+    e->o.exclude = e->exclude;
+    e->o.expect_set = reach->wire->set_name;
+    e->o.other_set = cmd->target_uri[0] != '\0';
+    e->o.journal = l->db ? &e->journal : NULL;
+    e->o.allow_unproven = strcmp(l->cfg->set.cls, "SANDBOX") == 0;
+    e->o.rate_bps = cmd->rate_bps;
+    e->o.lag_pause_ms = l->cfg->backup.lag_pause_ms;
+    e->o.spill_dir = l->dir;
+    return rc;
+}
+
+static enum mst_rc env_source(struct env *e, struct local *l, const struct mst_cmd *cmd,
+                              struct mst_task *task, struct mst_err *err)
+{
+    enum mst_rc rc;
+
+    if (cmd->kind == MST_CMD_IMPORT) {
+        return mst_restore_source_dump(cmd->path, task, &e->source, err);
+    }
+    rc = mst_local_catalog(l, &e->cat, err);
+    return rc == MST_OK ? mst_restore_source_backup(&e->cat, cmd->backup, task, &e->source, err)
+                        : rc;
+}
+
+/* --- plans --- */
+
+static void take_plan(struct mst_ticket *t, const struct mst_restore_plan *p)
+{
+    (void)mst_copy(t->plan_hash, sizeof(t->plan_hash), p->hash);
+    (void)mst_copy(t->phrase, sizeof(t->phrase), p->phrase);
+    mst_text_clean(t->summary, sizeof(t->summary), p->summary, strlen(p->summary));
+    t->refused = p->refused;
+    t->need_bytes = p->need_bytes;
+    t->free_bytes = p->free_bytes;
+    t->rules = mst_xcalloc(p->n_rules + 1, sizeof(t->rules[0]));
+    for (size_t i = 0; i < p->n_rules; i++) {
+        t->rules[i].result = (enum mst_rule_result)p->rules[i].result;
+        (void)mst_copy(t->rules[i].name, sizeof(t->rules[i].name), p->rules[i].name);
+        (void)mst_copy(t->rules[i].text, sizeof(t->rules[i].text), p->rules[i].text);
+    }
+    t->n_rules = p->n_rules;
+    t->steps = mst_xcalloc(p->n_steps + 1, sizeof(t->steps[0]));
+    for (size_t i = 0; i < p->n_steps; i++) {
+        mst_text_clean(t->steps[i], sizeof(t->steps[i]), p->steps[i], strlen(p->steps[i]));
+    }
+    t->n_steps = p->n_steps;
+}
+
+static void hash_ticket(struct mst_ticket *t)
+{
+    uint8_t digest[MST_SHA256_LEN];
+    struct mst_str s = {0};
+
+    mst_str_addf(&s, "%d\n%s\n%s\n", (int)t->cmd.kind, t->cmd.backup, t->summary);
+    for (size_t i = 0; i < t->n_steps; i++) {
+        mst_str_addf(&s, "%s\n", t->steps[i]);
+    }
+    mst_sha256_of(mst_str_c(&s), s.len, digest);
+    (void)mst_hex(digest, 8, t->plan_hash);
+    mst_str_release(&s);
+}
+
+/* What discard and clean would drop: collections of one run, or the objects of one backup. */
+static enum mst_rc plan_drop(struct local *l, struct mst_ticket *t, struct env *e,
+                             struct mst_err *err)
+{
+    const bool old = t->cmd.kind == MST_CMD_DISCARD;
+    struct mst_leaving *items = NULL;
+    size_t n = 0;
+    enum mst_rc rc = MST_OK;
+
+    if (mst_catalog_id_ok(t->cmd.backup, NULL, NULL) && !old) {
+        t->steps = mst_xcalloc(1, sizeof(t->steps[0]));
+        t->n_steps = 1;
+        (void)snprintf(t->steps[0], sizeof(t->steps[0]),
+                       "remove the objects of %s that no COMMIT names", t->cmd.backup);
+        (void)snprintf(t->summary, sizeof(t->summary), "remove what the interrupted backup %s left",
+                       t->cmd.backup);
+    } else {
+        rc = mst_restore_leavings(&e->o, &l->io_task, &items, &n, err);
+        t->steps = mst_xcalloc(n + 1, sizeof(t->steps[0]));
+        for (size_t i = 0; rc == MST_OK && i < n; i++) {
+            if (items[i].old == old && strcmp(items[i].run, t->cmd.backup) == 0) {
+                char coll[160];
+
+                mst_text_clean(coll, sizeof(coll), items[i].coll, strlen(items[i].coll));
+                (void)snprintf(t->steps[t->n_steps++], sizeof(t->steps[0]),
+                               "drop %s.%s (%lld documents)", items[i].db, coll,
+                               (long long)items[i].documents);
+            }
+        }
+        if (rc == MST_OK && t->n_steps == 0) {
+            rc = mst_err_set(err, MST_E_NOTFOUND, "restore %s has left no %s collections",
+                             t->cmd.backup, old ? "old" : "staging");
+        }
+        (void)snprintf(t->summary, sizeof(t->summary), "drop %zu collection%s of restore %s",
+                       t->n_steps, t->n_steps == 1 ? "" : "s", t->cmd.backup);
+    }
+    free(items);
+    (void)snprintf(t->phrase, sizeof(t->phrase), "%s", old ? t->cmd.backup : "");
+    if (rc == MST_OK) {
+        hash_ticket(t);
+    }
+    return rc;
+}
+
+static enum mst_rc plan_restore(struct local *l, const struct ask *a, struct mst_ticket *t,
+                                struct env *e, struct mst_err *err)
+{
+    struct mst_restore_plan *p = NULL;
+    enum mst_rc rc = env_source(e, l, &a->cmd, &l->io_task, err);
+
+    if (rc == MST_OK) {
+        rc = mst_restore_prepare(&e->o, e->source, &l->io_task, &p, err);
+    }
+    if (rc == MST_OK) {
+        take_plan(t, p);
+    }
+    mst_restore_plan_free(p);
+    return rc;
+}
+
+/* "latest" is one backup from here on. */
+static enum mst_rc settle_id(struct local *l, struct mst_ticket *t, struct mst_err *err)
+{
+    struct mst_catalog cat;
+    struct mst_backup b;
+    enum mst_rc rc;
+
+    if (t->cmd.kind != MST_CMD_RESTORE) {
+        return MST_OK;
+    }
+    rc = mst_local_catalog(l, &cat, err);
+    if (rc == MST_OK) {
+        rc = mst_catalog_find(&cat, t->cmd.backup[0] ? t->cmd.backup : "latest", &l->io_task, &b,
+                              err);
+    }
+    if (rc == MST_OK) {
+        (void)mst_copy(t->cmd.backup, sizeof(t->cmd.backup), b.id);
+    }
+    return rc;
+}
+
+enum mst_rc mst_act_plan(struct local *l, const struct ask *a, struct mst_ticket **out,
+                         struct mst_err *err)
+{
+    struct mst_ticket *t = mst_xcalloc(1, sizeof(*t));
+    struct env *e = mst_xcalloc(1, sizeof(*e));
+    struct ask b = *a;
+    enum mst_rc rc;
+
+    t->cmd = a->cmd;
+    rc = settle_id(l, t, err);
+    b.cmd = t->cmd;
+    if (rc == MST_OK) {
+        rc = env_open(e, l, &b.cmd, a->reach, &l->io_task, err);
+    }
+    if (rc == MST_OK) {
+        rc = a->cmd.kind == MST_CMD_RESTORE || a->cmd.kind == MST_CMD_IMPORT
+                 ? plan_restore(l, &b, t, e, err)
+                 : plan_drop(l, t, e, err);
+    }
+    t->expires_mono_ms = mst_clock_mono_ms(NULL) + MST_TICKET_MS;
+    mst_cmd_line(&t->cmd, t->command, sizeof(t->command));
+    mst_restore_source_free(e->source);
+    free(e);
+    if (rc != MST_OK) {
+        mst_ticket_free(t);
+        t = NULL;
+    }
+    *out = t;
+    return rc;
+}
+
+/* --- jobs --- */
+
+static void log_outcomes(struct mst_task *task, const struct mst_restore_result *res)
+{
+    for (size_t i = 0; i < res->n; i++) {
+        const struct mst_restore_outcome *o = &res->outcomes[i];
+        char name[200];
+
+        mst_text_clean(name, sizeof(name), o->coll, strlen(o->coll));
+        mst_task_log(task, "%s.%s: %s%s%s, %llu documents, %llu operations replayed, %u indexes%s",
+                     o->db, name, mst_restore_proof_word(o->proof), o->why[0] ? ": " : "", o->why,
+                     (unsigned long long)o->documents, (unsigned long long)o->ops, o->indexes,
+                     o->held ? ", TTL held" : "");
+    }
+}
+
+enum mst_rc mst_run_restore(void *arg, struct mst_task *task, struct mst_err *err)
+{
+    struct mst_run *r = arg;
+    struct env *e = mst_xcalloc(1, sizeof(*e));
+    struct mst_restore_plan *p = NULL;
+    struct mst_restore_result res = {0};
+    enum mst_rc rc = env_open(e, r->l, &r->cmd, r->reach, task, err);
+
+    mst_task_phase(task, "reading what is to be restored");
+    if (rc == MST_OK) {
+        rc = env_source(e, r->l, &r->cmd, task, err);
+    }
+    if (rc == MST_OK) { /* the rules again, on fresh facts */
+        rc = mst_restore_prepare(&e->o, e->source, task, &p, err);
+    }
+    if (rc == MST_OK && strcmp(p->hash, r->plan) != 0) {
+        rc =
+            mst_err_set(err, MST_E_STALE,
+                        "the facts moved since the plan was shown (%s then, %s now): look at a new "
+                        "one",
+                        r->plan, p->hash);
+    }
+    if (rc == MST_OK && p->refused) {
+        rc = mst_err_set(err, MST_E_PRECOND, "refused: %s", p->summary);
+    }
+    if (rc == MST_OK) {
+        rc = mst_restore_run(&e->o, e->source, p, task, &res, err);
+        log_outcomes(task, &res);
+        if (rc == MST_OK) {
+            mst_jobq_result(r->l->jobq, mst_jobq_current(), NULL, res.text);
+        } else if (res.text[0]) {
+            mst_task_log(task, "%s", res.text);
+        }
+    }
+    mst_restore_result_release(&res);
+    mst_restore_plan_free(p);
+    mst_restore_source_free(e->source);
+    free(e);
+    return rc;
+}
+
+static enum mst_rc drop(struct mst_run *r, bool old, struct mst_task *task, struct mst_err *err)
+{
+    struct env *e = mst_xcalloc(1, sizeof(*e));
+    size_t n = 0;
+    char text[160];
+    enum mst_rc rc = env_open(e, r->l, &r->cmd, r->reach, task, err);
+
+    mst_task_phase(task, "dropping");
+    if (rc == MST_OK) {
+        rc = old ? mst_restore_discard(&e->o, r->cmd.backup, task, &n, err)
+                 : mst_restore_clean(&e->o, r->cmd.backup, task, &n, err);
+    }
+    (void)snprintf(text, sizeof(text), "%zu collection%s of restore %s dropped", n,
+                   n == 1 ? "" : "s", r->cmd.backup);
+    if (rc == MST_OK) {
+        mst_jobq_result(r->l->jobq, mst_jobq_current(), NULL, text);
+    }
+    free(e);
+    return rc;
+}
+
+enum mst_rc mst_run_discard(void *arg, struct mst_task *task, struct mst_err *err)
+{
+    return drop(arg, true, task, err);
+}
+
+enum mst_rc mst_run_clean(void *arg, struct mst_task *task, struct mst_err *err)
+{
+    struct mst_run *r = arg;
+    struct mst_catalog cat;
+    uint64_t n = 0;
+    char text[160];
+    enum mst_rc rc;
+
+    if (!mst_catalog_id_ok(r->cmd.backup, NULL, NULL)) {
+        return drop(r, false, task, err);
+    }
+    rc = mst_local_catalog(r->l, &cat, err);
+    if (rc == MST_OK) {
+        rc = mst_catalog_clean(&cat, r->cmd.backup, task, &n, err);
+    }
+    (void)snprintf(text, sizeof(text), "%llu object%s of %s removed", (unsigned long long)n,
+                   n == 1 ? "" : "s", r->cmd.backup);
+    if (rc == MST_OK) {
+        mst_jobq_result(r->l->jobq, mst_jobq_current(), NULL, text);
+    }
+    return rc;
+}
