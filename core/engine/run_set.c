@@ -144,7 +144,7 @@ static enum mst_rc plan_drop(struct local *l, struct mst_ticket *t, struct env *
         t->steps = mst_xcalloc(n + 1, sizeof(t->steps[0]));
         for (size_t i = 0; rc == MST_OK && i < n; i++) {
             if (items[i].old == old && strcmp(items[i].run, t->cmd.backup) == 0) {
-                char coll[160];
+                char coll[100];
 
                 mst_text_clean(coll, sizeof(coll), items[i].coll, strlen(items[i].coll));
                 (void)snprintf(t->steps[t->n_steps++], sizeof(t->steps[0]),
