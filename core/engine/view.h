@@ -46,6 +46,7 @@ struct mst_detail_part { /* of the one backup that was asked for last */
 struct mst_leaving_line {
     char what[200];      /* "old shop.orders kept by restore 12 (mst.o.1a2b3c4d.0)" */
     char id[MST_ID_MAX]; /* what to name in 'restore discard' or 'clean' */
+    bool by_restore;     /* kept by a restore: MST_CMD_DISCARD; else MST_CMD_CLEAN */
     int64_t since_wall_ms;
 };
 struct mst_leavings_part {

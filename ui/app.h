@@ -1,0 +1,66 @@
+/* app.h: what keys do. No terminal, no clock of its own: a test drives it key by key. */
+#ifndef UI_APP_H
+#define UI_APP_H
+
+#include "ui/screen.h"
+#include "ui/state.h"
+#include "ui/ui.h"
+
+/* What the console asks of the engine. The real one is in run.c; tests bring their own. */
+struct ui_engine {
+    void *arg;
+    enum mst_rc (*submit)(void *arg, const struct mst_cmd *cmd, uint64_t *job, struct mst_err *err);
+    enum mst_rc (*prepare)(void *arg, const struct mst_cmd *cmd, uint64_t *handle,
+                           struct mst_err *err);
+    enum mst_rc (*ticket)(void *arg, uint64_t handle, struct mst_ticket **out, struct mst_err *err);
+    enum mst_rc (*commit)(void *arg, const struct mst_ticket *t, const char *typed, uint64_t *job,
+                          struct mst_err *err);
+    void (*ticket_free)(struct mst_ticket *t);
+};
+
+#define UI_HISTORY 32
+
+struct ui_app {
+    struct ui_engine engine;
+    const struct ui_sandbox *sandbox; /* NULL: none */
+    struct ui_state st;
+    const struct mst_view *view; /* borrowed: set before keys and drawing */
+    bool quit, dirty;
+    bool flush_input; /* the terminal drops what was typed ahead */
+    bool repaint;     /* paint every cell again */
+    bool bell;
+    char theme_wanted[256]; /* set by 't' and ':theme'; the loop loads it and empties it */
+    char glyphs_wanted[8];  /* "ascii", "utf8" */
+    int page;               /* rows of the screen, for page keys */
+    int last_key;
+    int64_t last_key_ms;
+    size_t n_history, history_at;
+    char history[UI_HISTORY][256];
+};
+
+void ui_app_init(struct ui_app *app, const struct ui_engine *engine,
+                 const struct ui_sandbox *sandbox);
+void ui_app_release(struct ui_app *app);
+void ui_app_key(struct ui_app *app, int key, const char *paste);
+/* A new view or time went by. */
+void ui_app_view(struct ui_app *app, const struct mst_view *v);
+void ui_app_tick(struct ui_app *app, int64_t mono_ms, int64_t wall_ms);
+void ui_app_draw(const struct ui_app *app, struct ui_canvas *cv);
+void ui_app_say(struct ui_app *app, enum mst_severity severity, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+void ui_app_act(struct ui_app *app, enum ui_act act, int key);
+void ui_app_command(struct ui_app *app, const char *line); /* of the ':' prompt */
+void ui_app_prompt_key(struct ui_app *app, int key, const char *paste);
+/* Opens the dialog of an act, or says why not; what names its object ("": the selected one). */
+void ui_app_dialog(struct ui_app *app, enum ui_act act, const char *what);
+
+/* dialog.c */
+void ui_dialog_open(struct ui_app *app, enum ui_dlg_kind kind, const char *what);
+void ui_dialog_key(struct ui_app *app, int key, const char *paste);
+void ui_dialog_tick(struct ui_app *app);
+void ui_dialog_close(struct ui_app *app);
+/* The command that a dialog stands for; err says which field is wrong. Pure. */
+enum mst_rc ui_dialog_cmd(const struct ui_dialog *d, struct mst_cmd *out,
+                          struct mst_err *err) MST_MUST_CHECK;
+
+#endif

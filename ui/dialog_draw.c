@@ -1,0 +1,235 @@
+/* dialog_draw.c: a dialog in the middle of the screen, or over all of it where that is small. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/text.h"
+#include "ui/app.h"
+#include "ui/fmt.h"
+
+static const char *title_of(const struct ui_dialog *d)
+{
+    static const char *const titles[] = {[UI_DLG_BACKUP] = "Backup",
+                                         [UI_DLG_RESTORE] = "Restore",
+                                         [UI_DLG_VERIFY] = "Verify a backup",
+                                         [UI_DLG_CANCEL] = "Cancel a job",
+                                         [UI_DLG_DISCARD] = "Discard what was kept aside",
+                                         [UI_DLG_QUIT] = "Leave muster",
+                                         [UI_DLG_SANDBOX] = "Sandbox: break something",
+                                         [UI_DLG_NONE] = ""};
+
+    return titles[d->kind];
+}
+
+static const char *intro_of(const struct ui_dialog *d)
+{
+    switch (d->kind) {
+    case UI_DLG_BACKUP:
+        return "Reads the set and writes to the store. Nothing in the set is changed.";
+    case UI_DLG_RESTORE:
+        return "Nothing is changed before the review. Data is loaded beside the live collections "
+               "and "
+               "swapped in at the end; the old ones are kept until you discard them.";
+    case UI_DLG_VERIFY:
+        return "Reads every byte back from the store and compares counts and hashes. Changes "
+               "nothing.";
+    case UI_DLG_DISCARD:
+        return "Drops for good what a restore or a dead run left behind. There is no way back.";
+    case UI_DLG_QUIT:
+        return "A job runs in this very process: leaving cancels it.";
+    case UI_DLG_SANDBOX:
+        return "This set is a training range. partition cuts the member off, stop freezes it, cont "
+               "and heal undo that.";
+    case UI_DLG_CANCEL:
+    case UI_DLG_NONE:
+        break;
+    }
+    return "";
+}
+
+static void put_command(struct ui_pen *p, const char *command)
+{
+    ui_pen_line(p, UI_HEAD, "the same on the command line:");
+    ui_pen_wrap(p, 2, UI_COMMAND, command);
+}
+
+static void edit_command(const struct ui_dialog *d, struct ui_pen *p)
+{
+    struct mst_cmd cmd;
+    struct mst_err err = {0};
+    char line[800];
+
+    if (d->kind == UI_DLG_QUIT) {
+        return;
+    }
+    if (d->kind == UI_DLG_SANDBOX) {
+        const char *act = ui_form_chosen(&d->form, 'v');
+
+        (void)snprintf(line, sizeof line, "muster sandbox ctl %s %s%s%s", act,
+                       ui_form_chosen(&d->form, 'm'), strcmp(act, "lag") == 0 ? " " : "",
+                       strcmp(act, "lag") == 0 ? ui_form_at(&d->form, 'l')->line.text : "");
+        put_command(p, line);
+    } else if (ui_dialog_cmd(d, &cmd, &err) != MST_OK) {
+        ui_pen_wrap(p, 0, UI_WARN, err.msg);
+    } else {
+        mst_cmd_line(&cmd, line, sizeof line);
+        put_command(p, line);
+    }
+}
+
+static void draw_edit(const struct ui_ctx *x, struct ui_pen *p, int *focus)
+{
+    const struct ui_dialog *d = &x->st->dlg;
+    const struct ui_form *f = &d->form;
+    const struct mst_job *j = NULL;
+
+    ui_pen_wrap(p, 0, UI_TEXT, intro_of(d));
+    for (size_t i = 0; d->kind == UI_DLG_CANCEL && i < x->v->jobs->n; i++) {
+        j = x->v->jobs->jobs[i].id == d->cmd.job ? &x->v->jobs->jobs[i] : j;
+    }
+    if (j) {
+        ui_pen_line(p, UI_TEXT, "Job %llu, %s, %s: %s", (unsigned long long)j->id,
+                    mst_job_kind_word(j->kind), mst_job_state_word(j->state), j->phase);
+        ui_pen_wrap(p, 0, UI_TEXT,
+                    "It stops at its next safe point. What it wrote so far is listed as left over "
+                    "and can be removed.");
+    }
+    if (p->y > 0) {
+        (void)ui_pen_next(p);
+    }
+    *focus = ui_form_focus_row(f) < 0 ? -1 : p->y + ui_form_focus_row(f);
+    p->y += ui_form_fields(f, &p->a, p->y - p->top);
+    if (f->n > 0 && f->f[f->focus].kind != UI_F_TOGGLE) {
+        ui_pen_line(p, UI_DIM, "%s", f->f[f->focus].help);
+    } else {
+        (void)ui_pen_next(p);
+    }
+    edit_command(d, p);
+}
+
+static void draw_rules(const struct mst_ticket *t, struct ui_pen *p)
+{
+    static const char *const words[] = {"PASS", "WARN", "REFUSE"};
+    static const enum ui_role roles[] = {UI_OK, UI_WARN, UI_CRIT};
+
+    for (size_t i = 0; i < t->n_rules; i++) {
+        const struct mst_rule_line *r = &t->rules[i];
+        const size_t k = (size_t)r->result < MST_COUNT(words) ? r->result : MST_RULE_REFUSE;
+        const int y = ui_pen_next(p);
+
+        (void)ui_put(&p->a, y, 0, roles[k], words[k]);
+        (void)ui_put_cut(&p->a, y, 7, 24, UI_TEXT, r->name);
+        if (ui_cols(r->text) <= p->a.w - 32) {
+            (void)ui_put(&p->a, y, 32, UI_TEXT, r->text);
+        } else {
+            ui_pen_wrap(p, 7, UI_TEXT, r->text);
+        }
+    }
+}
+
+static void draw_review(const struct ui_ctx *x, struct ui_pen *p)
+{
+    const struct mst_ticket *t = x->st->dlg.ticket;
+    const int64_t left = t->expires_mono_ms - x->st->now_mono_ms;
+    char a[MST_HUMAN_MAX], b[MST_HUMAN_MAX];
+
+    ui_pen_wrap(p, 0, UI_TITLE_FOCUS, t->summary);
+    draw_rules(t, p);
+    if (t->need_bytes > 0) {
+        ui_pen_pair(p, "room", t->free_bytes && t->free_bytes < t->need_bytes ? UI_CRIT : UI_TEXT,
+                    "needs %s, free %s", mst_text_bytes(t->need_bytes, a),
+                    t->free_bytes ? mst_text_bytes(t->free_bytes, b) : "not known");
+    }
+    if (t->n_steps > 0) {
+        ui_pen_line(p, UI_TITLE_FOCUS, "What will be done%s",
+                    t->cmd.dry_run ? " (dry run: nothing)" : "");
+    }
+    for (size_t i = 0; i < t->n_steps; i++) {
+        char line[220];
+
+        (void)snprintf(line, sizeof line, "%zu %s", i + 1, t->steps[i]);
+        ui_pen_wrap(p, 0, UI_TEXT, line);
+    }
+    put_command(p, t->command);
+    ui_pen_line(p, left > 0 ? UI_DIM : UI_CRIT,
+                left > 0 ? "plan %s, valid for %d s" : "plan %s, expired", t->plan_hash,
+                left > 0 ? (int)(left / 1000) : 0);
+}
+
+static void draw_content(const struct ui_ctx *x, struct ui_pen *p, int *focus)
+{
+    const struct ui_dialog *d = &x->st->dlg;
+    char t[UI_NUM_MAX];
+
+    *focus = -1;
+    if (d->step == UI_STEP_EDIT) {
+        draw_edit(x, p, focus);
+    } else if (d->step == UI_STEP_WAIT && !d->error[0]) {
+        ui_pen_line(p, UI_RUN, "collecting the facts, %s",
+                    ui_fmt_age(x->st->now_mono_ms - d->open_mono_ms, t));
+    } else if (d->ticket) {
+        draw_review(x, p);
+    }
+}
+
+/* Error, phrase and buttons stay in place below what scrolls. */
+static int draw_foot(const struct ui_ctx *x, const struct ui_area *in, bool draw)
+{
+    const struct ui_dialog *d = &x->st->dlg;
+    const bool phrase = d->ticket && d->ticket->phrase[0] && !d->ticket->refused;
+    const struct ui_area none = {NULL, 0, 0, 0, in->w};
+    struct ui_pen count = ui_pen_start(&none, 0);
+    struct ui_pen p;
+    int rows;
+
+    ui_pen_wrap(&count, 0, UI_CRIT, d->error);
+    rows = count.y + (phrase ? 2 : 0) + 1;
+    if (!draw) {
+        return rows;
+    }
+    p = ui_pen_start(in, rows - in->h);
+    ui_pen_wrap(&p, 0, UI_CRIT, d->error);
+    if (phrase) {
+        const bool armed = strcmp(ui_form_at(&d->form, 'y')->line.text, d->ticket->phrase) == 0;
+        const int y = ui_pen_next(&p);
+        int at = ui_put(in, y, 0, UI_TEXT, "to arm it, type: ");
+
+        at += ui_put(in, y, at, UI_KEY, d->ticket->phrase);
+        (void)ui_put(in, y, at + 3, armed ? UI_WARN : UI_DIM, armed ? "ARMED" : "not armed");
+        p.y += ui_form_fields(&d->form, in, p.y - p.top);
+    }
+    ui_form_buttons(&d->form, in, ui_pen_next(&p));
+    return rows;
+}
+
+void ui_dialog_draw(const struct ui_ctx *x, const struct ui_area *a)
+{
+    const struct ui_dialog *d = &x->st->dlg;
+    const bool strip = ui_is_strip(a->cv);
+    const int w = strip ? a->w : a->w >= 110 ? 100 : 78;
+    struct ui_area none = {NULL, 0, 0, 0, w - 4}, box, in, body, foot;
+    struct ui_pen count = ui_pen_start(&none, 0), p;
+    int focus, h, feet, room, top;
+    const bool danger = d->step == UI_STEP_REVIEW && d->ticket && d->ticket->phrase[0];
+
+    draw_content(x, &count, &focus);
+    feet = draw_foot(x, &none, false);
+    h = strip ? a->h : count.y + feet + 3 > a->h ? a->h : count.y + feet + 3;
+    box = ui_area_sub(a, (a->h - h) / 2, (a->w - w) / 2, h, w);
+    ui_fill(&box, UI_TEXT);
+    in = ui_pane_box(&box, true, title_of(d), danger ? "ASKS FOR A PHRASE" : "Esc leaves",
+                     danger ? UI_WARN : UI_DIM);
+    in = strip ? in : ui_area_sub(&in, 0, 1, in.h, in.w - 2);
+    room = in.h - feet > 0 ? in.h - feet : focus >= 0 && in.h > 0 ? 1 : 0;
+    top = focus >= room && room > 0 ? focus - room + 1 : 0;
+    top += d->top;
+    top = count.y - top < room ? (count.y > room ? count.y - room : 0) : top;
+    body = ui_area_sub(&in, 0, 0, room, in.w);
+    p = ui_pen_start(&body, top);
+    draw_content(x, &p, &focus);
+    if (count.y - top > room && room > 1) {
+        (void)ui_put_right(&body, room - 1, in.w - 12, 12, UI_WARN, "PgDn: more");
+    }
+    foot = ui_area_sub(&in, room, 0, in.h - room, in.w);
+    (void)draw_foot(x, &foot, true);
+}

@@ -1,0 +1,222 @@
+/* draw.c: the frame around every screen, and the order of the layers. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "ui/fmt.h"
+#include "ui/prompt.h"
+#include "ui/screen.h"
+
+const struct ui_screen *ui_screen_of(enum ui_scr s)
+{
+    static const struct ui_screen *const screens[] = {&ui_scr_dash, &ui_scr_topo, &ui_scr_jobs,
+                                                      &ui_scr_bucket};
+
+    return screens[(size_t)s < MST_COUNT(screens) ? s : UI_SCR_DASH];
+}
+
+static enum ui_role class_role(const char *class)
+{
+    if (strcmp(class, "PROD") == 0) {
+        return UI_CLASS_PROD;
+    }
+    if (strcmp(class, "TEST") == 0) {
+        return UI_CLASS_TEST;
+    }
+    return strcmp(class, "SANDBOX") == 0 ? UI_CLASS_SANDBOX : UI_CLASS_NONE;
+}
+
+static const char *mode_word(const struct mst_info_part *i)
+{
+    return i->read_only ? "[RO]" : i->may_act ? "[RW]" : "[NO ACTS]";
+}
+
+static int put_primary(const struct ui_ctx *x, const struct ui_area *a, int at)
+{
+    const struct mst_topo_view *v = &x->v->topo->v;
+    char t[UI_NUM_MAX], name[MST_HOST_MAX];
+
+    if (v->primary >= 0 && (size_t)v->primary < v->n) {
+        const struct mst_topo_member *m = &v->members[v->primary];
+
+        if (v->verdict == MST_V_NO_MAJORITY || m->shown == MST_SHOW_PRIMARY_NO_MAJORITY) {
+            return ui_put(a, 0, at, UI_CRIT, " PRIMARY, NO MAJORITY WRITES ");
+        }
+        (void)mst_copy(name, sizeof name, m->name);
+        return ui_putf(a, 0, at, ui_member_stale(x, m) ? UI_STALE : UI_BAR, "%s%.60s term %lld",
+                       a->w >= 110 ? "primary " : "P ", name, (long long)v->term);
+    }
+    if (v->verdict == MST_V_STARTING) {
+        return ui_put(a, 0, at, UI_DIM, "asking..");
+    }
+    if (v->no_primary_since_ms > 0) {
+        return ui_putf(a, 0, at, UI_CRIT, " NO PRIMARY %s ",
+                       ui_fmt_lag(x->st->now_mono_ms - v->no_primary_since_ms, t));
+    }
+    return ui_putf(a, 0, at, UI_CRIT, " %s ",
+                   v->verdict == MST_V_NO_PRIMARY ? "NO PRIMARY" : mst_verdict_word(v->verdict));
+}
+
+/* Class and set, primary, alerts, mode, clock: always there. The right part wins when it is narrow.
+ */
+static void draw_bar(const struct ui_ctx *x, const struct ui_area *a)
+{
+    const struct mst_info_part *i = x->v->info;
+    const size_t alerts = ui_alerts(x);
+    char clock[UI_NUM_MAX], right[96];
+    const enum ui_role role = class_role(i->set_class);
+    struct ui_area left;
+    int at = 1, w;
+
+    (void)snprintf(right, sizeof right, "%s  %s ", mode_word(i),
+                   ui_fmt_clock_z(x->st->now_wall_ms, clock));
+    w = ui_cols(right);
+    (void)ui_put(a, 0, a->w - w, i->may_act && !i->read_only ? UI_BAR : UI_DIM, right);
+    if (alerts > 0) {
+        (void)snprintf(right, sizeof right, a->w >= 110 ? "!%zu alert%s" : "!%zu", alerts,
+                       alerts == 1 ? "" : "s");
+        w += ui_cols(right) + 2;
+        (void)ui_put(a, 0, a->w - w, UI_WARN, right);
+    }
+    left = ui_area_sub(a, 0, 0, 1, a->w - w - 1);
+    at += ui_putf(&left, 0, at, role, " %s ", i->set_class[0] ? i->set_class : "no class");
+    at += 1 + ui_putf(&left, 0, at + 1, role == UI_CLASS_NONE ? UI_BAR : UI_TITLE_FOCUS, "%.40s",
+                      i->set_label);
+    at += 2 + put_primary(x, &left, at + 2);
+    if (i->n_notes > 0) {
+        (void)ui_putf(&left, 0, at + 2, UI_WARN, "%s by %s", i->notes[0].act, i->notes[0].host);
+    }
+}
+
+static int put_tabs(const struct ui_ctx *x, const struct ui_area *a, int y)
+{
+    int at = 1;
+
+    for (int s = 0; s < UI_SCR_COUNT; s++) {
+        const bool on = x->st->scr == (enum ui_scr)s;
+
+        at += ui_putf(a, y, at, on ? UI_TAB_ON : UI_TAB, on ? "<%d%s>" : "%d%s", s + 1,
+                      ui_screen_of((enum ui_scr)s)->tab);
+        at++;
+    }
+    return at;
+}
+
+static void draw_tabs(const struct ui_ctx *x, const struct ui_area *a, int y)
+{
+    const struct ui_screen *s = ui_screen_of(x->st->scr);
+    const struct ui_scr_state *ss = &x->st->s[x->st->scr];
+    const int64_t age = ui_data_age_ms(x);
+    char text[160], t[UI_NUM_MAX];
+    enum ui_role role = UI_DIM;
+    int at = put_tabs(x, a, y);
+
+    (void)ui_putf(a, y, at + 1, UI_DIM, "%s > %s%s", s->title,
+                  s->pane[(size_t)ss->pane < s->n_panes ? ss->pane : 0].name,
+                  ss->zoom ? " (zoomed)" : "");
+    if (x->v->info->agent_lost_ms > 0) {
+        (void)snprintf(text, sizeof text, " AGENT LOST for %s ",
+                       ui_fmt_age(x->st->now_mono_ms - x->v->info->agent_lost_ms, t));
+        role = UI_CRIT;
+    } else if (x->st->frozen) {
+        (void)snprintf(text, sizeof text, " FROZEN for %s ",
+                       ui_fmt_age(x->st->now_mono_ms - x->st->frozen_mono_ms, t));
+        role = UI_WARN;
+    } else if (age < 0) {
+        (void)snprintf(text, sizeof text, "no answer yet ");
+    } else {
+        (void)snprintf(text, sizeof text, age > UI_STALE_MS ? "STALE %s old " : "%s ago ",
+                       ui_fmt_age(age, t));
+        role = age > UI_STALE_MS ? UI_WARN : UI_DIM;
+    }
+    (void)ui_put_right(a, y, a->w - ui_cols(text), ui_cols(text), role, text);
+}
+
+static void draw_message(const struct ui_ctx *x, const struct ui_area *a, int y)
+{
+    const struct ui_state *st = x->st;
+    char t[UI_NUM_MAX];
+    int at = 1;
+
+    if (st->prompt) {
+        ui_prompt_draw(st, a, y);
+        return;
+    }
+    if (!st->msg[0]) {
+        return;
+    }
+    at += ui_putf(a, y, at, UI_DIM, "%.8s ", ui_fmt_clock_z(st->msg_wall_ms, t));
+    if (st->msg_severity != MST_SEV_INFO) {
+        at += ui_put(a, y, at, ui_severity_role(st->msg_severity),
+                     ui_severity_word(st->msg_severity));
+        at++;
+    }
+    (void)ui_put_cut(a, y, at, a->w - at, UI_TEXT, st->msg);
+}
+
+static void draw_hints(const struct ui_ctx *x, const struct ui_area *a, int y)
+{
+    const unsigned bit = ui_screen_of(x->st->scr)->bit;
+    size_t n;
+    const struct ui_binding *map = ui_keymap(&n);
+    int at = 1;
+
+    for (size_t i = 0; i < n; i++) {
+        const int w = map[i].hint ? ui_cols(map[i].hint) : 0;
+        const char *rest = map[i].hint ? strchr(map[i].hint, ' ') : NULL;
+        char key[16];
+
+        if (!rest || !(map[i].where & bit) || at + w > a->w) {
+            continue;
+        }
+        (void)snprintf(key, sizeof key, "%.*s", (int)(rest - map[i].hint), map[i].hint);
+        (void)ui_put(a, y, at, UI_KEY, key);
+        (void)ui_put(a, y, at + ui_cols(key), UI_HINT, rest);
+        at += w + 2;
+    }
+}
+
+void ui_body_draw(const struct ui_ctx *x, const struct ui_area *a)
+{
+    const struct ui_screen *s = ui_screen_of(x->st->scr);
+    const struct ui_scr_state *ss = &x->st->s[x->st->scr];
+    struct ui_rect r[UI_PANES] = {{0}};
+
+    if (ss->zoom) {
+        (void)s->pane[ss->pane].draw(x, a, true);
+        return;
+    }
+    s->layout(x, a->h, a->w, r);
+    for (size_t i = 0; i < s->n_panes; i++) {
+        const struct ui_area p = ui_area_sub(a, r[i].y, r[i].x, r[i].h, r[i].w);
+
+        if (p.h > 0 && p.w > 0) {
+            (void)s->pane[i].draw(x, &p, ss->pane == (int)i);
+        }
+    }
+}
+
+void ui_draw(const struct ui_ctx *x, struct ui_canvas *cv)
+{
+    const struct ui_area all = ui_area_all(cv);
+    struct ui_area body;
+
+    ui_canvas_wipe(cv);
+    if (!x->v || !x->v->topo) {
+        (void)ui_put(&all, 0, 0, UI_TEXT, "muster: starting");
+        return;
+    }
+    if (ui_is_strip(cv)) {
+        ui_strip_draw(x, &all);
+    } else {
+        draw_bar(x, &all);
+        draw_tabs(x, &all, 1);
+        body = ui_area_sub(&all, 2, 0, all.h - 4, all.w);
+        ui_body_draw(x, &body);
+        draw_message(x, &all, all.h - 2);
+        if (!x->st->hints_off) {
+            draw_hints(x, &all, all.h - 1);
+        }
+    }
+    ui_layers_draw(x, &all);
+}

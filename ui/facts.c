@@ -1,0 +1,342 @@
+/* facts.c: what a screen says about a member, a job, a backup: sign, word, role. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/text.h"
+#include "ui/fmt.h"
+#include "ui/screen.h"
+
+void ui_rows_add(struct ui_rows *r, size_t idx)
+{
+    void *p = r->idx;
+
+    mst_grow(&p, &r->cap, r->n + 1, sizeof *r->idx);
+    r->idx = p;
+    r->idx[r->n++] = idx;
+}
+
+void ui_rows_release(struct ui_rows *r)
+{
+    free(r->idx);
+    *r = (struct ui_rows){0};
+}
+
+size_t ui_rows_find(const struct ui_rows *r, size_t idx)
+{
+    for (size_t i = 0; i < r->n; i++) {
+        if (r->idx[i] == idx) {
+            return i;
+        }
+    }
+    return r->n;
+}
+
+/* Worst reason that names the member. */
+static int worst_of(const struct mst_topo_view *v, size_t i)
+{
+    int worst = 0;
+
+    for (size_t k = 0; k < v->n_reasons; k++) {
+        if (v->reasons[k].member == (int)i && (int)v->reasons[k].severity > worst) {
+            worst = (int)v->reasons[k].severity;
+        }
+    }
+    return worst;
+}
+
+char ui_member_sign(const struct mst_topo_view *v, size_t i)
+{
+    static const char signs[] = {[MST_SHOW_UNKNOWN] = '?',
+                                 [MST_SHOW_PRIMARY] = '=',
+                                 [MST_SHOW_PRIMARY_NO_MAJORITY] = 'X',
+                                 [MST_SHOW_ELECT] = '~',
+                                 [MST_SHOW_LEAVING] = '~',
+                                 [MST_SHOW_SECONDARY] = '=',
+                                 [MST_SHOW_ARBITER] = '=',
+                                 [MST_SHOW_RECOVERING] = '!',
+                                 [MST_SHOW_STARTUP] = '~',
+                                 [MST_SHOW_ROLLBACK] = '!',
+                                 [MST_SHOW_REMOVED] = '-',
+                                 [MST_SHOW_SILENT] = '?',
+                                 [MST_SHOW_DOWN] = 'X',
+                                 [MST_SHOW_UNREACHABLE] = '?'};
+    const enum mst_shown s = v->members[i].shown;
+    const char sign = (size_t)s < sizeof signs ? signs[s] : '?';
+
+    if (sign == '=' && worst_of(v, i) > 0) {
+        return worst_of(v, i) == MST_SEV_CRIT ? 'X' : '!';
+    }
+    return sign;
+}
+
+bool ui_member_stale(const struct ui_ctx *x, const struct mst_topo_member *m)
+{
+    return ui_member_age_ms(x, m) > UI_STALE_MS;
+}
+
+int64_t ui_member_age_ms(const struct ui_ctx *x, const struct mst_topo_member *m)
+{
+    const int64_t age = x->st->now_mono_ms - m->hello_at_ms;
+
+    return m->hello_at_ms == 0 ? -1 : age < 0 ? 0 : age;
+}
+
+enum ui_role ui_member_role(const struct ui_ctx *x, size_t i)
+{
+    const struct mst_topo_view *v = &x->v->topo->v;
+    const char sign = ui_member_sign(v, i);
+
+    if (sign == 'X') {
+        return UI_CRIT;
+    }
+    if (ui_member_stale(x, &v->members[i])) {
+        return UI_STALE;
+    }
+    switch (sign) {
+    case '!':
+        return UI_WARN;
+    case '~':
+        return UI_RUN;
+    case '?':
+    case '-':
+        return UI_STALE;
+    default:
+        return v->members[i].shown == MST_SHOW_PRIMARY ? UI_PRIMARY : UI_TEXT;
+    }
+}
+
+const char *ui_member_word(const struct mst_topo_member *m)
+{
+    if (m->shown == MST_SHOW_SECONDARY && m->delay_s > 0) {
+        return "DELAYED";
+    }
+    return m->shown == MST_SHOW_SECONDARY && m->hidden ? "HIDDEN" : mst_shown_word(m->shown);
+}
+
+static size_t host_len(const char *name)
+{
+    const char *colon = strrchr(name, ':');
+
+    return colon ? (size_t)(colon - name) : strlen(name);
+}
+
+static bool one_host(const struct mst_topo_view *v)
+{
+    for (size_t i = 1; i < v->n; i++) {
+        if (host_len(v->members[i].name) != host_len(v->members[0].name) ||
+            memcmp(v->members[i].name, v->members[0].name, host_len(v->members[0].name)) != 0) {
+            return false;
+        }
+    }
+    return v->n > 1;
+}
+
+/* The port where all share a host, the first label of a host name, else all of it. */
+const char *ui_short_name(const struct mst_topo_view *v, size_t i, char *buf, size_t size)
+{
+    const char *name = v->members[i].name;
+    const size_t host = host_len(name);
+
+    (void)mst_copy(buf, size, name);
+    if (one_host(v)) {
+        (void)mst_copy(buf, size, name + host);
+        return buf;
+    }
+    if ((*name < '0' || *name > '9') && *name != '[') {
+        const size_t label = strcspn(name, ".:");
+
+        for (size_t k = 0; k < v->n; k++) {
+            if (k != i && strncmp(v->members[k].name, name, label) == 0 &&
+                strcspn(v->members[k].name, ".:") == label) {
+                return buf;
+            }
+        }
+        buf[label < size ? label : size - 1] = '\0';
+    }
+    return buf;
+}
+
+int64_t ui_data_age_ms(const struct ui_ctx *x)
+{
+    int64_t newest = 0;
+
+    for (size_t i = 0; x->v->topo && i < x->v->topo->v.n; i++) {
+        const struct mst_topo_member *m = &x->v->topo->v.members[i];
+
+        newest = m->hello_at_ms > newest ? m->hello_at_ms : newest;
+    }
+    if (newest == 0) {
+        return -1;
+    }
+    return x->st->now_mono_ms > newest ? x->st->now_mono_ms - newest : 0;
+}
+
+size_t ui_alerts(const struct ui_ctx *x)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; x->v->topo && i < x->v->topo->v.n_reasons; i++) {
+        n += x->v->topo->v.reasons[i].severity != MST_SEV_INFO;
+    }
+    for (size_t i = 0; i < x->v->messages->n; i++) {
+        const struct mst_message *m = &x->v->messages->items[i];
+
+        n += m->severity != MST_SEV_INFO && m->seq > x->st->acked_seq;
+    }
+    return n;
+}
+
+enum ui_role ui_severity_role(enum mst_severity s)
+{
+    return s == MST_SEV_CRIT ? UI_CRIT : s == MST_SEV_WARN ? UI_WARN : UI_TEXT;
+}
+
+const char *ui_severity_word(enum mst_severity s)
+{
+    return s == MST_SEV_CRIT ? "CRIT" : s == MST_SEV_WARN ? "WARN" : "info";
+}
+
+enum ui_role ui_verdict_role(enum mst_verdict v)
+{
+    if (v == MST_V_HEALTHY) {
+        return UI_OK;
+    }
+    return v == MST_V_STARTING ? UI_DIM : v == MST_V_DEGRADED ? UI_WARN : UI_CRIT;
+}
+
+size_t ui_events(const struct mst_view *v, struct ui_event *out, size_t max)
+{
+    size_t e = v->topo ? v->topo->v.n_events : 0, m = v->messages->n, n = 0;
+
+    while (n < max && (e > 0 || m > 0)) {
+        const struct mst_event *ev = e > 0 ? &v->topo->v.events[e - 1] : NULL;
+        const struct mst_message *msg = m > 0 ? &v->messages->items[m - 1] : NULL;
+
+        if (ev && (!msg || ev->wall_ms >= msg->wall_ms)) {
+            out[n++] = (struct ui_event){ev->wall_ms, ev->severity, ev->text};
+            e--;
+        } else {
+            out[n++] = (struct ui_event){msg->wall_ms, msg->severity, msg->text};
+            m--;
+        }
+    }
+    return n;
+}
+
+char ui_job_sign(enum mst_job_state s)
+{
+    static const char signs[] = {
+        [MST_JOB_QUEUED] = '.',     [MST_JOB_RUNNING] = '~', [MST_JOB_CANCELLING] = '~',
+        [MST_JOB_DONE] = '=',       [MST_JOB_FAILED] = 'X',  [MST_JOB_CANCELLED] = '-',
+        [MST_JOB_INTERRUPTED] = '!'};
+
+    return (size_t)s < sizeof signs ? signs[s] : '?';
+}
+
+enum ui_role ui_job_role(enum mst_job_state s)
+{
+    switch (ui_job_sign(s)) {
+    case '~':
+        return UI_RUN;
+    case 'X':
+        return UI_CRIT;
+    case '!':
+        return UI_WARN;
+    case '-':
+        return UI_OFF;
+    default:
+        return UI_TEXT;
+    }
+}
+
+const struct mst_job *ui_job_selected(const struct ui_ctx *x)
+{
+    const struct mst_jobs_part *p = x->v->jobs;
+
+    for (size_t i = 0; i < p->n; i++) {
+        if (p->jobs[i].id == x->st->job) {
+            return &p->jobs[i];
+        }
+    }
+    return p->n > 0 ? &p->jobs[0] : NULL;
+}
+
+void ui_job_progress(const struct mst_job *j, char *out, size_t size)
+{
+    char a[MST_HUMAN_MAX], b[MST_HUMAN_MAX];
+
+    if (j->total_bytes > 0) {
+        (void)snprintf(out, size, "%s of %s", mst_text_bytes(j->done_bytes, a),
+                       mst_text_bytes(j->total_bytes, b));
+    } else if (j->done_bytes > 0) {
+        (void)snprintf(out, size, "%s", mst_text_bytes(j->done_bytes, a));
+    } else {
+        (void)snprintf(out, size, "-");
+    }
+}
+
+/* Never 100 % before the job is done: the last steps have no bytes of their own. */
+int ui_job_permille(const struct mst_job *j)
+{
+    uint64_t p;
+
+    if (j->state == MST_JOB_DONE) {
+        return 1000;
+    }
+    if (j->total_bytes == 0) {
+        return -1;
+    }
+    p = (uint64_t)((double)j->done_bytes * 1000.0 / (double)j->total_bytes);
+    return p > 990 ? 990 : (int)p;
+}
+
+char ui_backup_sign(const struct mst_backup *b)
+{
+    if (b->verified_wall_ms > 0 && !b->verified_ok) {
+        return 'X';
+    }
+    switch (b->state) {
+    case MST_BK_COMPLETE:
+        return '=';
+    case MST_BK_PARTIAL:
+        return '!';
+    case MST_BK_INCOMPLETE:
+        return '~';
+    case MST_BK_DAMAGED:
+        return 'X';
+    case MST_BK_NEWER:
+    case MST_BK_FOREIGN:
+        break;
+    }
+    return '?';
+}
+
+enum ui_role ui_backup_role(const struct mst_backup *b)
+{
+    switch (ui_backup_sign(b)) {
+    case 'X':
+        return UI_CRIT;
+    case '!':
+        return UI_WARN;
+    case '~':
+        return UI_RUN;
+    case '?':
+        return UI_STALE;
+    default:
+        return UI_TEXT;
+    }
+}
+
+const struct mst_backup *ui_backup_selected(const struct ui_ctx *x)
+{
+    const struct mst_bucket_part *p = x->v->bucket;
+
+    for (size_t i = 0; p && i < p->n; i++) {
+        if (strcmp(p->backups[i].id, x->st->backup) == 0) {
+            return &p->backups[i];
+        }
+    }
+    return p && p->n > 0 ? &p->backups[0] : NULL;
+}

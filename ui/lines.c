@@ -1,0 +1,164 @@
+#include "ui/lines.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "ui/fmt.h"
+#include "ui/screen.h"
+
+enum { TEXT_ROWS = 60, TEXT_COLS = 79 };
+
+void ui_lines_text(const struct mst_view *v, int64_t now_mono_ms, int64_t now_wall_ms,
+                   struct mst_str *out)
+{
+    struct ui_state *st = mst_xcalloc(1, sizeof *st);
+    const struct ui_ctx x = {v, st};
+    struct ui_canvas cv;
+    struct mst_str text = {0};
+    const char *end;
+
+    st->now_mono_ms = now_mono_ms;
+    st->now_wall_ms = now_wall_ms;
+    ui_canvas_init(&cv, TEXT_ROWS, TEXT_COLS, true);
+    ui_draw(&x, &cv);
+    ui_canvas_text(&cv, &text);
+    /* Without the last line, which names keys. */
+    end = mst_str_c(&text) + text.len;
+    while (end > mst_str_c(&text) && end[-1] == '\n') {
+        end--;
+    }
+    while (end > mst_str_c(&text) && end[-1] != '\n') {
+        end--;
+    }
+    while (end > mst_str_c(&text) && end[-1] == '\n') {
+        end--;
+    }
+    mst_str_addn(out, mst_str_c(&text), (size_t)(end - mst_str_c(&text)));
+    mst_str_addc(out, '\n');
+    mst_str_release(&text);
+    ui_canvas_release(&cv);
+    free(st);
+}
+
+struct lines {
+    struct mst_engine *engine;
+    const struct mst_view *view;
+    uint64_t event_seq, message_seq;
+    bool first_done, quit;
+};
+
+static void say(const char *text)
+{
+    (void)fputs(text, stdout);
+    (void)fflush(stdout);
+}
+
+static void print_status(struct lines *l)
+{
+    struct mst_str s = {0};
+
+    ui_lines_text(l->view, mst_clock_mono_ms(NULL), mst_clock_utc_ms(NULL), &s);
+    say(mst_str_c(&s));
+    mst_str_release(&s);
+}
+
+static void print_new(struct lines *l)
+{
+    const struct mst_topo_view *v = &l->view->topo->v;
+    const struct mst_messages_part *m = l->view->messages;
+    char t[UI_NUM_MAX];
+
+    for (size_t i = 0; i < v->n_events; i++) {
+        if (v->events[i].seq > l->event_seq || (!l->first_done && i == 0)) {
+            l->event_seq = v->events[i].seq;
+            if (l->first_done) {
+                (void)printf("%s %s %s\n", ui_fmt_clock_z(v->events[i].wall_ms, t),
+                             ui_severity_word(v->events[i].severity), v->events[i].text);
+            }
+        }
+    }
+    for (size_t i = 0; i < m->n; i++) {
+        if (m->items[i].seq > l->message_seq) {
+            l->message_seq = m->items[i].seq;
+            if (l->first_done) {
+                (void)printf("%s %s %s\n", ui_fmt_clock_z(m->items[i].wall_ms, t),
+                             ui_severity_word(m->items[i].severity), m->items[i].text);
+            }
+        }
+    }
+    l->first_done = true;
+    (void)fflush(stdout);
+}
+
+static void on_view(struct lines *l)
+{
+    const struct mst_view *next = mst_engine_view(l->engine);
+    const bool first = !l->view;
+    const bool woke = l->view && l->view->topo && next->topo &&
+                      l->view->topo->v.verdict == MST_V_STARTING &&
+                      next->topo->v.verdict != MST_V_STARTING;
+
+    mst_view_release(l->view);
+    l->view = next;
+    if (next->topo && (first || woke)) {
+        print_status(l);
+    }
+    if (next->topo) {
+        print_new(l);
+    }
+}
+
+static void on_line(struct lines *l)
+{
+    char line[256];
+    const ssize_t n = read(STDIN_FILENO, line, sizeof line - 1);
+
+    if (n <= 0 || line[0] == 'q' || line[0] == 'Q') {
+        l->quit = true;
+    } else if (line[0] == 's' || line[0] == '\n') {
+        print_status(l);
+    } else {
+        say("s status, q leave; acts are commands: muster backup, muster restore --dry-run\n");
+    }
+}
+
+enum mst_rc ui_lines_run(struct mst_engine *engine, int sig_fd, int *end_signal,
+                         struct mst_err *err)
+{
+    struct lines l = {.engine = engine};
+    struct pollfd fds[3] = {
+        {STDIN_FILENO, POLLIN, 0}, {mst_engine_wake_fd(engine), POLLIN, 0}, {sig_fd, POLLIN, 0}};
+    struct signalfd_siginfo si;
+    enum mst_rc rc = MST_OK;
+
+    say("muster: this terminal cannot place its cursor: line mode. s status, q leave\n");
+    on_view(&l);
+    while (!l.quit && *end_signal == 0 && rc == MST_OK) {
+        if (poll(fds, MST_COUNT(fds), -1) < 0 && errno != EINTR) {
+            rc = mst_err_set_detail(err, MST_E_IO, errno, "poll failed");
+        }
+        while (read(sig_fd, &si, sizeof si) == (ssize_t)sizeof si) {
+            if (si.ssi_signo == SIGTSTP) {
+                (void)raise(SIGSTOP);
+            } else if (si.ssi_signo != SIGWINCH && si.ssi_signo != SIGCONT) {
+                *end_signal = (int)si.ssi_signo;
+            }
+        }
+        if (fds[1].revents) {
+            on_view(&l);
+        }
+        if (fds[0].revents) {
+            on_line(&l);
+        }
+    }
+    mst_view_release(l.view);
+    return rc;
+}

@@ -1,0 +1,320 @@
+/* scr_bucket.c: what the store holds: backups, one in detail, its namespaces and objects, and what
+ * restores kept aside. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/text.h"
+#include "ui/fmt.h"
+#include "ui/screen.h"
+#include "ui/table.h"
+
+enum { P_LIST, P_DETAIL, P_CONTENT, P_LEFT };
+enum { C_SIGN, C_ID, C_STATE, C_SIZE, C_VERIFIED };
+
+static int scroll_of(const struct ui_ctx *x, int pane)
+{
+    return x->st->s[UI_SCR_BUCKET].top[pane];
+}
+
+static void rows(const struct ui_ctx *x, struct ui_rows *out)
+{
+    const struct mst_bucket_part *b = x->v->bucket;
+    const char *f = x->st->s[UI_SCR_BUCKET].find;
+
+    for (size_t i = 0; b && i < b->n; i++) {
+        if (ui_fmt_has(b->backups[i].id, f) ||
+            ui_fmt_has(mst_backup_state_word(b->backups[i].state), f) ||
+            ui_fmt_has(b->backups[i].source, f)) {
+            ui_rows_add(out, i);
+        }
+    }
+}
+
+static size_t selected(const struct ui_ctx *x)
+{
+    const struct mst_backup *b = ui_backup_selected(x);
+
+    return b ? (size_t)(b - x->v->bucket->backups) : SIZE_MAX;
+}
+
+static void pick(const struct mst_view *v, struct ui_state *st, size_t idx)
+{
+    if (v->bucket && idx < v->bucket->n) {
+        (void)mst_copy(st->backup, sizeof st->backup, v->bucket->backups[idx].id);
+        st->s[UI_SCR_BUCKET].top[P_DETAIL] = st->s[UI_SCR_BUCKET].top[P_CONTENT] = 0;
+    }
+}
+
+struct rows_arg {
+    const struct ui_ctx *x;
+    const struct ui_rows *r;
+};
+
+static void verified_cell(const struct mst_backup *b, const struct ui_ctx *x, char *out,
+                          enum ui_role *role)
+{
+    char age[UI_NUM_MAX];
+
+    if (b->verified_wall_ms == 0) {
+        (void)snprintf(out, UI_CELL_MAX, "-");
+        return;
+    }
+    *role = b->verified_ok ? UI_OK : UI_CRIT;
+    (void)snprintf(out, UI_CELL_MAX, "%s %s", b->verified_ok ? "ok" : "BAD",
+                   ui_fmt_age(x->st->now_wall_ms - b->verified_wall_ms, age));
+}
+
+static void cell(const void *arg, size_t row, size_t col, char *out, enum ui_role *role)
+{
+    const struct rows_arg *r = arg;
+    const struct mst_backup *b = &r->x->v->bucket->backups[r->r->idx[row]];
+
+    switch (col) {
+    case C_SIGN:
+        (void)snprintf(out, UI_CELL_MAX, "%c", ui_backup_sign(b));
+        *role = ui_backup_role(b);
+        break;
+    case C_ID:
+        (void)mst_copy(out, UI_CELL_MAX, b->id);
+        break;
+    case C_STATE:
+        (void)mst_copy(out, UI_CELL_MAX, mst_backup_state_word(b->state));
+        *role = ui_backup_role(b);
+        break;
+    case C_SIZE:
+        (void)mst_text_bytes(b->stored_bytes, out);
+        break;
+    default:
+        verified_cell(b, r->x, out, role);
+        break;
+    }
+}
+
+static int draw_list(const struct ui_ctx *x, const struct ui_area *a, bool focus)
+{
+    static const struct ui_col cols[] = {[C_SIGN] = {"", 1, false, 0},
+                                         [C_ID] = {"backup", 25, false, 0},
+                                         [C_STATE] = {"state", 10, false, 3},
+                                         [C_SIZE] = {"stored", 8, true, 2},
+                                         [C_VERIFIED] = {"verified", 8, false, 1}};
+    const struct mst_bucket_part *b = x->v->bucket;
+    const char *f = x->st->s[UI_SCR_BUCKET].find;
+    struct ui_rows r = {0};
+    struct rows_arg arg = {x, &r};
+    struct ui_table t = {.cols = cols,
+                         .n_cols = MST_COUNT(cols),
+                         .grow = C_ID,
+                         .head = true,
+                         .focus = true,
+                         .cell = cell,
+                         .arg = &arg};
+    char title[200], note[UI_NUM_MAX + 8] = "", age[UI_NUM_MAX];
+    struct ui_area in;
+
+    (void)snprintf(title, sizeof title, "%s%s%s", b ? b->store : "Bucket", f[0] ? " filter: " : "",
+                   f);
+    if (b && b->read_at_ms > 0) {
+        (void)snprintf(note, sizeof note, "%s ago",
+                       ui_fmt_age(x->st->now_mono_ms - b->read_at_ms, age));
+    }
+    in = ui_pane_box(a, focus, title, b && b->loading ? "reading" : note, UI_DIM);
+    rows(x, &r);
+    t.n = r.n;
+    t.sel = ui_rows_find(&r, selected(x));
+    (void)ui_table_draw(&t, &in);
+    if (r.n == 0) {
+        struct ui_pen p = ui_pen_start(&in, -1);
+
+        ui_pen_wrap(&p, 0, b && !b->problem[0] ? UI_DIM : UI_CRIT,
+                    !b              ? "no store is configured: name one in the configuration"
+                    : b->problem[0] ? b->problem
+                    : f[0]          ? "no backup matches"
+                    : b->read_at_ms ? "the store is empty: B makes the first backup"
+                                    : "not read yet");
+    }
+    ui_rows_release(&r);
+    return (int)t.n + 1;
+}
+
+static void detail_size(const struct mst_backup *b, struct ui_pen *p)
+{
+    char h1[MST_HUMAN_MAX], h2[MST_HUMAN_MAX], n[UI_NUM_MAX];
+
+    ui_pen_pair(p, "size", UI_TEXT, "%s data, %s stored", mst_text_bytes(b->data_bytes, h1),
+                mst_text_bytes(b->stored_bytes, h2));
+    ui_pen_pair(p, "holds", UI_TEXT, "%s documents, %u namespaces",
+                ui_fmt_count((int64_t)b->documents, n), b->namespaces);
+    if (b->left_out > 0) {
+        ui_pen_pair(p, "left out", UI_WARN, "%u namespaces: PARTIAL", b->left_out);
+    }
+}
+
+static void detail_trust(const struct ui_ctx *x, const struct mst_backup *b, struct ui_pen *p)
+{
+    char t[UI_NUM_MAX];
+
+    if (b->verified_wall_ms == 0) {
+        ui_pen_pair(p, "verified", UI_WARN, "never: V reads every byte back");
+    } else {
+        ui_pen_pair(p, "verified", b->verified_ok ? UI_OK : UI_CRIT, "%s %s ago (level %d)",
+                    b->verified_ok ? "ok" : "BAD",
+                    ui_fmt_age(x->st->now_wall_ms - b->verified_wall_ms, t), b->verified_level);
+        if (b->verified_text[0]) {
+            ui_pen_wrap(p, 11, b->verified_ok ? UI_TEXT : UI_CRIT, b->verified_text);
+        }
+    }
+    ui_pen_pair(p, "sealed", b->sealed ? UI_TEXT : UI_WARN, "%s, %s",
+                b->sealed ? "yes" : "UNSEALED", b->is_signed ? "signed" : "not signed");
+    if (b->unproven) {
+        ui_pen_pair(p, "unproven", UI_WARN, "on server %s", b->server_version);
+    }
+}
+
+static int draw_detail(const struct ui_ctx *x, const struct ui_area *a, bool focus)
+{
+    const struct mst_backup *b = ui_backup_selected(x);
+    char t[UI_NUM_MAX], opt[UI_NUM_MAX];
+    struct ui_area in =
+        ui_pane_box(a, focus, b ? b->id : "Backup", b ? mst_backup_state_word(b->state) : "",
+                    b ? ui_backup_role(b) : UI_DIM);
+    struct ui_pen p = ui_pen_start(&in, scroll_of(x, P_DETAIL));
+
+    if (!b) {
+        return 0;
+    }
+    if (b->problem[0]) {
+        ui_pen_wrap(&p, 0, ui_backup_role(b) == UI_TEXT ? UI_WARN : ui_backup_role(b), b->problem);
+    }
+    ui_pen_pair(&p, "started", UI_TEXT, "%s", ui_fmt_day(b->started_wall_ms, t));
+    ui_pen_pair(&p, "finished", UI_TEXT, "%s", ui_fmt_day(b->finished_wall_ms, t));
+    if (!mst_ts_zero(b->last.ts)) {
+        ui_pen_pair(&p, "state of", UI_TEXT, "%sZ", ui_fmt_day((int64_t)b->last.ts.t * 1000, t));
+        ui_pen_pair(&p, "optime", UI_TEXT, "%s", ui_fmt_optime(b->last, opt));
+    }
+    detail_size(b, &p);
+    detail_trust(x, b, &p);
+    ui_pen_pair(&p, "from", UI_TEXT, "%s", b->source[0] ? b->source : "-");
+    ui_pen_pair(&p, "server", UI_TEXT, "%s, fcv %s", b->server_version[0] ? b->server_version : "-",
+                b->fcv[0] ? b->fcv : "-");
+    if (x->v->bucket->where[0]) {
+        ui_pen_wrap(&p, 0, UI_DIM, x->v->bucket->where);
+    }
+    return p.y;
+}
+
+static void draw_namespaces(const struct mst_detail_part *d, struct ui_pen *p)
+{
+    char n[UI_NUM_MAX], h[MST_HUMAN_MAX];
+
+    for (size_t i = 0; i < d->n_ns; i++) {
+        const struct mst_backup_ns *s = &d->ns[i];
+        const int y = ui_pen_next(p);
+        const int w = p->a.w - 27;
+
+        (void)ui_put_cut(&p->a, y, 0, w, s->left_out ? UI_WARN : UI_TEXT, s->ns);
+        if (s->left_out) {
+            (void)ui_put_right(&p->a, y, w, 27, UI_WARN, "left out");
+        } else if (s->type[0] && strcmp(s->type, "collection") != 0) {
+            (void)ui_put_right(&p->a, y, w, 27, UI_DIM, s->type);
+        } else {
+            (void)ui_put_right(&p->a, y, w, 13, UI_TEXT, ui_fmt_count((int64_t)s->documents, n));
+            (void)ui_put_right(&p->a, y, w + 13, 9, UI_TEXT, mst_text_bytes(s->data_bytes, h));
+            (void)ui_putf(&p->a, y, w + 23, UI_DIM, "%3ui", s->indexes > 999 ? 999 : s->indexes);
+        }
+    }
+}
+
+static void draw_objects(const struct mst_detail_part *d, struct ui_pen *p)
+{
+    char h[MST_HUMAN_MAX];
+
+    for (size_t i = 0; i < d->n_objects; i++) {
+        const int y = ui_pen_next(p);
+
+        (void)ui_put_cut(&p->a, y, 0, p->a.w - 10, UI_TEXT, d->objects[i].key);
+        (void)ui_put_right(&p->a, y, p->a.w - 9, 9, UI_TEXT,
+                           mst_text_bytes(d->objects[i].bytes, h));
+    }
+}
+
+static int draw_content(const struct ui_ctx *x, const struct ui_area *a, bool focus)
+{
+    const struct mst_backup *b = ui_backup_selected(x);
+    const struct mst_detail_part *d = x->v->detail;
+    const bool objects = x->st->s[UI_SCR_BUCKET].other;
+    const bool mine = b && d && strcmp(d->id, b->id) == 0;
+    char note[32] = "";
+    struct ui_area in;
+    struct ui_pen p;
+
+    if (mine && !d->loading) {
+        (void)snprintf(note, sizeof note, "%zu", objects ? d->n_objects : d->n_ns);
+    }
+    in = ui_pane_box(a, focus, objects ? "Objects" : "Namespaces: documents, data, indexes", note,
+                     UI_DIM);
+    p = ui_pen_start(&in, scroll_of(x, P_CONTENT));
+    if (!mine) {
+        ui_pen_line(&p, UI_DIM, b ? "Enter reads the manifest" : "");
+    } else if (d->loading) {
+        ui_pen_line(&p, UI_RUN, "reading the manifest");
+    } else {
+        if (d->problem[0]) {
+            ui_pen_wrap(&p, 0, UI_CRIT, d->problem);
+        }
+        if (objects) {
+            draw_objects(d, &p);
+        } else {
+            draw_namespaces(d, &p);
+        }
+    }
+    return p.y;
+}
+
+static int draw_left(const struct ui_ctx *x, const struct ui_area *a, bool focus)
+{
+    const struct mst_leavings_part *l = x->v->leavings;
+    char note[32], age[UI_NUM_MAX];
+    struct ui_area in;
+    struct ui_pen p;
+
+    (void)snprintf(note, sizeof note, "%zu", l->n);
+    in = ui_pane_box(a, focus, "Kept aside, left over", note, l->n ? UI_WARN : UI_DIM);
+    p = ui_pen_start(&in, scroll_of(x, P_LEFT));
+    if (l->n == 0) {
+        ui_pen_line(&p, UI_DIM, "nothing");
+    }
+    for (size_t i = 0; i < l->n; i++) {
+        ui_pen_wrap(&p, 0, UI_TEXT, l->items[i].what);
+        ui_pen_line(&p, UI_DIM, "  %s, since %s", l->items[i].id,
+                    ui_fmt_age(x->st->now_wall_ms - l->items[i].since_wall_ms, age));
+    }
+    return p.y;
+}
+
+static void layout(const struct ui_ctx *x, int h, int w, struct ui_rect r[UI_PANES])
+{
+    const int left = w >= 110 ? 58 : 38;
+    const int kept = x->v->leavings->n > 0 ? (h >= 30 ? 8 : 6) : 0;
+    const int detail = h >= 30 ? 16 : 12;
+
+    r[P_LIST] = (struct ui_rect){0, 0, h - kept, left};
+    r[P_LEFT] = (struct ui_rect){h - kept, 0, kept, left};
+    r[P_DETAIL] = (struct ui_rect){0, left, detail, w - left};
+    r[P_CONTENT] = (struct ui_rect){detail, left, h - detail, w - left};
+}
+
+const struct ui_screen ui_scr_bucket = {
+    .tab = "Bucket",
+    .title = "Bucket",
+    .bit = UI_ON_BUCKET,
+    .n_panes = 4,
+    .pane = {{"Backups", draw_list, true},
+             {"Detail", draw_detail, false},
+             {"Contents", draw_content, false},
+             {"Kept aside", draw_left, false}},
+    .layout = layout,
+    .rows = rows,
+    .selected = selected,
+    .select = pick,
+};

@@ -1,0 +1,265 @@
+/* scr_dash.c: the overview: the set, its backups, jobs, events, each with its age. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/text.h"
+#include "ui/fmt.h"
+#include "ui/members.h"
+#include "ui/screen.h"
+
+enum { P_SET, P_BACKUP, P_JOBS, P_EVENTS };
+
+static int scroll_of(const struct ui_ctx *x, int pane)
+{
+    return x->st->s[UI_SCR_DASH].top[pane];
+}
+
+static void draw_majority(const struct ui_ctx *x, struct ui_pen *p)
+{
+    const struct mst_topo_view *v = &x->v->topo->v;
+    const bool ok = v->votes_up >= v->votes_needed && v->votes_total > 0;
+    const int y = ui_pen_next(p);
+    char data[64] = "";
+
+    if (v->votes_total == 0) {
+        (void)ui_put(&p->a, y, 0, UI_DIM, "votes: configuration not read yet");
+        return;
+    }
+    if (v->write_majority > 0) {
+        (void)snprintf(data, sizeof data, "   data %d up, w:majority %d", v->data_up,
+                       v->write_majority);
+    }
+    (void)ui_putf(&p->a, y, 0, UI_TEXT, "votes %d/%d up, %d needed%s", v->votes_up, v->votes_total,
+                  v->votes_needed, data);
+    (void)ui_put_right(&p->a, y, p->a.w - 5, 5, ok ? UI_OK : UI_CRIT, ok ? "[ok]" : "[!!]");
+}
+
+static void draw_reasons(const struct ui_ctx *x, struct ui_pen *p)
+{
+    const struct mst_topo_view *v = &x->v->topo->v;
+    char age[UI_NUM_MAX];
+
+    for (size_t i = 0; i < v->n_reasons; i++) {
+        const struct mst_reason *r = &v->reasons[i];
+        const int y = ui_pen_next(p);
+        int used = 0;
+
+        (void)ui_put(&p->a, y, 0, ui_severity_role(r->severity),
+                     r->severity == MST_SEV_CRIT   ? "X"
+                     : r->severity == MST_SEV_WARN ? "!"
+                                                   : "=");
+        if (r->since_ms > 0) {
+            (void)ui_fmt_age(x->st->now_mono_ms - r->since_ms, age);
+            used = ui_cols(age) + 1;
+            (void)ui_put_right(&p->a, y, p->a.w - used, used, UI_DIM, age);
+        }
+        (void)ui_put_cut(&p->a, y, 2, p->a.w - 2 - used, ui_severity_role(r->severity), r->text);
+    }
+}
+
+static int draw_set(const struct ui_ctx *x, const struct ui_area *a, bool focus)
+{
+    const struct mst_topo_view *v = &x->v->topo->v;
+    const bool stale = ui_data_age_ms(x) > UI_STALE_MS;
+    struct ui_area in =
+        ui_pane_box(a, focus, "Replica set", stale ? "STALE" : mst_verdict_word(v->verdict),
+                    stale ? UI_STALE : ui_verdict_role(v->verdict));
+    struct ui_area list, rest;
+    struct ui_pen p;
+    int rows = ui_members_draw(x, &in, in.h - 2 < (int)v->n + 1 ? in.h - 2 : (int)v->n + 1, false);
+
+    list = ui_area_sub(&in, 0, 0, rows, in.w);
+    rest = ui_area_sub(&in, list.h, 0, in.h - list.h, in.w);
+    p = ui_pen_start(&rest, scroll_of(x, P_SET));
+    if (v->verdict != MST_V_HEALTHY && v->headline[0]) {
+        ui_pen_wrap(&p, 0, ui_verdict_role(v->verdict) == UI_DIM ? UI_DIM : UI_TEXT, v->headline);
+    }
+    draw_reasons(x, &p);
+    draw_majority(x, &p);
+    if (v->if_primary_dies[0]) {
+        ui_pen_wrap(&p, 0, UI_DIM, v->if_primary_dies);
+    }
+    return rows + p.y;
+}
+
+static const struct mst_backup *newest_good(const struct mst_bucket_part *b)
+{
+    for (size_t i = 0; i < b->n; i++) {
+        if (b->backups[i].state == MST_BK_COMPLETE || b->backups[i].state == MST_BK_PARTIAL) {
+            return &b->backups[i];
+        }
+    }
+    return NULL;
+}
+
+static void draw_newest(const struct ui_ctx *x, struct ui_pen *p, const struct mst_backup *b)
+{
+    char t[UI_NUM_MAX], age[UI_NUM_MAX], h1[MST_HUMAN_MAX], h2[MST_HUMAN_MAX];
+
+    ui_pen_pair(p, "last good", b->state == MST_BK_PARTIAL ? UI_WARN : UI_TEXT, "%.12s%s",
+                ui_fmt_day(b->started_wall_ms, t), b->state == MST_BK_PARTIAL ? " PARTIAL" : "");
+    if (b->last.ts.t > 0) {
+        ui_pen_pair(p, "to", UI_TEXT, "%s ago",
+                    ui_fmt_age(x->st->now_wall_ms - (int64_t)b->last.ts.t * 1000, age));
+    }
+    ui_pen_pair(p, "size", UI_TEXT, "%s, %s", mst_text_bytes(b->data_bytes, h1),
+                mst_text_bytes(b->stored_bytes, h2));
+    if (b->verified_wall_ms == 0) {
+        ui_pen_pair(p, "verified", UI_WARN, "never");
+    } else {
+        ui_pen_pair(p, "verified", b->verified_ok ? UI_OK : UI_CRIT, "%s %s ago",
+                    b->verified_ok ? "ok" : "BAD",
+                    ui_fmt_age(x->st->now_wall_ms - b->verified_wall_ms, age));
+    }
+}
+
+static int draw_backup(const struct ui_ctx *x, const struct ui_area *a, bool focus)
+{
+    const struct mst_bucket_part *b = x->v->bucket;
+    char note[UI_NUM_MAX + 8] = "", h[MST_HUMAN_MAX], age[UI_NUM_MAX];
+    const struct mst_backup *good = b ? newest_good(b) : NULL;
+    struct ui_area in;
+    struct ui_pen p;
+    size_t bad = 0;
+
+    if (b && b->read_at_ms > 0) {
+        (void)snprintf(note, sizeof note, "%s ago",
+                       ui_fmt_age(x->st->now_mono_ms - b->read_at_ms, age));
+    }
+    in = ui_pane_box(a, focus, "Backups", b && b->loading ? "reading" : note, UI_DIM);
+    p = ui_pen_start(&in, scroll_of(x, P_BACKUP));
+    if (!b) {
+        ui_pen_wrap(&p, 0, UI_WARN, "no store is configured: backups have nowhere to go");
+        return p.y;
+    }
+    if (b->problem[0]) {
+        ui_pen_wrap(&p, 0, UI_CRIT, b->problem);
+    }
+    if (good) {
+        draw_newest(x, &p, good);
+    } else if (b->read_at_ms > 0 && !b->problem[0]) {
+        ui_pen_pair(&p, "last good", UI_CRIT, "none");
+        ui_pen_wrap(&p, 0, UI_TEXT, "B makes the first backup.");
+    }
+    for (size_t i = 0; i < b->n; i++) {
+        bad += ui_backup_sign(&b->backups[i]) == 'X';
+    }
+    ui_pen_pair(&p, "store", UI_TEXT, "%s, %zu backup%s", b->store, b->n, b->n == 1 ? "" : "s");
+    if (bad > 0) {
+        ui_pen_pair(&p, "damaged", UI_CRIT, "%zu", bad);
+    }
+    if (b->total_bytes > 0) {
+        ui_pen_pair(&p, "free", UI_TEXT, "%s", mst_text_bytes(b->free_bytes, h));
+    }
+    return p.y;
+}
+
+static void draw_job(const struct mst_job *j, const struct ui_area *a, int y)
+{
+    char h[MST_HUMAN_MAX], t[UI_NUM_MAX], text[640];
+    const int permille = ui_job_permille(j);
+    const int wide = a->w >= 100 ? 26 : 22;
+    int at = 0;
+
+    at += ui_putf(a, y, at, ui_job_role(j->state), "%c %llu %s ", ui_job_sign(j->state),
+                  (unsigned long long)j->id, mst_job_kind_word(j->kind));
+    if (j->state == MST_JOB_RUNNING || j->state == MST_JOB_CANCELLING) {
+        at = at < 17 ? 17 : at;
+        if (permille >= 0) {
+            ui_gauge(a, y, at, wide, permille);
+            at += wide;
+            at += ui_putf(a, y, at, UI_TEXT, " %d%%", permille / 10);
+        }
+        if (j->stalled_ms > 5000) {
+            at += ui_putf(a, y, at, UI_WARN, "  STALLED %s", ui_fmt_age(j->stalled_ms, t));
+        } else if (j->rate_bps > 0) {
+            at += ui_putf(a, y, at, UI_TEXT, "  %s/s", mst_text_bytes(j->rate_bps, h));
+        }
+        if (j->eta_ms >= 0) {
+            at += ui_putf(a, y, at, UI_TEXT, "  ETA %s", ui_fmt_hms(j->eta_ms, t));
+        }
+        (void)snprintf(text, sizeof text, "  %s%s",
+                       j->state == MST_JOB_CANCELLING ? "cancelling: " : "", j->phase);
+        (void)ui_put_cut(a, y, at, a->w - at, UI_DIM, text);
+        return;
+    }
+    (void)snprintf(text, sizeof text, "%s  %.*s%s", mst_job_state_word(j->state),
+                   j->ended_wall_ms > 0 ? 12 : 0, ui_fmt_day(j->ended_wall_ms, t),
+                   j->ended_wall_ms > 0 ? "  " : "");
+    at += ui_put(a, y, at, ui_job_role(j->state), text);
+    (void)ui_put_cut(a, y, at, a->w - at, UI_TEXT, j->result);
+}
+
+static int draw_jobs(const struct ui_ctx *x, const struct ui_area *a, bool focus)
+{
+    const struct mst_jobs_part *jobs = x->v->jobs;
+    size_t run = 0, queued = 0;
+    char note[64];
+    struct ui_area in;
+    struct ui_pen p;
+
+    for (size_t i = 0; i < jobs->n; i++) {
+        run += jobs->jobs[i].state == MST_JOB_RUNNING || jobs->jobs[i].state == MST_JOB_CANCELLING;
+        queued += jobs->jobs[i].state == MST_JOB_QUEUED;
+    }
+    (void)snprintf(note, sizeof note, "%zu running, %zu queued", run, queued);
+    in = ui_pane_box(a, focus, "Jobs", note, run ? UI_RUN : UI_DIM);
+    p = ui_pen_start(&in, scroll_of(x, P_JOBS));
+    if (jobs->n == 0) {
+        ui_pen_line(&p, UI_DIM, "no job has run yet");
+    }
+    for (size_t i = 0; i < jobs->n; i++) {
+        draw_job(&jobs->jobs[i], &p.a, ui_pen_next(&p));
+    }
+    return p.y;
+}
+
+static int draw_events(const struct ui_ctx *x, const struct ui_area *a, bool focus)
+{
+    struct ui_event ev[MST_TOPO_EVENTS];
+    const size_t n = ui_events(x->v, ev, MST_COUNT(ev));
+    struct ui_area in = ui_pane_box(a, focus, "Events", "UTC, newest first", UI_DIM);
+    struct ui_pen p = ui_pen_start(&in, scroll_of(x, P_EVENTS));
+    char t[UI_NUM_MAX];
+
+    if (n == 0) {
+        ui_pen_line(&p, UI_DIM, "nothing has happened since muster looks");
+    }
+    for (size_t i = 0; i < n; i++) {
+        const int y = ui_pen_next(&p);
+
+        (void)ui_putf(&p.a, y, 0, UI_DIM, "%.8s", ui_fmt_clock_z(ev[i].wall_ms, t));
+        (void)ui_put(&p.a, y, 9, ui_severity_role(ev[i].severity),
+                     ui_severity_word(ev[i].severity));
+        (void)ui_put_cut(&p.a, y, 14, p.a.w - 14, UI_TEXT, ev[i].text);
+    }
+    return p.y;
+}
+
+static void layout(const struct ui_ctx *x, int h, int w, struct ui_rect r[UI_PANES])
+{
+    const struct mst_topo_view *v = &x->v->topo->v;
+    const int right = w >= 110 ? 40 : 30;
+    const int least = h >= 30 ? 12 : 9;
+    int jobs = (int)x->v->jobs->n + 2, top = (int)v->n + 6;
+
+    top = top < least ? least : top > h - 8 ? h - 8 : top;
+    jobs = jobs < 4 ? 4 : jobs > (h - top) / 2 ? (h - top) / 2 : jobs;
+    r[P_SET] = (struct ui_rect){0, 0, top, w - right};
+    r[P_BACKUP] = (struct ui_rect){0, w - right, top, right};
+    r[P_JOBS] = (struct ui_rect){top, 0, jobs, w};
+    r[P_EVENTS] = (struct ui_rect){top + jobs, 0, h - top - jobs, w};
+}
+
+const struct ui_screen ui_scr_dash = {
+    .tab = "Dash",
+    .title = "Overview",
+    .bit = UI_ON_DASH,
+    .n_panes = 4,
+    .pane = {{"Replica set", draw_set, false},
+             {"Backups", draw_backup, false},
+             {"Jobs", draw_jobs, false},
+             {"Events", draw_events, false}},
+    .layout = layout,
+};

@@ -1,0 +1,86 @@
+/* state.h: what the console itself remembers: where the operator is, what is selected, what is
+ * being typed. With a view it decides a screen completely: draw(view, state, canvas) is pure.
+ *
+ * Selections are kept by identity, never by row, so a list that changes under the hand does not
+ * change what a key means.
+ */
+#ifndef UI_STATE_H
+#define UI_STATE_H
+
+#include "engine/engine.h"
+#include "ui/canvas.h"
+#include "ui/form.h"
+#include "ui/keys.h"
+#include "ui/line.h"
+
+enum ui_scr { UI_SCR_DASH, UI_SCR_TOPO, UI_SCR_JOBS, UI_SCR_BUCKET, UI_SCR_COUNT };
+enum ui_layer { UI_LAYER_NONE, UI_LAYER_HELP, UI_LAYER_LOG, UI_LAYER_MENU, UI_LAYER_DIALOG };
+
+#define UI_PANES 4
+#define UI_DEAD_MS 300   /* a dialog ignores keys for so long after it opened */
+#define UI_REPEAT_MS 40  /* a key repeated faster than this confirms nothing */
+#define UI_STALE_MS 3000 /* three refreshes of the fast facts */
+
+struct ui_scr_state {
+    int pane;
+    bool zoom;
+    bool other; /* the other form: tree, log, objects */
+    int top[UI_PANES];
+    char find[64];
+};
+
+enum ui_dlg_kind {
+    UI_DLG_NONE,
+    UI_DLG_BACKUP,
+    UI_DLG_RESTORE,
+    UI_DLG_VERIFY,
+    UI_DLG_CANCEL,
+    UI_DLG_DISCARD,
+    UI_DLG_QUIT,
+    UI_DLG_SANDBOX
+};
+enum ui_dlg_step { UI_STEP_EDIT, UI_STEP_WAIT, UI_STEP_REVIEW };
+
+struct ui_dialog {
+    enum ui_dlg_kind kind;
+    enum ui_dlg_step step;
+    int64_t open_mono_ms; /* of this step: the dead time counts from here */
+    struct ui_form form;
+    struct mst_cmd cmd;
+    uint64_t handle;           /* of a prepare */
+    struct mst_ticket *ticket; /* owned by the app; NULL before the review */
+    char error[520];
+    int top; /* first line shown of a text that is longer than the window */
+};
+
+struct ui_state {
+    int64_t now_mono_ms, now_wall_ms;
+    enum ui_scr scr, before;
+    struct ui_scr_state s[UI_SCR_COUNT];
+    char member[MST_HOST_MAX]; /* selections; "" and 0 are the first row */
+    uint64_t job;
+    char backup[MST_ID_MAX];
+
+    bool frozen;
+    int64_t frozen_mono_ms;
+    bool hints_off;
+
+    char msg[256]; /* the message line */
+    enum mst_severity msg_severity;
+    int64_t msg_wall_ms;
+    uint64_t acked_seq, shown_seq; /* of view->messages */
+
+    enum ui_layer layer;
+    int layer_top, menu_sel;
+    char prompt; /* 0, ':' or '/' */
+    struct ui_line input;
+    char completions[256]; /* shown above the prompt */
+    struct ui_dialog dlg;
+};
+
+struct ui_ctx {
+    const struct mst_view *v;
+    const struct ui_state *st;
+};
+
+#endif

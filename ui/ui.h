@@ -1,0 +1,35 @@
+/* ui.h: the console: one thread, one terminal, one engine handle.
+ *
+ * ui_signals_block() comes first in the program, before any thread is started; then the engine is
+ * opened; then ui_run() owns the terminal until the operator leaves, the terminal hangs up, or a
+ * signal asks for the end.
+ */
+#ifndef UI_UI_H
+#define UI_UI_H
+
+#include "engine/engine.h"
+
+/* The sandbox's control socket, when the configuration names one. Calls return at once. */
+struct ui_sandbox {
+    void *arg;
+    /* False: the act before is still under way. */
+    bool (*start)(void *arg, const char *verb, const char *member, const char *value);
+    /* True once after each act, with one sentence about it. */
+    bool (*result)(void *arg, char *text, size_t size, bool *failed);
+};
+
+struct ui_opts {
+    const char *theme;  /* NULL: default; mono under NO_COLOR */
+    const char *glyphs; /* NULL: by locale and terminal; "ascii", "utf8" */
+    bool no_color;
+    const struct ui_sandbox *sandbox; /* NULL: none */
+};
+
+void ui_signals_block(void);
+/* MST_E_USAGE without a terminal (the text names what to use instead), MST_E_CANCELLED when a
+ * signal ended it (err->detail is its number). On a terminal that cannot place its cursor it
+ * prints lines. */
+enum mst_rc ui_run(struct mst_engine *engine, const struct ui_opts *opts,
+                   struct mst_err *err) MST_MUST_CHECK;
+
+#endif
