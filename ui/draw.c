@@ -156,23 +156,23 @@ static void draw_message(const struct ui_ctx *x, const struct ui_area *a, int y)
 
 static void draw_hints(const struct ui_ctx *x, const struct ui_area *a, int y)
 {
+    static const enum ui_act order[] = {
+        UI_ACT_HELP,    UI_ACT_FIND, UI_ACT_COMMAND, UI_ACT_MENU,      UI_ACT_BACKUP,
+        UI_ACT_RESTORE, UI_ACT_VIEW, UI_ACT_BACK,    UI_ACT_NEXT_PANE, UI_ACT_OPEN};
     const unsigned bit = ui_screen_of(x->st->scr)->bit;
-    size_t n;
-    const struct ui_binding *map = ui_keymap(&n);
     int at = 1;
 
-    for (size_t i = 0; i < n; i++) {
-        const int w = map[i].hint ? ui_cols(map[i].hint) : 0;
-        const char *rest = map[i].hint ? strchr(map[i].hint, ' ') : NULL;
+    for (size_t i = 0; i < MST_COUNT(order); i++) {
+        const struct ui_binding *b = ui_keys_of(order[i], bit);
+        const char *rest = b && b->hint ? strchr(b->hint, ' ') : NULL;
         char key[16];
 
-        if (!rest || !(map[i].where & bit) || at + w > a->w) {
+        if (!rest || at + ui_cols(b->hint) > a->w) {
             continue;
         }
-        (void)snprintf(key, sizeof key, "%.*s", (int)(rest - map[i].hint), map[i].hint);
-        (void)ui_put(a, y, at, UI_KEY, key);
-        (void)ui_put(a, y, at + ui_cols(key), UI_HINT, rest);
-        at += w + 2;
+        (void)snprintf(key, sizeof key, "%.*s", (int)(rest - b->hint), b->hint);
+        at += ui_put(a, y, at, UI_KEY, key);
+        at += ui_put(a, y, at, UI_HINT, rest) + 2;
     }
 }
 

@@ -14,40 +14,6 @@
 #include "ui/fmt.h"
 #include "ui/screen.h"
 
-enum { TEXT_ROWS = 60, TEXT_COLS = 79 };
-
-void ui_lines_text(const struct mst_view *v, int64_t now_mono_ms, int64_t now_wall_ms,
-                   struct mst_str *out)
-{
-    struct ui_state *st = mst_xcalloc(1, sizeof *st);
-    const struct ui_ctx x = {v, st};
-    struct ui_canvas cv;
-    struct mst_str text = {0};
-    const char *end;
-
-    st->now_mono_ms = now_mono_ms;
-    st->now_wall_ms = now_wall_ms;
-    ui_canvas_init(&cv, TEXT_ROWS, TEXT_COLS, true);
-    ui_draw(&x, &cv);
-    ui_canvas_text(&cv, &text);
-    /* Without the last line, which names keys. */
-    end = mst_str_c(&text) + text.len;
-    while (end > mst_str_c(&text) && end[-1] == '\n') {
-        end--;
-    }
-    while (end > mst_str_c(&text) && end[-1] != '\n') {
-        end--;
-    }
-    while (end > mst_str_c(&text) && end[-1] == '\n') {
-        end--;
-    }
-    mst_str_addn(out, mst_str_c(&text), (size_t)(end - mst_str_c(&text)));
-    mst_str_addc(out, '\n');
-    mst_str_release(&text);
-    ui_canvas_release(&cv);
-    free(st);
-}
-
 struct lines {
     struct mst_engine *engine;
     const struct mst_view *view;

@@ -27,10 +27,10 @@ static void draw_majority(const struct ui_ctx *x, struct ui_pen *p)
         return;
     }
     if (v->write_majority > 0) {
-        (void)snprintf(data, sizeof data, "   data %d up, w:majority %d", v->data_up,
+        (void)snprintf(data, sizeof data, "  data %d up, w:majority %d", v->data_up,
                        v->write_majority);
     }
-    (void)ui_putf(&p->a, y, 0, UI_TEXT, "votes %d/%d up, %d needed%s", v->votes_up, v->votes_total,
+    (void)ui_putf(&p->a, y, 0, UI_TEXT, "votes %d/%d, need %d%s", v->votes_up, v->votes_total,
                   v->votes_needed, data);
     (void)ui_put_right(&p->a, y, p->a.w - 5, 5, ok ? UI_OK : UI_CRIT, ok ? "[ok]" : "[!!]");
 }
@@ -135,6 +135,9 @@ static int draw_backup(const struct ui_ctx *x, const struct ui_area *a, bool foc
     }
     if (b->problem[0]) {
         ui_pen_wrap(&p, 0, UI_CRIT, b->problem);
+    } else if (b->read_at_ms == 0) {
+        ui_pen_line(&p, UI_DIM, "not read yet");
+        return p.y;
     }
     if (good) {
         draw_newest(x, &p, good);
@@ -188,7 +191,7 @@ static void draw_job(const struct mst_job *j, const struct ui_area *a, int y)
                    j->ended_wall_ms > 0 ? 12 : 0, ui_fmt_day(j->ended_wall_ms, t),
                    j->ended_wall_ms > 0 ? "  " : "");
     at += ui_put(a, y, at, ui_job_role(j->state), text);
-    (void)ui_put_cut(a, y, at, a->w - at, UI_TEXT, j->result);
+    (void)ui_put_cut(a, y, at, a->w - at, UI_TEXT, j->result[0] ? j->result : j->phase);
 }
 
 static int draw_jobs(const struct ui_ctx *x, const struct ui_area *a, bool focus)
@@ -241,11 +244,14 @@ static void layout(const struct ui_ctx *x, int h, int w, struct ui_rect r[UI_PAN
 {
     const struct mst_topo_view *v = &x->v->topo->v;
     const int right = w >= 110 ? 40 : 30;
-    const int least = h >= 30 ? 12 : 9;
-    int jobs = (int)x->v->jobs->n + 2, top = (int)v->n + 6;
+    const int jobs_n = (int)x->v->jobs->n;
+    int top = (int)v->n + 4 + (v->if_primary_dies[0] ? 2 : 0) + (int)v->n_reasons +
+              (v->verdict == MST_V_HEALTHY ? 0 : 2);
+    int jobs = jobs_n + 2;
 
-    top = top < least ? least : top > h - 8 ? h - 8 : top;
-    jobs = jobs < 4 ? 4 : jobs > (h - top) / 2 ? (h - top) / 2 : jobs;
+    top = top < 9 ? 9 : top;
+    top = top > h - 7 ? h - 7 : top;
+    jobs = jobs < 3 ? 3 : jobs > (h - top) / 2 ? (h - top) / 2 : jobs;
     r[P_SET] = (struct ui_rect){0, 0, top, w - right};
     r[P_BACKUP] = (struct ui_rect){0, w - right, top, right};
     r[P_JOBS] = (struct ui_rect){top, 0, jobs, w};

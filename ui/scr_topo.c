@@ -228,12 +228,14 @@ static int draw_events(const struct ui_ctx *x, const struct ui_area *a, bool foc
 
 static void layout(const struct ui_ctx *x, int h, int w, struct ui_rect r[UI_PANES])
 {
+    const struct ui_area none = {NULL, 0, 0, UI_ROWS_MAX, w};
     const int n = (int)x->v->topo->v.n;
     const int left = w >= 110 ? w / 2 : n * 4 + 9 > 32 ? 36 : 32;
-    const int events = h >= 30 ? (h - 9 - n) / 3 : 5;
-    int top = n + 5;
+    const int wanted = draw_list(x, &none, false) + 2;
+    const int events = h >= 30 ? (h - 9 - n > 18 ? (h - 9 - n) / 3 : 6) : 4;
+    int top = wanted < 7 ? 7 : wanted;
 
-    top = top < 7 ? 7 : top > h - 8 - events ? h - 8 - events : top;
+    top = top > h - 7 - events ? h - 7 - events : top;
     r[P_LIST] = (struct ui_rect){0, 0, top, w};
     r[P_SEES] = (struct ui_rect){top, 0, h - top - events, left};
     r[P_DETAIL] = (struct ui_rect){top, left, h - top - events, w - left};

@@ -65,8 +65,11 @@ static void opinions(struct fx *f)
 
     for (size_t i = 0; i < v->n; i++) {
         for (size_t j = 0; j < v->n; j++) {
-            v->members[i].sees[j] = (struct mst_opinion){i != j, 1, v->members[j].state,
-                                                         j == 2 || i == 2 ? 38 : 2, 900};
+            v->members[i].sees[j] = (struct mst_opinion){.known = i != j,
+                                                         .health = 1,
+                                                         .state = v->members[j].state,
+                                                         .ping_ms = j == 2 || i == 2 ? 38 : 2,
+                                                         .heartbeat_age_ms = 900};
         }
     }
 }
@@ -145,15 +148,17 @@ static void fill_bucket(struct fx *f)
     (void)mst_copy(b->problem, sizeof b->problem,
                    "object d/0004-1: its bytes do not have the SHA-256 of the manifest");
     b = backup(f, "2026-11-19T01-00-00Z-full", MST_BK_INCOMPLETE, 306202000);
-    (void)mst_copy(b->problem, sizeof b->problem, "no COMMIT: interrupted; 'muster clean' removes it");
+    (void)mst_copy(b->problem, sizeof b->problem,
+                   "no COMMIT: interrupted; 'muster clean' removes it");
     b->finished_wall_ms = 0;
 }
 
 static void fill_detail(struct fx *f)
 {
-    static const char *const names[] = {"shop.customers", "shop.events", "shop.orders", "shop.recent"};
-    static const char *const keys[] = {"1/d/0001-1", "1/d/0001-2", "1/oplog-0001", "1/header",
-                                       "1/manifest", "COMMIT"};
+    static const char *const names[] = {"shop.customers", "shop.events", "shop.orders",
+                                        "shop.recent"};
+    static const char *const keys[] = {"1/d/0001-1", "1/d/0001-2", "1/oplog-0001",
+                                       "1/header",   "1/manifest", "COMMIT"};
 
     f->v.detail = &f->detail;
     (void)mst_copy(f->detail.id, sizeof f->detail.id, f->backups[0].id);
@@ -252,7 +257,8 @@ struct fx *fx_healthy(void)
     v->data_up = 4;
     v->write_majority = 2;
     v->tail_at_risk_ms = 200;
-    event(f, 11082000, MST_SEV_WARN, "db1:27017 is PRIMARY, term 41, after 6.1 s without a primary");
+    event(f, 11082000, MST_SEV_WARN,
+          "db1:27017 is PRIMARY, term 41, after 6.1 s without a primary");
     event(f, 3000000, MST_SEV_WARN, "db3:27017 lag 12.4 s > 10 s");
     event(f, 2940000, MST_SEV_INFO, "db3:27017 lag is below 10 s again");
     message(f, 2000000, MST_SEV_INFO, "job 1036 backup done: 2026-11-22T01-00-00Z-full");
@@ -309,7 +315,8 @@ struct fx *fx_running(void)
     j->ended_wall_ms = fx_wall() - 45454000;
     j->done_bytes = j->total_bytes = 442381631488ULL;
     (void)mst_copy(j->backup_id, sizeof j->backup_id, f->backups[0].id);
-    (void)mst_copy(j->result, sizeof j->result, "2026-11-22T01-00-00Z-full complete, 121.3 GiB stored");
+    (void)mst_copy(j->result, sizeof j->result,
+                   "2026-11-22T01-00-00Z-full complete, 121.3 GiB stored");
     return f;
 }
 
@@ -325,8 +332,9 @@ struct fx *fx_election(void)
     v->votes_up = 2;
     v->data_up = 3;
     v->if_primary_dies[0] = '\0';
-    (void)mst_copy(v->headline, sizeof v->headline,
-                   "no primary for 4.7 s: 2 of 3 votes are up, an election is expected within 12 s");
+    (void)mst_copy(
+        v->headline, sizeof v->headline,
+        "no primary for 4.7 s: 2 of 3 votes are up, an election is expected within 12 s");
     m->reach = MST_REACH_REFUSED;
     m->reach_at_ms = FX_MONO - 4600;
     (void)mst_copy(m->reach_text, sizeof m->reach_text,
@@ -339,6 +347,7 @@ struct fx *fx_election(void)
         f->members[i].sees[0].health = 0;
         f->members[i].sync_source[0] = '\0';
         f->members[i].lag_ms = i == 2 ? 600 : 0;
+        f->members[0].lag_ms = -1;
     }
     reason(f, MST_SEV_CRIT, -1, 4700, "no writable primary for 4.7 s");
     reason(f, MST_SEV_CRIT, 0, 4600, "db1:27017 is down: connection refused");
@@ -459,7 +468,9 @@ struct fx *fx_agent_lost(void)
     return f;
 }
 
-#define EVIL "\033]52;c;ZXZpbA==\a\033[2J\nroot\r\bx\t\xc2\x9b\xe2\x80\xae" "cilbup\xe2\x80\x8b\xff"
+#define EVIL \
+    "\033]52;c;ZXZpbA==\a\033[2J\nroot\r\bx\t\xc2\x9b\xe2\x80\xae" \
+    "cilbup\xe2\x80\x8b\xff"
 
 struct fx *fx_hostile(void)
 {
@@ -490,7 +501,8 @@ struct fx *fx_hostile(void)
     }
     (void)mst_copy(f->log[0], sizeof f->log[0], EVIL);
     for (size_t i = 0; i < f->bucket.n; i++) {
-        (void)snprintf(f->backups[i].id, sizeof f->backups[i].id, "%zu%s", i, EVIL);
+        (void)mst_copy(f->backups[i].id, sizeof f->backups[i].id, EVIL);
+        f->backups[i].id[0] = (char)(i + 1);
         (void)mst_copy(f->backups[i].problem, sizeof f->backups[i].problem, EVIL);
     }
     fill_detail(f);
@@ -502,7 +514,7 @@ struct fx *fx_hostile(void)
 struct fx *fx_many(void)
 {
     struct fx *f = fx_healthy();
-    char text[64];
+    char text[80];
 
     for (int i = 5; i <= 20; i++) {
         (void)snprintf(text, sizeof text, "db%d.eu.example.net:27017", i);
@@ -510,7 +522,7 @@ struct fx *fx_many(void)
     }
     f->members[17].shown = MST_SHOW_RECOVERING;
     for (int i = 4; f->bucket.n < MST_COUNT(f->backups); i++) {
-        (void)snprintf(text, sizeof text, "2026-11-%02dT01-00-00Z-full", 22 - i);
+        (void)snprintf(text, sizeof text, "2026-11-%02uT01-00-00Z-full", (unsigned)(22 - i) % 30U);
         (void)backup(f, text, MST_BK_COMPLETE, 47002000 + (int64_t)i * 86400000);
     }
     fill_detail(f);
@@ -565,7 +577,8 @@ void fx_plan(struct fx *f, bool refused)
 
 static enum mst_rc act(struct fx *f, struct mst_err *err)
 {
-    return f->fail == MST_OK ? MST_OK : mst_err_set(err, f->fail, "the set moved: term 42, plan says 41");
+    return f->fail == MST_OK ? MST_OK
+                             : mst_err_set(err, f->fail, "the set moved: term 42, plan says 41");
 }
 
 static enum mst_rc fx_submit(void *arg, const struct mst_cmd *cmd, uint64_t *job,
@@ -603,8 +616,8 @@ static enum mst_rc fx_ticket(void *arg, uint64_t handle, struct mst_ticket **out
     return MST_OK;
 }
 
-static enum mst_rc fx_commit(void *arg, const struct mst_ticket *t, const char *typed, uint64_t *job,
-                             struct mst_err *err)
+static enum mst_rc fx_commit(void *arg, const struct mst_ticket *t, const char *typed,
+                             uint64_t *job, struct mst_err *err)
 {
     struct fx *f = arg;
 

@@ -44,11 +44,11 @@ int64_t fx_wall(void); /* 2026-11-22T14:03:22Z */
 
 /* Each starts from the one before where it says so. */
 struct fx *fx_healthy(void);
-struct fx *fx_starting(void);     /* nothing measured yet */
-struct fx *fx_running(void);      /* a backup runs, one waits, one failed */
-struct fx *fx_election(void);     /* the primary was killed 4.7 s ago */
-struct fx *fx_no_majority(void);  /* a primary that cannot commit */
-struct fx *fx_silent(void);       /* one member does not answer; another lags */
+struct fx *fx_starting(void);    /* nothing measured yet */
+struct fx *fx_running(void);     /* a backup runs, one waits, one failed */
+struct fx *fx_election(void);    /* the primary was killed 4.7 s ago */
+struct fx *fx_no_majority(void); /* a primary that cannot commit */
+struct fx *fx_silent(void);      /* one member does not answer; another lags */
 struct fx *fx_wrong_set(void);
 struct fx *fx_auth(void);
 struct fx *fx_empty_bucket(void);

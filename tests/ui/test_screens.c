@@ -147,8 +147,9 @@ static void every_screen_is_as_it_was_agreed(void **state)
             char path[300];
 
             picture(app, s, &out);
-            (void)snprintf(path, sizeof path, TEST_DATA "/screens/%s-%dx%d%s.txt", scenes[i].name,
-                           sizes[s].cols, sizes[s].rows, sizes[s].ascii ? "-ascii" : "");
+            (void)snprintf(path, sizeof path, TEST_SOURCE "/tests/data/screens/%s-%dx%d%s.txt",
+                           scenes[i].name, sizes[s].cols, sizes[s].rows,
+                           sizes[s].ascii ? "-ascii" : "");
             compare(path, &out);
             mst_str_release(&out);
         }
@@ -167,7 +168,7 @@ static void check_safe(const struct ui_canvas *cv)
         for (; *s; s++) {
             assert_true(*s >= 0x20 && *s != 0x7f);
             assert_false(cv->ascii && *s > 0x7e);
-            assert_false(s[0] == 0xc2 && s[1] < 0xa0);                    /* C1 */
+            assert_false(s[0] == 0xc2 && s[1] < 0xa0); /* C1 */
             assert_false(s[0] == 0xe2 && s[1] == 0x80 && s[2] >= 0xa8 && s[2] <= 0xae);
             assert_false(s[0] == 0xe2 && s[1] == 0x80 && s[2] >= 0x8b && s[2] <= 0x8f);
         }
