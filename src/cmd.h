@@ -47,8 +47,16 @@ const struct cmd *cmd_table(size_t *n);
 /* Names of the commands' functions; one file of src each. */
 enum mst_rc cmd_config_check(struct cmd_ctx *c, struct mst_err *err);
 enum mst_rc cmd_config_show(struct cmd_ctx *c, struct mst_err *err);
+enum mst_rc cmd_status(struct cmd_ctx *c, struct mst_err *err);
+enum mst_rc cmd_topology(struct cmd_ctx *c, struct mst_err *err);
+enum mst_rc cmd_watch(struct cmd_ctx *c, struct mst_err *err);
 enum mst_rc cmd_doc(struct cmd_ctx *c, struct mst_err *err);
 
+/* The engine that this command uses: in this process, or an agent. */
+enum mst_rc cmd_engine(struct cmd_ctx *c, struct mst_engine **out,
+                       struct mst_err *err) MST_MUST_CHECK;
+/* Ask on the terminal with the echo off. */
+enum mst_rc cmd_ask(void *arg, const char *what, struct mst_secret *s, struct mst_err *err);
 /* Whole text to stdout; MST_E_IO when it cannot be written. */
 enum mst_rc cmd_out(const char *text, struct mst_err *err) MST_MUST_CHECK;
 /* First termination signal (SIGINT, SIGTERM, SIGHUP) or 0; cmd_signal_fd is readable then. */

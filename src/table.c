@@ -2,7 +2,23 @@
 #include "base/mem.h"
 #include "cmd.h"
 
+static const struct arg_spec watch_opts[] = {{"for", "SECONDS", "end after this time", false},
+                                             {NULL, NULL, NULL, false}};
+
 static const struct cmd commands[] = {
+    {.name = "status",
+     .fn = cmd_status,
+     .flags = CMD_CONFIG | CMD_JSON,
+     .summary = "health of the set; exit 0 healthy, 1 not, 3 unreachable"},
+    {.name = "topology",
+     .fn = cmd_topology,
+     .flags = CMD_CONFIG | CMD_JSON,
+     .summary = "every member: configuration, oplog, who sees whom"},
+    {.name = "watch",
+     .fn = cmd_watch,
+     .flags = CMD_CONFIG | CMD_JSON,
+     .opts = watch_opts,
+     .summary = "follow the set: events as they happen"},
     {.name = "config check",
      .fn = cmd_config_check,
      .summary = "read the configuration and name every mistake"},

@@ -14,18 +14,11 @@ static const struct kind {
     enum mst_job_kind job;
     const char *act; /* in set.acts; NULL: needs none */
     enum mst_cred_act cred;
-    bool ticket, exclusive, connects;
+    bool exclusive, connects;
+    mst_plan_fn *plan; /* NULL: needs no ticket */
     mst_job_fn *fn;
 } kinds[] = {
-    [MST_CMD_BACKUP] = {MST_JOB_BACKUP, NULL, MST_CRED_BACKUP, false, false, true, mst_run_backup},
-    [MST_CMD_VERIFY] = {MST_JOB_VERIFY, NULL, MST_CRED_VIEW, false, false, false, mst_run_verify},
-    [MST_CMD_RESTORE] = {MST_JOB_RESTORE, "restore", MST_CRED_RESTORE, true, true, true,
-                         mst_run_restore},
-    [MST_CMD_DISCARD] = {MST_JOB_DISCARD, "discard", MST_CRED_RESTORE, true, true, true,
-                         mst_run_discard},
-    [MST_CMD_CLEAN] = {MST_JOB_CLEAN, "clean", MST_CRED_RESTORE, true, true, true, mst_run_clean},
-    [MST_CMD_IMPORT] = {MST_JOB_IMPORT, "import", MST_CRED_RESTORE, true, true, true,
-                        mst_run_restore},
+    [MST_CMD_VERIFY] = {MST_JOB_VERIFY, NULL, MST_CRED_VIEW, false, false, NULL, mst_run_verify},
 };
 
 static const struct kind *kind_of(const struct mst_cmd *cmd)
@@ -167,7 +160,7 @@ enum mst_rc mst_act_submit(struct mst_engine *e, const struct mst_cmd *cmd, uint
     const struct kind *k = kind_of(cmd);
 
     *job = 0;
-    if (k && k->ticket) {
+    if (k && k->plan) {
         return mst_err_set(err, MST_E_PRECOND, "%s needs a ticket", mst_job_kind_word(k->job));
     }
     if (k) {
@@ -198,6 +191,12 @@ enum mst_rc mst_act_submit(struct mst_engine *e, const struct mst_cmd *cmd, uint
 
 /* --- tickets --- */
 
+enum mst_rc mst_act_make_ticket(struct local *l, const struct ask *a, struct mst_ticket **out,
+                                struct mst_err *err)
+{
+    return kind_of(&a->cmd)->plan(l, a, out, err);
+}
+
 enum mst_rc mst_act_prepare(struct mst_engine *e, const struct mst_cmd *cmd, uint64_t *handle,
                             struct mst_err *err)
 {
@@ -207,7 +206,7 @@ enum mst_rc mst_act_prepare(struct mst_engine *e, const struct mst_cmd *cmd, uin
     struct slot *s = NULL;
     enum mst_rc rc;
 
-    if (!k || !k->ticket) {
+    if (!k || !k->plan) {
         return mst_err_set(err, MST_E_PRECOND, "this act needs no ticket");
     }
     /* A dry run may be looked at by everybody who may look. */
@@ -270,7 +269,7 @@ enum mst_rc mst_act_commit(struct mst_engine *e, const struct mst_ticket *t, con
     enum mst_rc rc = MST_OK;
 
     *job = 0;
-    if (!kind_of(&t->cmd) || !kind_of(&t->cmd)->ticket) {
+    if (!kind_of(&t->cmd) || !kind_of(&t->cmd)->plan) {
         return mst_err_set(err, MST_E_PRECOND, "this ticket is for no act");
     }
     if (t->cmd.dry_run) {

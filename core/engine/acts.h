@@ -11,6 +11,11 @@ struct mst_run { /* what a job function gets */
     struct reach *reach;
 };
 
+/* Facts and rules of an act, on the io thread. */
+typedef enum mst_rc mst_plan_fn(struct local *l, const struct ask *a, struct mst_ticket **out,
+                                struct mst_err *err);
+mst_plan_fn mst_act_plan;
+
 mst_job_fn mst_run_backup, mst_run_verify, mst_run_restore, mst_run_discard, mst_run_clean;
 
 #endif

@@ -189,9 +189,13 @@ static enum mst_rc start(struct local *l, struct mst_err *err)
 enum mst_rc mst_engine_open(const struct mst_engine_opts *o, struct mst_engine **out,
                             struct mst_err *err)
 {
+    static atomic_flag driver_ready = ATOMIC_FLAG_INIT;
     struct local *l = mst_xcalloc(1, sizeof(*l));
     enum mst_rc rc;
 
+    if (!atomic_flag_test_and_set(&driver_ready)) {
+        mst_mongo_init(); /* before the first thread of ours */
+    }
     l->base.ops = &local_ops;
     l->cfg = o->cfg;
     l->o = *o;

@@ -151,8 +151,8 @@ enum mst_rc mst_act_ticket(struct mst_engine *e, uint64_t handle, struct mst_tic
 enum mst_rc mst_act_commit(struct mst_engine *e, const struct mst_ticket *t, const char *typed,
                            uint64_t *job, struct mst_err *err);
 void mst_act_ended(void *arg, const struct mst_job *job, const char *plan);
-/* Facts and rules of an act, on the io thread. */
-enum mst_rc mst_act_plan(struct local *l, const struct ask *a, struct mst_ticket **out,
-                         struct mst_err *err) MST_MUST_CHECK;
+/* The ticket of an act, on the io thread: facts and rules. */
+enum mst_rc mst_act_make_ticket(struct local *l, const struct ask *a, struct mst_ticket **out,
+                                struct mst_err *err) MST_MUST_CHECK;
 
 #endif

@@ -163,7 +163,7 @@ static void make_ticket(struct local *l, const struct ask *a)
 {
     struct mst_ticket *t = NULL;
     struct mst_err err = {0};
-    const enum mst_rc rc = mst_act_plan(l, a, &t, &err);
+    const enum mst_rc rc = mst_act_make_ticket(l, a, &t, &err);
 
     mst_mutex_lock(&l->mtx);
     for (size_t i = 0; i < MST_TICKETS; i++) {

@@ -1,11 +1,10 @@
-/* Jobs that write to the store and not to the set: backup and verify. */
+/* The job of a backup. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "backup/backup.h"
 #include "base/mem.h"
-#include "catalog/verify.h"
 #include "engine/acts.h"
 
 #ifndef MST_VERSION
@@ -51,26 +50,5 @@ enum mst_rc mst_run_backup(void *arg, struct mst_task *task, struct mst_err *err
     mst_shared_unref(&topo->shared);
     mst_jobq_result(l->jobq, mst_jobq_current(), res.id[0] ? res.id : NULL,
                     rc == MST_OK ? res.text : NULL);
-    return rc;
-}
-
-enum mst_rc mst_run_verify(void *arg, struct mst_task *task, struct mst_err *err)
-{
-    struct mst_run *r = arg;
-    struct local *l = r->l;
-    struct mst_verify_result *res = mst_xcalloc(1, sizeof(*res));
-    const struct mst_verify_opts o = {.id = r->cmd.backup, .mark = true, .by = l->who};
-    struct mst_catalog cat;
-    enum mst_rc rc = mst_local_catalog(l, &cat, err);
-
-    if (rc == MST_OK) {
-        rc = mst_verify_run(&cat, &o, task, res, err);
-        for (size_t i = 0; i < res->n_findings && i < MST_VERIFY_FINDINGS; i++) {
-            mst_task_log(task, "%s", res->findings[i]);
-        }
-        mst_jobq_result(l->jobq, mst_jobq_current(), res->id[0] ? res->id : NULL,
-                        res->text[0] && (rc == MST_OK || rc == MST_E_INTEGRITY) ? res->text : NULL);
-    }
-    free(res);
     return rc;
 }

@@ -1,0 +1,59 @@
+/* How a command gets its engine, and a password from a terminal. */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "cmd.h"
+
+enum mst_rc cmd_ask(void *arg, const char *what, struct mst_secret *s, struct mst_err *err)
+{
+    const int fd = open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY);
+    struct termios was, quiet;
+    char buf[1024];
+    size_t n = 0;
+
+    (void)arg;
+    if (fd < 0 || tcgetattr(fd, &was) != 0) {
+        if (fd >= 0) {
+            (void)close(fd);
+        }
+        return mst_err_set(err, MST_E_AUTH,
+                           "the %s is asked on a terminal and there is none: use password_file or "
+                           "password_command",
+                           what);
+    }
+    quiet = was;
+    quiet.c_lflag &= ~(tcflag_t)ECHO;
+    (void)tcsetattr(fd, TCSAFLUSH, &quiet);
+    (void)!write(fd, what, strlen(what));
+    (void)!write(fd, ": ", 2);
+    while (n < sizeof(buf)) {
+        const ssize_t got = read(fd, buf + n, 1);
+
+        if (got < 0 && errno == EINTR && cmd_signal() == 0) {
+            continue;
+        }
+        if (got != 1 || buf[n] == '\n') {
+            break;
+        }
+        n++;
+    }
+    (void)!write(fd, "\n", 1);
+    (void)tcsetattr(fd, TCSAFLUSH, &was);
+    (void)close(fd);
+    if (n > 0 && cmd_signal() == 0) {
+        mst_secret_set(s, buf, n);
+    }
+    mst_wipe(buf, sizeof(buf));
+    return s->p ? MST_OK : mst_err_set(err, MST_E_AUTH, "no %s was given", what);
+}
+
+enum mst_rc cmd_engine(struct cmd_ctx *c, struct mst_engine **out, struct mst_err *err)
+{
+    const struct mst_engine_opts o = {.cfg = c->cfg, .ask = cmd_ask};
+
+    return mst_engine_open(&o, out, err);
+}
