@@ -24,7 +24,7 @@ struct fx {
     struct mst_backup backups[16];
     struct mst_backup_ns ns[12];
     struct mst_object objects[8];
-    struct mst_leaving left[4];
+    struct mst_leaving_line left[4];
     struct mst_message msg[8];
 
     /* the engine: what it was asked */
