@@ -20,6 +20,7 @@ void ui_app_init(struct ui_app *app, const struct ui_engine *engine,
     memset(app, 0, sizeof *app);
     app->engine = *engine;
     app->sandbox = sandbox;
+    app->st.has_sandbox = sandbox != NULL;
     app->dirty = true;
     app->page = 10;
 }

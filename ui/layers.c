@@ -133,7 +133,7 @@ void ui_act_why_not(const struct ui_ctx *x, enum ui_act act, char *out, size_t s
         why = x->v->leavings->n == 0 ? "nothing is kept aside" : why_no_act(i);
         break;
     case UI_ACT_SANDBOX:
-        why = i->sandbox_ctl[0] ? "" : "this set is no sandbox";
+        why = i->sandbox_ctl[0] && x->st->has_sandbox ? "" : "this set is no sandbox";
         break;
     default:
         break;

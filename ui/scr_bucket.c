@@ -286,8 +286,10 @@ static int draw_left(const struct ui_ctx *x, const struct ui_area *a, bool focus
     }
     for (size_t i = 0; i < l->n; i++) {
         ui_pen_wrap(&p, 0, UI_TEXT, l->items[i].what);
-        ui_pen_line(&p, UI_DIM, "  %s, since %s", l->items[i].id,
-                    ui_fmt_age(x->st->now_wall_ms - l->items[i].since_wall_ms, age));
+        if (l->items[i].since_wall_ms > 0) {
+            ui_pen_line(&p, UI_DIM, "  for %s: D",
+                        ui_fmt_age(x->st->now_wall_ms - l->items[i].since_wall_ms, age));
+        }
     }
     return p.y;
 }

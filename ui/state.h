@@ -64,6 +64,7 @@ struct ui_state {
     bool frozen;
     int64_t frozen_mono_ms;
     bool hints_off;
+    bool has_sandbox; /* the callbacks are there */
 
     char msg[256]; /* the message line */
     enum mst_severity msg_severity;

@@ -70,6 +70,7 @@ static bool take_run(void *arg, const struct mst_row *row)
     struct mst_leaving_line *item = one_more(arg);
 
     (void)mst_copy(item->id, sizeof(item->id), mst_row_text(row, 0));
+    item->by_restore = true;
     (void)snprintf(item->what, sizeof(item->what),
                    "restore %.16s: old collections are kept until 'muster restore discard %.16s'",
                    item->id, item->id);

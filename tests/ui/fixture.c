@@ -667,7 +667,8 @@ void fx_app(struct fx *f, struct ui_app *app)
 {
     const struct ui_engine e = fx_engine(f);
 
-    ui_app_init(app, &e, NULL);
+    f->sandbox = fx_sandbox(f);
+    ui_app_init(app, &e, &f->sandbox);
     ui_app_view(app, &f->v);
     ui_app_tick(app, FX_MONO, fx_wall());
 }
@@ -700,19 +701,4 @@ char *fx_text(struct ui_app *app, int rows, int cols, bool ascii)
     ui_canvas_text(&cv, &s);
     ui_canvas_release(&cv);
     return mst_str_detach(&s);
-}
-
-/* Until the engine is linked in. */
-__attribute__((weak)) const char *mst_backup_state_word(enum mst_backup_state s)
-{
-    static const char *const words[] = {"complete", "PARTIAL", "incomplete",
-                                        "DAMAGED",  "newer",   "foreign"};
-
-    return (size_t)s < MST_COUNT(words) ? words[s] : "?";
-}
-
-__attribute__((weak)) void mst_cmd_line(const struct mst_cmd *cmd, char *out, size_t size)
-{
-    (void)snprintf(out, size, "muster act %d %s%s", (int)cmd->kind, cmd->backup,
-                   cmd->dry_run ? " --dry-run" : "");
 }

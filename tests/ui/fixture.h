@@ -38,6 +38,7 @@ struct fx {
     char steps[4][200];
     int sandbox_acts;
     char sandbox_last[400];
+    struct ui_sandbox sandbox;
 };
 
 int64_t fx_wall(void); /* 2026-11-22T14:03:22Z */
