@@ -222,6 +222,8 @@ void sbx_server_kill(struct sbx_member *m)
 {
     struct sbx_world *w = m->w;
 
+    /* The accepting thread may be polling it: closing alone would leave it listening. */
+    (void)shutdown(w->server->listen_fd[m->index], SHUT_RDWR);
     close_fd(&w->server->listen_fd[m->index]);
     m->generation++;
     sbx_conns_close(m);

@@ -24,6 +24,9 @@ void sbx_opinion_reset(struct sbx_opinion *o)
         .ping_ms = o->ping_ms,
         .last_ok_mono = o->last_ok_mono,
         .next_ask_mono = o->next_ask_mono,
+        .asking = o->asking,
+        .asked_mono = o->asked_mono,
+        .failed_mono = o->failed_mono,
     };
 }
 

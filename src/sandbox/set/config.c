@@ -31,7 +31,7 @@ void sbx_config_defaults(struct sbx_config *c, int fast)
         .set = "rs0",
         .version = 1,
         .heartbeat_ms = 2000 / fast,
-        .heartbeat_timeout_s = 10,
+        .heartbeat_timeout_s = 10 / fast,
         .election_timeout_ms = 10000 / fast,
         .catch_up_timeout_ms = -1,
         .catch_up_takeover_delay_ms = 30000,

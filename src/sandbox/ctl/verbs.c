@@ -1,0 +1,231 @@
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/text.h"
+#include "ctl/ctl.h"
+#include "server/server.h"
+#include "set/set.h"
+
+struct ask {
+    struct sbx_world *w;
+    const char *const *words;
+    size_t n;
+    struct sbx_member *a, *b; /* the members that words[1] and words[2] name */
+    struct mst_str *out;
+};
+typedef enum mst_rc verb_fn(struct ask *q, struct mst_err *err);
+
+static enum mst_rc do_kill(struct ask *q, struct mst_err *err)
+{
+    if (!q->a->alive) {
+        return mst_err_set(err, MST_E_PRECOND, "%s is dead already", q->a->host);
+    }
+    sbx_set_killed(q->a);
+    sbx_server_kill(q->a);
+    mst_str_addf(q->out, "%s killed\n", q->a->host);
+    return MST_OK;
+}
+
+static enum mst_rc do_start(struct ask *q, struct mst_err *err)
+{
+    if (q->a->alive) {
+        return mst_err_set(err, MST_E_PRECOND, "%s runs already", q->a->host);
+    }
+    const enum mst_rc rc = sbx_server_revive(q->a, err);
+    if (rc == MST_OK) {
+        sbx_set_boot(q->a);
+        mst_str_addf(q->out, "%s started\n", q->a->host);
+    }
+    return rc;
+}
+
+static enum mst_rc do_freeze(struct ask *q, bool frozen, struct mst_err *err)
+{
+    if (!q->a->alive) {
+        return mst_err_set(err, MST_E_PRECOND, "%s is dead: start it first", q->a->host);
+    }
+    if (q->a->frozen == frozen) {
+        return mst_err_set(err, MST_E_PRECOND, "%s is %s", q->a->host,
+                           frozen ? "stopped already" : "not stopped");
+    }
+    sbx_set_frozen(q->a, frozen);
+    sbx_server_poke(q->w);
+    mst_str_addf(q->out, "%s %s\n", q->a->host, frozen ? "stopped" : "continues");
+    return MST_OK;
+}
+
+static enum mst_rc do_stop(struct ask *q, struct mst_err *err)
+{
+    return do_freeze(q, true, err);
+}
+
+static enum mst_rc do_cont(struct ask *q, struct mst_err *err)
+{
+    return do_freeze(q, false, err);
+}
+
+static void cut(struct sbx_world *w, size_t a, size_t b, bool on)
+{
+    w->cut[a][b] = w->cut[b][a] = on && a != b;
+}
+
+/* One member: from all others. Two: from each other. Clients reach every member always. */
+static enum mst_rc do_partition(struct ask *q, struct mst_err *err)
+{
+    if (q->b == q->a) {
+        return mst_err_set(err, MST_E_USAGE, "a member cannot be parted from itself");
+    }
+    for (size_t i = 0; i < q->w->n; i++) {
+        if (q->b == NULL || i == q->b->index) {
+            cut(q->w, q->a->index, i, true);
+        }
+    }
+    mst_str_addf(q->out, "%s is parted from %s\n", q->a->host,
+                 q->b != NULL ? q->b->host : "all others");
+    return MST_OK;
+}
+
+static enum mst_rc do_heal(struct ask *q, struct mst_err *err)
+{
+    (void)err;
+    for (size_t i = 0; i < q->w->n; i++) {
+        for (size_t j = 0; j < q->w->n; j++) {
+            const bool mine = q->a == NULL || q->a->index == i || q->a->index == j;
+            const bool its = q->b == NULL || q->b->index == i || q->b->index == j;
+            if (mine && its) {
+                cut(q->w, i, j, false);
+            }
+        }
+    }
+    mst_str_add(q->out, "healed\n");
+    return MST_OK;
+}
+
+static enum mst_rc do_lag(struct ask *q, struct mst_err *err)
+{
+    char *end;
+    const long long ms = strtoll(q->words[2], &end, 10);
+
+    if (*end != '\0' || end == q->words[2] || ms < 0 || ms > 86400000) {
+        return mst_err_set(err, MST_E_USAGE, "lag takes milliseconds, 0 to 86400000, not %s",
+                           q->words[2]);
+    }
+    if (q->a->data == NULL) {
+        return mst_err_set(err, MST_E_PRECOND, "%s is an arbiter: nothing to lag", q->a->host);
+    }
+    q->a->lag_ms = ms;
+    mst_str_addf(q->out, "%s lags %lld ms\n", q->a->host, ms);
+    return MST_OK;
+}
+
+static enum mst_rc do_drop(struct ask *q, struct mst_err *err)
+{
+    if (q->a->alive) {
+        return mst_err_set(err, MST_E_PRECOND, "%s runs: kill it before its data is dropped",
+                           q->a->host);
+    }
+    sbx_set_lose_data(q->a);
+    mst_str_addf(q->out, "%s has lost its data\n", q->a->host);
+    return MST_OK;
+}
+
+static const char *condition(const struct sbx_member *m)
+{
+    return !m->alive ? "dead" : m->frozen ? "stopped" : "running";
+}
+
+static enum mst_rc do_status(struct ask *q, struct mst_err *err)
+{
+    (void)err;
+    for (size_t i = 0; i < q->w->n; i++) {
+        const struct sbx_member *m = &q->w->members[i];
+        mst_str_addf(q->out, "%zu %s %s %s%s term %" PRId64 " optime %u.%u lag %" PRId64, i,
+                     m->host, condition(m), m->alive ? sbx_state_name(m->state) : "-",
+                     m->writable ? " writable" : "", m->term, m->applied.op.ts.t,
+                     m->applied.op.ts.i, m->lag_ms);
+        for (size_t j = 0; j < q->w->n; j++) {
+            if (q->w->cut[i][j]) {
+                mst_str_addf(q->out, " cut %zu", j);
+            }
+        }
+        mst_str_addc(q->out, '\n');
+    }
+    return MST_OK;
+}
+
+static const struct verb {
+    const char *name;
+    verb_fn *fn;
+    size_t min, max; /* words behind the verb */
+    size_t members;  /* how many of them name members */
+    const char *usage;
+} verbs[] = {
+    {"kill", do_kill, 1, 1, 1, "kill MEMBER"},
+    {"start", do_start, 1, 1, 1, "start MEMBER"},
+    {"stop", do_stop, 1, 1, 1, "stop MEMBER"},
+    {"cont", do_cont, 1, 1, 1, "cont MEMBER"},
+    {"partition", do_partition, 1, 2, 2, "partition MEMBER [MEMBER]"},
+    {"heal", do_heal, 0, 2, 2, "heal [MEMBER [MEMBER]]"},
+    {"lag", do_lag, 2, 2, 1, "lag MEMBER MS"},
+    {"drop", do_drop, 1, 1, 1, "drop MEMBER"},
+    {"status", do_status, 0, 0, 0, "status"},
+};
+
+static enum mst_rc find_verb(const char *name, const struct verb **out, struct mst_err *err)
+{
+    const char *names[MST_COUNT(verbs)];
+
+    for (size_t i = 0; i < MST_COUNT(verbs); i++) {
+        names[i] = verbs[i].name;
+        if (strcmp(verbs[i].name, name) == 0) {
+            *out = &verbs[i];
+            return MST_OK;
+        }
+    }
+    const char *near = mst_text_nearest(name, names, MST_COUNT(names));
+    return mst_err_set(err, MST_E_USAGE,
+                       "no verb %s%s%s: kill, start, stop, cont, partition, "
+                       "heal, lag, drop, status",
+                       name, near != NULL ? ", did you mean " : "", near != NULL ? near : "");
+}
+
+static enum mst_rc find_members(struct ask *q, const struct verb *v, struct mst_err *err)
+{
+    struct sbx_member **to[] = {&q->a, &q->b};
+
+    for (size_t i = 0; i < v->members && i + 1 < q->n; i++) {
+        *to[i] = sbx_member_by_name(q->w, q->words[i + 1]);
+        if (*to[i] == NULL) {
+            return mst_err_set(err, MST_E_USAGE,
+                               "no member %s: name one by index (0 to %zu), port or host:port",
+                               q->words[i + 1], q->w->n - 1);
+        }
+    }
+    return MST_OK;
+}
+
+enum mst_rc sbx_ctl_verb(struct sbx_world *w, const char *const *words, size_t n,
+                         struct mst_str *out, struct mst_err *err)
+{
+    struct ask q = {.w = w, .words = words, .n = n, .out = out};
+    const struct verb *v = NULL;
+    enum mst_rc rc = find_verb(n > 0 ? words[0] : "", &v, err);
+
+    if (rc == MST_OK && (n - 1 < v->min || n - 1 > v->max)) {
+        rc = mst_err_set(err, MST_E_USAGE, "use: %s", v->usage);
+    }
+    if (rc != MST_OK) {
+        return rc;
+    }
+    sbx_lock(w);
+    rc = find_members(&q, v, err);
+    if (rc == MST_OK) {
+        rc = v->fn(&q, err);
+    }
+    w->due_mono = 0;
+    sbx_changed(w);
+    sbx_unlock(w);
+    return rc;
+}
