@@ -216,6 +216,10 @@ static enum mst_rc take_hello(struct mst_conn *c, const struct mst_conn_opts *o,
     bson_destroy(&c->hello);
     bson_copy_to(mongoc_server_description_hello_response(sd), &c->hello);
     mongoc_server_description_destroy(sd);
+    if (!mst_bson_bool(&c->hello, "ok",
+                       false)) { /* the driver drops what follows a damaged field */
+        return open_failed(c, o, &(bson_error_t){.message = "a document that is not valid"}, err);
+    }
     rc = check_hello(c, o, &c->hello, err);
     if (rc != MST_OK) {
         return rc;

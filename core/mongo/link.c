@@ -160,14 +160,10 @@ static ssize_t sock_readv(mongoc_stream_t *stream, mongoc_iovec_t *iov, size_t n
             i++;
             continue;
         }
-        /* What is asked for is there: take more only if it needs no wait. */
-        r = receive(s, (char *)iov[i].iov_base + off, iov[i].iov_len - off,
-                    got > 0 && (size_t)got >= min ? 0 : timeout);
+        /* Half a header is waited for even where the driver would not wait: its buffer loses what
+         * comes in pieces. The deadline holds all the same. */
+        r = receive(s, (char *)iov[i].iov_base + off, iov[i].iov_len - off, got > 0 ? -1 : timeout);
         if (r < 0) {
-            if (s->last == EAGAIN && got > 0) {
-                s->last = 0;
-                return got;
-            }
             return -1;
         }
         got += r;
