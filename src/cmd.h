@@ -47,6 +47,7 @@ const struct cmd *cmd_table(size_t *n);
 /* Names of the commands' functions; one file of src each. */
 enum mst_rc cmd_config_check(struct cmd_ctx *c, struct mst_err *err);
 enum mst_rc cmd_config_show(struct cmd_ctx *c, struct mst_err *err);
+enum mst_rc cmd_console(struct cmd_ctx *c, struct mst_err *err);
 enum mst_rc cmd_status(struct cmd_ctx *c, struct mst_err *err);
 enum mst_rc cmd_topology(struct cmd_ctx *c, struct mst_err *err);
 enum mst_rc cmd_watch(struct cmd_ctx *c, struct mst_err *err);

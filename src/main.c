@@ -248,10 +248,21 @@ static enum mst_rc understand(struct cmd_ctx *c, int argc, char **argv, bool *ra
         rc = args_parse(&c->args, 1 + takes, argv + i, only_globals, err);
         i += 1 + takes;
     }
-    if (rc != MST_OK || i >= argc) {
+    if (rc != MST_OK) {
         return rc;
     }
     *at = i;
+    if (i >= argc) {
+        char word[] = "console";
+        char *console[] = {word};
+        int zero = 0;
+
+        if (!args_has(&c->args, "help") && !args_has(&c->args, "version") &&
+            isatty(STDIN_FILENO) == 1 && isatty(STDOUT_FILENO) == 1) {
+            c->cmd = find_command(1, console, &zero);
+        }
+        return MST_OK;
+    }
     c->cmd = find_command(argc, argv, at);
     if (!c->cmd) {
         return no_command(argv[i], i + 1 < argc ? argv[i + 1] : NULL, err);

@@ -5,7 +5,17 @@
 static const struct arg_spec watch_opts[] = {{"for", "SECONDS", "end after this time", false},
                                              {NULL, NULL, NULL, false}};
 
+static const struct arg_spec console_opts[] = {
+    {"theme", "NAME", "default, mono, or the path of a theme file", false},
+    {"glyphs", "SET", "utf8 or ascii (by locale and terminal)", false},
+    {NULL, NULL, NULL, false}};
+
 static const struct cmd commands[] = {
+    {.name = "console",
+     .fn = cmd_console,
+     .flags = CMD_CONFIG,
+     .opts = console_opts,
+     .summary = "the full screen; also muster without a command on a terminal"},
     {.name = "status",
      .fn = cmd_status,
      .flags = CMD_CONFIG | CMD_JSON,

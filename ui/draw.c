@@ -81,7 +81,7 @@ static void draw_bar(const struct ui_ctx *x, const struct ui_area *a)
     left = ui_area_sub(a, 0, 0, 1, a->w - w - 1);
     at += ui_putf(&left, 0, at, role, " %s ", i->set_class[0] ? i->set_class : "no class");
     at += 1 + ui_putf(&left, 0, at + 1, role == UI_CLASS_NONE ? UI_BAR : UI_TITLE_FOCUS, "%.40s",
-                      i->set_label);
+                      i->set_label[0] ? i->set_label : x->v->topo->v.set_name);
     at += 2 + put_primary(x, &left, at + 2);
     if (i->n_notes > 0) {
         (void)ui_putf(&left, 0, at + 2, UI_WARN, "%s by %s", i->notes[0].act, i->notes[0].host);

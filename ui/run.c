@@ -48,6 +48,16 @@ static void signal_set(sigset_t *set)
     }
 }
 
+enum mst_rc ui_check(struct mst_err *err)
+{
+    if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO)) {
+        return mst_err_set(err, MST_E_USAGE,
+                           "the console needs a terminal; without one use 'muster status --plain' "
+                           "or 'muster watch --json'");
+    }
+    return MST_OK;
+}
+
 void ui_signals_block(void)
 {
     sigset_t set;
@@ -327,7 +337,10 @@ enum mst_rc ui_run(struct mst_engine *engine, const struct ui_opts *opts, struct
     l->more_ms = -1;
     l->tokens = FRAMES_PER_S;
     ui_app_init(&l->app, &table, opts->sandbox);
-    rc = start(l, opts, err);
+    rc = ui_check(err);
+    if (rc == MST_OK) {
+        rc = start(l, opts, err);
+    }
     if (rc == MST_OK && ui_term_is_lines(l->term)) {
         rc = ui_lines_run(engine, l->sig_fd, &l->end_signal, err);
     } else if (rc == MST_OK) {

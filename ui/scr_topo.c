@@ -19,17 +19,23 @@ static int draw_list(const struct ui_ctx *x, const struct ui_area *a, bool focus
 {
     const struct mst_topo_view *v = &x->v->topo->v;
     const char *filter = x->st->s[UI_SCR_TOPO].find;
-    char title[400], note[64], age[UI_NUM_MAX];
+    char title[400], config[96] = "configuration not read yet", note[96], age[UI_NUM_MAX];
     struct ui_area in, rest;
     struct ui_pen p;
     int rows;
 
-    (void)snprintf(title, sizeof title, "%s  config %lld  term %lld%s%s%s",
-                   v->set_name_known ? v->set_name : "set not known", (long long)v->config_version,
-                   (long long)v->term, filter[0] ? "  filter: " : "", filter,
-                   v->config_forced ? "  FORCED CONFIG" : "");
-    (void)snprintf(note, sizeof note, "%s, config %s old", mst_verdict_word(v->verdict),
-                   ui_fmt_age(v->config_at_ms ? x->st->now_mono_ms - v->config_at_ms : -1, age));
+    if (v->config_at_ms > 0) {
+        (void)snprintf(config, sizeof config, "config %lld  term %lld%s",
+                       (long long)v->config_version, (long long)v->term,
+                       v->config_forced ? "  FORCED" : "");
+        (void)snprintf(note, sizeof note, "%s, config %s old", mst_verdict_word(v->verdict),
+                       ui_fmt_age(x->st->now_mono_ms - v->config_at_ms, age));
+    } else {
+        (void)mst_copy(note, sizeof note, mst_verdict_word(v->verdict));
+    }
+    (void)snprintf(title, sizeof title, "%s  %s%s%s",
+                   v->set_name_known ? v->set_name : "set not known", config,
+                   filter[0] ? "  filter: " : "", filter);
     in = ui_pane_box(a, focus, title, note, ui_verdict_role(v->verdict));
     rows = ui_members_draw(x, &in, in.h > 6 ? in.h - 2 : in.h, true);
     rest = ui_area_sub(&in, rows, 0, in.h - rows, in.w);

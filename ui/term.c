@@ -240,11 +240,6 @@ enum mst_rc ui_term_open(struct ui_term **out, bool no_color, struct mst_err *er
     const char *term;
     enum mst_rc rc = MST_OK;
 
-    if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO)) {
-        return mst_err_set(err, MST_E_USAGE,
-                           "the console needs a terminal; without one use 'muster status --plain' "
-                           "or 'muster watch --json'");
-    }
     (void)setlocale(LC_ALL, "");
     (void)setenv("NCURSES_NO_UTF8_ACS", "1", 1);
     t = mst_xcalloc(1, sizeof *t);

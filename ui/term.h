@@ -8,7 +8,7 @@
 
 struct ui_term;
 
-/* MST_E_USAGE when stdin or stdout is no terminal. A TERM that is not known gets the rules of
+/* stdin and stdout are a terminal. A TERM that is not known gets the rules of
  * xterm-256color, and ui_term_note() says so. */
 enum mst_rc ui_term_open(struct ui_term **out, bool no_color, struct mst_err *err) MST_MUST_CHECK;
 void ui_term_close(struct ui_term *t);

@@ -25,6 +25,8 @@ struct ui_opts {
     const struct ui_sandbox *sandbox; /* NULL: none */
 };
 
+/* MST_E_USAGE when stdin or stdout is no terminal: before anything is opened. */
+enum mst_rc ui_check(struct mst_err *err) MST_MUST_CHECK;
 void ui_signals_block(void);
 /* MST_E_USAGE without a terminal (the text names what to use instead), MST_E_CANCELLED when a
  * signal ended it (err->detail is its number). On a terminal that cannot place its cursor it
