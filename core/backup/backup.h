@@ -39,6 +39,12 @@ struct mst_source {
 enum mst_rc mst_backup_choose(const struct mst_topo_view *v, const struct mst_source_wish *wish,
                               struct mst_source *out, struct mst_err *err) MST_MUST_CHECK;
 
+enum {                          /* mistakes that the proof must catch */
+       MST_PLANT_TAIL_LATE = 1, /* the tail is opened after the listing, at the newest entry */
+       MST_PLANT_SCAN_BY_NAME = 2,
+       MST_PLANT_END_NOT_MAJORITY = 4 /* the end point is taken without waiting */
+};
+
 struct mst_backup_opts {
     const struct mst_catalog *catalog;
     mst_connect_fn *connect;
@@ -55,9 +61,11 @@ struct mst_backup_opts {
     const char *scratch_dir;       /* for spooled listings, a file without a name; NULL: /tmp */
     const char *muster;            /* version for the header */
     const struct mst_clock *clock; /* NULL: real */
-    /* Tests only: a place to stop and look. point names the step that comes next. */
+    /* Tests only: a place to stop and look (point names the step that comes next: "tail", "list",
+     * "scan", "end", "objects", "manifest", "header", "commit"), and known mistakes to make. */
     void (*at)(void *arg, const char *point);
     void *at_arg;
+    unsigned plant; /* MST_PLANT_... */
 };
 
 struct mst_backup_result {

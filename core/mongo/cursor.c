@@ -47,7 +47,10 @@ static enum mst_rc take_batch(struct mst_cursor *cur, const bson_t *reply, const
         return bad_batch(cur, "the cursor has no id", err);
     }
     cur->id = bson_iter_int64(&it);
-    (void)mst_bson_text(&c, "ns", cur->ns, sizeof(cur->ns));
+    cur->ns[0] = '\0'; /* as it is: a name may hold what a screen may not */
+    if (bson_iter_init_find(&it, &c, "ns") && BSON_ITER_HOLDS_UTF8(&it)) {
+        (void)mst_copy(cur->ns, sizeof(cur->ns), bson_iter_utf8(&it, NULL));
+    }
     if (!bson_iter_init_find(&it, &c, field) || !BSON_ITER_HOLDS_ARRAY(&it) ||
         !mst_bson_doc(&c, field, &cur->batch) || !bson_iter_init(&cur->it, &cur->batch)) {
         return bad_batch(cur, "the cursor has no batch", err);
