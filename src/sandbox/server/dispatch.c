@@ -72,20 +72,18 @@ static void count_command(struct sbx_call *c, const struct sbx_cmd *cmd)
     }
 }
 
-static void count_outcome(struct sbx_call *c, const struct sbx_cmd *cmd)
+static struct sbx_cmd_count *counter(struct sbx_member *m, const char *name)
 {
-    struct sbx_member *m = c->m;
     size_t i;
 
-    for (i = 0; i < m->n_cmd_counts && strcmp(m->cmd_counts[i].name, cmd->name) != 0; i++) {
+    for (i = 0; i < m->n_cmd_counts && strcmp(m->cmd_counts[i].name, name) != 0; i++) {
     }
     if (i == m->n_cmd_counts) {
         m->cmd_counts = mst_xrealloc(m->cmd_counts, (i + 1) * sizeof *m->cmd_counts);
-        m->cmd_counts[i] = (struct sbx_cmd_count){cmd->name, 0, 0};
+        m->cmd_counts[i] = (struct sbx_cmd_count){name, 0, 0};
         m->n_cmd_counts++;
     }
-    m->cmd_counts[i].total++;
-    m->cmd_counts[i].failed += c->failed || c->not_ok;
+    return &m->cmd_counts[i];
 }
 
 /* What kind of read the client allows: flags of the old form, $readPreference of the new one. */
@@ -137,6 +135,7 @@ static void run(struct sbx_call *c, const struct sbx_cmd *cmd)
         c->conn->op = cmd->name;
     }
     count_command(c, cmd);
+    counter(c->m, cmd->name)->total++;
     if (check_call(c, cmd) && sbx_await_read_concern(c)) {
         cmd->fn(c);
     }
@@ -147,7 +146,7 @@ static void run(struct sbx_call *c, const struct sbx_cmd *cmd)
     if (!c->no_answer) {
         sbx_await_write_concern(c); /* its error stands behind ok */
     }
-    count_outcome(c, cmd);
+    counter(c->m, cmd->name)->failed += c->failed || c->not_ok;
 }
 
 static void append_times(struct sbx_call *c, bson_t *out, bool cluster, bool operation)

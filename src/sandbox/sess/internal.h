@@ -37,6 +37,7 @@ struct sbx_sessions { /* member->sess */
 struct sbx_call_state { /* call->sess */
     struct sbx_sess_call pub;
     struct sbx_session *session;
+    uint8_t key[SBX_SESS_KEY];
     int64_t start_us;
     bool retried;
 };

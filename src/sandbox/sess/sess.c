@@ -130,9 +130,12 @@ static bool session_key(const struct sbx_call *c, const bson_iter_t *doc, uint8_
 
 bool sbx_sess_allow(struct sbx_call *c, const struct sbx_cmd *cmd)
 {
-    struct sbx_call_state *cs = mst_xcalloc(1, sizeof *cs);
+    /* A bson_t has an alignment of its own, more than malloc gives. */
+    struct sbx_call_state *cs = aligned_alloc(_Alignof(struct sbx_call_state), sizeof *cs);
 
     (void)cmd;
+    MST_ASSERT(cs != NULL);
+    memset(cs, 0, sizeof *cs);
     bson_init(&cs->pub.lsid);
     cs->pub.prev.term = -1;
     cs->start_us = mst_clock_mono_us();
@@ -225,7 +228,6 @@ bool sbx_sess_begin(struct sbx_call *c, const struct sbx_cmd *cmd)
     struct sbx_call_state *cs = sbx_call_state(c);
     const bool start = sbx_doc_true(c->cmd, "startTransaction");
     const bool has_auto = sbx_doc_has(c->cmd, "autocommit");
-    uint8_t key[SBX_SESS_KEY];
     bson_iter_t it;
 
     (void)cmd;
@@ -234,11 +236,11 @@ bool sbx_sess_begin(struct sbx_call *c, const struct sbx_cmd *cmd)
     }
     sbx_txn_expire(c->m);
     if (bson_iter_init_find(&it, c->cmd, "lsid")) {
-        if (!session_key(c, &it, key)) {
+        if (!session_key(c, &it, cs->key)) {
             sbx_fail(c, 14, "lsid does not hold a session id");
             return false;
         }
-        cs->session = session(c->m, key);
+        cs->session = session(c->m, cs->key);
         append_lsid(cs->session, &cs->pub.lsid);
         cs->pub.has_lsid = true;
     }
@@ -315,8 +317,11 @@ void sbx_sess_end(struct sbx_call *c, const struct sbx_cmd *cmd)
     }
     count(c, cs);
     if (c->txn != NULL) {
-        if (c->failed || bson_has_field(c->reply, "writeErrors")) {
-            sbx_open_abort(c->m, cs->session);
+        /* A call that waited may find its session gone. */
+        struct sbx_session *s = *slot(c->m, cs->key);
+
+        if (s != NULL && (c->failed || bson_has_field(c->reply, "writeErrors"))) {
+            sbx_open_abort(c->m, s);
         }
         if (c->failed && c->error_extra == NULL && transient(c->error_code)) {
             sbx_fail_label(c, "TransientTransactionError");

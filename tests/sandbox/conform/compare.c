@@ -23,14 +23,14 @@ void conf_init(struct conf *c, const char *path)
         abort();
     }
     while (fgets(line, sizeof line, f) != NULL) {
-        char command[64], where[160], kind[16];
+        char command[64], where[160], kind[16], may[16];
         struct conf_exception *e;
         int k = 0;
 
         if (line[0] == '#' || line[0] == '\n') {
             continue;
         }
-        if (sscanf(line, "%63s %159s %15s", command, where, kind) != 3) {
+        if (sscanf(line, "%63s %159s %15s %15s", command, where, kind, may) != 4) {
             fprintf(stderr, "%s: malformed line: %s", path, line);
             abort();
         }
@@ -47,6 +47,7 @@ void conf_init(struct conf *c, const char *path)
         mst_copy(e->command, sizeof e->command, command);
         mst_copy(e->path, sizeof e->path, where);
         e->kind = (enum conf_kind)k;
+        e->absent = strcmp(may, "absent") == 0;
     }
     (void)fclose(f);
 }
@@ -435,13 +436,16 @@ static void compare_value(struct conf *c, const char *path, const bson_iter_t *w
 static void compare_set(struct conf *c, const char *path, const bson_iter_t *want,
                         const bson_iter_t *got)
 {
-    bson_iter_t a, b, items[BATCH_MAX];
+    struct {
+        bson_iter_t it; /* padded to its alignment */
+    } items[BATCH_MAX];
+    bson_iter_t a, b;
     bool used[BATCH_MAX] = {false};
     size_t n = 0;
 
     bson_iter_recurse(got, &b);
     while (n < BATCH_MAX && bson_iter_next(&b)) {
-        items[n++] = b;
+        items[n++].it = b;
     }
     bson_iter_recurse(want, &a);
     while (bson_iter_next(&a)) {
@@ -454,7 +458,7 @@ static void compare_set(struct conf *c, const char *path, const bson_iter_t *wan
             c->silent = true;
             c->wrong = false;
             if (!used[i]) {
-                compare_value(c, sub, &a, &items[i]);
+                compare_value(c, sub, &a, &items[i].it);
             }
             if (!used[i] && !c->wrong) {
                 break;
@@ -470,11 +474,11 @@ static void compare_set(struct conf *c, const char *path, const bson_iter_t *wan
             continue;
         }
         used[i] = true;
-        compare_value(c, sub, &a, &items[i]); /* now learn and count */
+        compare_value(c, sub, &a, &items[i].it); /* now learn and count */
     }
     for (size_t i = 0; i < n; i++) {
         if (!used[i]) {
-            char *text = show(&items[i]);
+            char *text = show(&items[i].it);
 
             conf_note(c, "%s: too much: %s", path, text);
             bson_free(text);
@@ -483,15 +487,21 @@ static void compare_set(struct conf *c, const char *path, const bson_iter_t *wan
 }
 
 /* Parts of a reply that the simulator may leave out: sections it does not model. */
-static bool optional_here(const struct conf *c, const char *path)
+static bool optional_here(struct conf *c, const char *path)
 {
-    if (strcmp(c->command, "serverStatus") == 0) {
-        return true; /* the list of what must be there is checked apart */
+    struct conf_exception *e = excepted(c, path);
+
+    if (e != NULL && e->absent) {
+        if (!c->silent) {
+            e->used = true;
+            c->excepted++;
+            c->by_kind[e->kind]++;
+        }
+        return true;
     }
-    if (strcmp(c->command, "collStats") == 0) {
-        return strcmp(path, "wiredTiger") == 0 || strcmp(path, "indexDetails") == 0;
-    }
-    return (strcmp(c->command, "buildInfo") == 0 && strcmp(path, "psmdbVersion") == 0);
+    /* Rules of two commands. serverStatus: what must be there is checked apart. */
+    return strcmp(c->command, "serverStatus") == 0 ||
+           (strcmp(c->command, "collStats") == 0 && strcmp(path, "wiredTiger") == 0);
 }
 
 static void compare_doc(struct conf *c, const char *path, const bson_iter_t *want,
@@ -527,8 +537,8 @@ static void compare_doc(struct conf *c, const char *path, const bson_iter_t *wan
 
             conf_note(c, "%s: recorded field '%s', got '%s'%s", path, ka != NULL ? ka : "(end)",
                       kb != NULL ? kb : "(end)", later ? " (order)" : "");
-            if (later || ka == NULL) {
-                more_b = more_b && bson_iter_next(&b);
+            if (ka == NULL || (later && kb != NULL)) {
+                more_b = bson_iter_next(&b);
             } else {
                 more_a = bson_iter_next(&a);
             }

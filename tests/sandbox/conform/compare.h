@@ -20,7 +20,7 @@ enum conf_kind { CONF_ADDRESS, CONF_ID, CONF_TIME, CONF_SIZE, CONF_BUILD, CONF_K
 struct conf_exception {
     char command[64], path[160];
     enum conf_kind kind;
-    bool used;
+    bool absent, used;
 };
 
 struct conf_pair {

@@ -1,0 +1,302 @@
+#include "play.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "auth/scram.h"
+#include "base/mem.h"
+
+static char skipped[256][16];
+static int n_skipped = -1;
+
+static void load_skipped(void)
+{
+    FILE *f = fopen(TEST_DATA "/conformance-skipped.txt", "r");
+    char line[256];
+
+    n_skipped = 0;
+    while (f != NULL && fgets(line, sizeof line, f) != NULL) {
+        if (line[0] != '#' && line[0] != '\n' && n_skipped < 256 &&
+            sscanf(line, "%15s", skipped[n_skipped]) == 1) {
+            n_skipped++;
+        }
+    }
+    if (f != NULL) {
+        (void)fclose(f);
+    }
+}
+
+bool play_skipped(const char *file, int line)
+{
+    char key[16];
+
+    if (n_skipped < 0) {
+        load_skipped();
+    }
+    (void)snprintf(key, sizeof key, "%.2s:%d", file, line);
+    for (int i = 0; i < n_skipped; i++) {
+        if (strcmp(skipped[i], key) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool sub(const bson_t *doc, const char *key, bson_t *out)
+{
+    bson_iter_t it;
+    const uint8_t *p;
+    uint32_t n;
+
+    if (!bson_iter_init_find(&it, doc, key) || !BSON_ITER_HOLDS_DOCUMENT(&it)) {
+        return false;
+    }
+    bson_iter_document(&it, &n, &p);
+    return bson_init_static(out, p, n);
+}
+
+/* {"command": "isMaster"} is short for {"command": {"isMaster": 1}}. */
+static void read_command(struct play_line *l)
+{
+    bson_iter_t it;
+
+    if (bson_iter_init_find(&it, l->doc, "command") && BSON_ITER_HOLDS_UTF8(&it)) {
+        bson_t *wide = bson_new(), one = BSON_INITIALIZER;
+
+        BSON_APPEND_INT32(&one, bson_iter_utf8(&it, NULL), 1);
+        BSON_APPEND_DOCUMENT(wide, "command", &one);
+        bson_copy_to_excluding_noinit(l->doc, wide, "command", NULL);
+        bson_destroy(&one);
+        bson_destroy(l->doc);
+        l->doc = wide;
+    }
+    l->has_command = sub(l->doc, "command", &l->command) && sub(l->doc, "reply", &l->reply);
+    if (l->has_command && bson_iter_init(&it, &l->command) && bson_iter_next(&it)) {
+        mst_copy(l->name, sizeof l->name, bson_iter_key(&it));
+    }
+}
+
+void play_load(struct play *p, struct conf *conf, const char *file)
+{
+    char path[512];
+    FILE *f;
+    char *text = NULL;
+    size_t cap = 0;
+
+    memset(p, 0, sizeof *p);
+    p->conf = conf;
+    p->file = file;
+    (void)snprintf(path, sizeof path, "%s/mongod-4.2.8/%s.jsonl", TEST_DATA, file);
+    f = fopen(path, "r");
+    if (f == NULL) {
+        fprintf(stderr, "no %s\n", path);
+        abort();
+    }
+    while (p->n < PLAY_LINES_MAX && getline(&text, &cap, f) > 0) {
+        struct play_line *l = &p->lines[p->n++];
+        bson_error_t e;
+        bson_iter_t it;
+        int64_t port = 0;
+
+        l->doc = bson_new_from_json((const uint8_t *)text, -1, &e);
+        if (l->doc == NULL) {
+            fprintf(stderr, "%s:%d: %s\n", path, p->n, e.message);
+            abort();
+        }
+        read_command(l);
+        l->is_view = sub(l->doc, "view", &l->view);
+        l->is_note = bson_has_field(l->doc, "note");
+        if (sbx_doc_int(l->doc, "member", &port)) {
+            l->member = (int)port;
+        }
+        if (bson_iter_init_find(&it, l->doc, "db") && BSON_ITER_HOLDS_UTF8(&it)) {
+            mst_copy(l->db, sizeof l->db, bson_iter_utf8(&it, NULL));
+        }
+    }
+    free(text);
+    (void)fclose(f);
+}
+
+void play_release(struct play *p)
+{
+    for (int i = 0; i < PLAY_MEMBERS; i++) {
+        play_hang_up(p, PLAY_FIRST_PORT + i);
+    }
+    for (int i = 0; i < p->n; i++) {
+        bson_destroy(p->lines[i].doc);
+        p->lines[i].doc = NULL;
+    }
+    p->n = 0;
+}
+
+void play_on(struct play *p, struct sbx_world *w, const int order[PLAY_MEMBERS])
+{
+    char want[64], got[64];
+
+    p->w = w;
+    p->conf->n_hosts = 0;
+    for (size_t i = 0; i < w->n && i < PLAY_MEMBERS; i++) {
+        p->index_of[order[i] - PLAY_FIRST_PORT] = i;
+        (void)snprintf(want, sizeof want, "127.0.0.1:%d", order[i]);
+        (void)snprintf(got, sizeof got, "127.0.0.1:%d", sbx_world_port(w, i));
+        conf_host(p->conf, want, got);
+    }
+}
+
+void play_hang_up(struct play *p, int port)
+{
+    const int i = port - PLAY_FIRST_PORT;
+
+    if (p->open[i]) {
+        sbx_client_close(&p->clients[i]);
+        p->open[i] = false;
+    }
+}
+
+static bool sasl(struct sbx_client *c, const char *step, int conversation, const char *payload,
+                 char *out, size_t size, bool *done)
+{
+    bson_t cmd = BSON_INITIALIZER, reply;
+    struct mst_err err = {0};
+    bson_iter_t it;
+    bool ok;
+
+    BSON_APPEND_INT32(&cmd, step, 1);
+    if (conversation == 0) {
+        BSON_APPEND_UTF8(&cmd, "mechanism", "SCRAM-SHA-256");
+    } else {
+        BSON_APPEND_INT32(&cmd, "conversationId", conversation);
+    }
+    BSON_APPEND_BINARY(&cmd, "payload", BSON_SUBTYPE_BINARY, (const uint8_t *)payload,
+                       (uint32_t)strlen(payload));
+    ok = sbx_client_command(c, "admin", &cmd, &reply, &err) == MST_OK;
+    if (ok && bson_iter_init_find(&it, &reply, "payload")) {
+        bson_subtype_t type;
+        uint32_t n;
+        const uint8_t *p;
+
+        bson_iter_binary(&it, &type, &n, &p);
+        (void)snprintf(out, size, "%.*s", (int)n, (const char *)p);
+    }
+    *done = sbx_doc_true(&reply, "done");
+    bson_destroy(&reply);
+    bson_destroy(&cmd);
+    return ok;
+}
+
+bool play_login(struct sbx_client *c, const char *user, const char *password)
+{
+    char bare[128], first[160], answer[512], proof[512], final[128];
+    bool done = false;
+
+    (void)snprintf(bare, sizeof bare, "n=%s,r=abcdefghijklmnop", user);
+    (void)snprintf(first, sizeof first, "n,,%s", bare);
+    return sasl(c, "saslStart", 0, first, answer, sizeof answer, &done) &&
+           sbx_scram_client_final(SBX_SCRAM_SHA256, user, password, bare, answer, proof,
+                                  sizeof proof, final, sizeof final) &&
+           sasl(c, "saslContinue", 1, proof, answer, sizeof answer, &done) &&
+           strcmp(answer, final) == 0 &&
+           sasl(c, "saslContinue", 1, "", answer, sizeof answer, &done) && done;
+}
+
+struct sbx_client *play_client(struct play *p, int port)
+{
+    const int i = port - PLAY_FIRST_PORT;
+    struct mst_err err = {0};
+
+    if (!p->open[i]) {
+        if (sbx_client_connect(&p->clients[i], "127.0.0.1", sbx_world_port(p->w, p->index_of[i]),
+                               30000, &err) != MST_OK) {
+            return NULL;
+        }
+        p->open[i] = true;
+        if (p->user != NULL && !play_login(&p->clients[i], p->user, p->password)) {
+            return NULL;
+        }
+    }
+    return &p->clients[i];
+}
+
+/* serverStatus may leave sections out, but not these. */
+static void check_status(struct play *p, const bson_t *reply)
+{
+    static const char *const must[] = {"host",
+                                       "version",
+                                       "process",
+                                       "pid",
+                                       "uptime",
+                                       "uptimeMillis",
+                                       "localTime",
+                                       "connections",
+                                       "flowControl",
+                                       "globalLock.currentQueue",
+                                       "network",
+                                       "opLatencies",
+                                       "opcounters",
+                                       "opcountersRepl",
+                                       "repl.rbid",
+                                       "transactions",
+                                       "mem.resident",
+                                       "metrics.repl.apply.ops",
+                                       "metrics.commands.serverStatus",
+                                       "electionMetrics.stepUpCmd",
+                                       "repl.lastWrite.majorityOpTime.ts"};
+
+    for (size_t i = 0; i < MST_COUNT(must); i++) {
+        if (!sbx_doc_has(reply, must[i])) {
+            conf_note(p->conf, "section %s is missing", must[i]);
+        }
+    }
+    if (sbx_doc_has(reply, "locks") || sbx_doc_has(reply, "wiredTiger")) {
+        conf_note(p->conf, "a section that is not modelled is served");
+    }
+}
+
+bool play_line(struct play *p, int line)
+{
+    struct play_line *l = &p->lines[line - 1];
+    struct sbx_client *client;
+    bson_t cmd, reply;
+    struct mst_err err = {0};
+    enum mst_rc rc;
+    bool same;
+
+    if (!l->has_command) {
+        return true;
+    }
+    p->commands++;
+    if (play_skipped(p->file, line)) {
+        p->skipped++;
+        return true;
+    }
+    client = play_client(p, l->member);
+    if (client == NULL) {
+        mst_str_addf(&p->conf->diffs, "%s:%d %s: no connection\n", p->file, line, l->name);
+        p->conf->failed++;
+        return false;
+    }
+    conf_translate(p->conf, &l->command, &cmd);
+    rc = sbx_client_command(client, l->db, &cmd, &reply, &err);
+    if (rc != MST_OK && rc != MST_E_SERVER) {
+        mst_str_addf(&p->conf->diffs, "%s:%d %s: %s\n", p->file, line, l->name, err.msg);
+        p->conf->failed++;
+        play_hang_up(p, l->member);
+        same = false;
+    } else {
+        same = conf_reply(p->conf, p->file, line, l->name, &l->command, &l->reply, &reply);
+        if (strcmp(l->name, "serverStatus") == 0) {
+            check_status(p, &reply);
+        }
+    }
+    bson_destroy(&reply);
+    bson_destroy(&cmd);
+    return same;
+}
+
+void play_lines(struct play *p, int from, int to)
+{
+    for (int i = from; i <= to && i <= p->n; i++) {
+        (void)play_line(p, i);
+    }
+}
