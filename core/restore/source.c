@@ -20,6 +20,13 @@ struct mst_src_coll *mst_src_add(struct mst_restore_source *s)
     return c;
 }
 
+bool mst_src_past_end(const struct mst_restore_source *s, const bson_t *entry)
+{
+    struct mst_ts ts;
+
+    return s->end.ts.t && mst_bson_ts(entry, "ts", &ts) && mst_ts_cmp(ts, s->end.ts) > 0;
+}
+
 void mst_restore_source_free(struct mst_restore_source *s)
 {
     size_t i;

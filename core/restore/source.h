@@ -61,5 +61,7 @@ struct mst_restore_source {
 
 /* Grow colls by one zeroed element with empty options and indexes. */
 struct mst_src_coll *mst_src_add(struct mst_restore_source *s);
+/* Is this oplog entry later than the end of the backup? */
+bool mst_src_past_end(const struct mst_restore_source *s, const bson_t *entry);
 
 #endif
