@@ -18,6 +18,7 @@ struct cmd_ctx {
     struct mst_cfg *cfg; /* with CMD_CONFIG */
     bool json, plain, color;
     bool tty;        /* stdout is a terminal */
+    bool agent;      /* the engine is behind a socket */
     int exit_status; /* a command that was carried out may still say "not healthy" */
 };
 
@@ -51,6 +52,18 @@ enum mst_rc cmd_console(struct cmd_ctx *c, struct mst_err *err);
 enum mst_rc cmd_status(struct cmd_ctx *c, struct mst_err *err);
 enum mst_rc cmd_topology(struct cmd_ctx *c, struct mst_err *err);
 enum mst_rc cmd_watch(struct cmd_ctx *c, struct mst_err *err);
+enum mst_rc cmd_backup(struct cmd_ctx *c, struct mst_err *err);
+enum mst_rc cmd_verify(struct cmd_ctx *c, struct mst_err *err);
+enum mst_rc cmd_bucket_ls(struct cmd_ctx *c, struct mst_err *err);
+enum mst_rc cmd_bucket_show(struct cmd_ctx *c, struct mst_err *err);
+enum mst_rc cmd_restore(struct cmd_ctx *c, struct mst_err *err);
+enum mst_rc cmd_discard(struct cmd_ctx *c, struct mst_err *err);
+enum mst_rc cmd_clean(struct cmd_ctx *c, struct mst_err *err);
+enum mst_rc cmd_import(struct cmd_ctx *c, struct mst_err *err);
+enum mst_rc cmd_jobs(struct cmd_ctx *c, struct mst_err *err);
+enum mst_rc cmd_jobs_cancel(struct cmd_ctx *c, struct mst_err *err);
+enum mst_rc cmd_jobs_log(struct cmd_ctx *c, struct mst_err *err);
+enum mst_rc cmd_audit_verify(struct cmd_ctx *c, struct mst_err *err);
 enum mst_rc cmd_doc(struct cmd_ctx *c, struct mst_err *err);
 
 /* The engine that this command uses: in this process, or an agent. */

@@ -1,32 +1,15 @@
 /* muster status, topology, watch. */
-#include <poll.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "cmd.h"
-#include "show.h"
+#include "follow.h"
 
 #define FIRST_FACTS_MS 3000
 
-static enum show_form form_of(const struct cmd_ctx *c)
-{
-    return c->json ? SHOW_JSON : c->plain ? SHOW_PLAIN : SHOW_TABLE;
-}
-
-/* Wait for a newer view, a signal, or ms; false on a signal. */
-static bool wait_view(struct mst_engine *e, int64_t ms)
-{
-    struct pollfd p[2] = {{.fd = mst_engine_wake_fd(e), .events = POLLIN},
-                          {.fd = cmd_signal_fd(), .events = POLLIN}};
-
-    (void)poll(p, 2, (int)ms);
-    return cmd_signal() == 0;
-}
-
 /* The first view in which every member was asked, or the one after the deadline. */
-static const struct mst_view *first_facts(struct mst_engine *e)
+const struct mst_view *cmd_first_facts(struct mst_engine *e)
 {
     const int64_t end = mst_clock_mono_ms(NULL) + FIRST_FACTS_MS;
     const struct mst_view *v = mst_engine_view(e);
@@ -34,7 +17,7 @@ static const struct mst_view *first_facts(struct mst_engine *e)
     while (!show_settled(&v->topo->v)) {
         const int64_t left = end - mst_clock_mono_ms(NULL);
 
-        if (left <= 0 || !wait_view(e, left)) {
+        if (left <= 0 || !cmd_wait(e, left)) {
             break;
         }
         mst_view_release(v);
@@ -53,11 +36,11 @@ static enum mst_rc show_once(struct cmd_ctx *c, bool topology, struct mst_err *e
     if (rc != MST_OK) {
         return rc;
     }
-    v = first_facts(e);
+    v = cmd_first_facts(e);
     if (topology) {
-        show_topology(v, form_of(c), &out);
+        show_topology(v, cmd_form(c), &out);
     } else {
-        show_status(v, form_of(c), c->color, &out);
+        show_status(v, cmd_form(c), c->color, &out);
     }
     c->exit_status = show_exit(v->topo->v.verdict);
     rc = cmd_out(mst_str_c(&out), err);
@@ -93,7 +76,7 @@ static void news(const struct cmd_ctx *c, const struct mst_view *v, struct seen 
 
     for (size_t i = 0; i < t->n_events; i++) {
         if (t->events[i].seq > s->event_seq) {
-            show_event(&t->events[i], t, form_of(c), out);
+            show_event(&t->events[i], t, cmd_form(c), out);
             s->event_seq = t->events[i].seq;
         }
     }
@@ -107,7 +90,7 @@ static void news(const struct cmd_ctx *c, const struct mst_view *v, struct seen 
         }
     }
     if (c->json ? moved || v->now_mono_ms - s->status_ms >= 1000 : moved) {
-        show_status(v, form_of(c), c->color, out);
+        show_status(v, cmd_form(c), c->color, out);
         s->status_ms = v->now_mono_ms;
         s->verdict = t->verdict;
         (void)snprintf(s->headline, sizeof(s->headline), "%s", t->headline);
@@ -144,7 +127,7 @@ enum mst_rc cmd_watch(struct cmd_ctx *c, struct mst_err *err)
     if (rc != MST_OK) {
         return rc;
     }
-    mst_view_release(first_facts(e));
+    mst_view_release(cmd_first_facts(e));
     end = seconds ? mst_clock_mono_ms(NULL) + seconds * 1000 : INT64_MAX;
     while (rc == MST_OK && cmd_signal() == 0 && mst_clock_mono_ms(NULL) < end) {
         const struct mst_view *v = mst_engine_view(e);
@@ -161,7 +144,7 @@ enum mst_rc cmd_watch(struct cmd_ctx *c, struct mst_err *err)
         c->exit_status = show_exit(v->topo->v.verdict);
         mst_str_release(&out);
         mst_view_release(v);
-        (void)wait_view(e, 1000);
+        (void)cmd_wait(e, 1000);
         if (draw) {
             mst_clock_sleep_ms(100);
         }

@@ -18,6 +18,7 @@ static const struct kind {
     mst_plan_fn *plan; /* NULL: needs no ticket */
     mst_job_fn *fn;
 } kinds[] = {
+    [MST_CMD_BACKUP] = {MST_JOB_BACKUP, NULL, MST_CRED_BACKUP, false, true, NULL, mst_run_backup},
     [MST_CMD_VERIFY] = {MST_JOB_VERIFY, NULL, MST_CRED_VIEW, false, false, NULL, mst_run_verify},
 };
 

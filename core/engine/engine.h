@@ -13,6 +13,7 @@
 
 #include "base/err.h"
 #include "base/secret.h"
+#include "base/str.h"
 #include "engine/view.h"
 
 struct mst_cfg;
@@ -107,6 +108,11 @@ enum mst_rc mst_engine_ticket(struct mst_engine *e, uint64_t handle, struct mst_
                               struct mst_err *err) MST_MUST_CHECK;
 enum mst_rc mst_engine_commit(struct mst_engine *e, const struct mst_ticket *t, const char *typed,
                               uint64_t *job, struct mst_err *err) MST_MUST_CHECK;
+
+/* Check the audit file of the configured set; out says what was checked and what cannot be noticed.
+ * MST_E_INTEGRITY names the first bad line. */
+enum mst_rc mst_engine_audit_verify(const struct mst_cfg *cfg, struct mst_str *out,
+                                    struct mst_err *err) MST_MUST_CHECK;
 
 /* The equivalent command line of an act, without secrets: what the dialogs show. */
 void mst_cmd_line(const struct mst_cmd *cmd, char *out, size_t size);

@@ -195,6 +195,40 @@ enum mst_rc mst_state_audit(struct local *l, const char *act, const char *target
     return rc;
 }
 
+enum mst_rc mst_engine_audit_verify(const struct mst_cfg *cfg, struct mst_str *out,
+                                    struct mst_err *err)
+{
+    struct local *l = mst_xcalloc(1, sizeof(*l));
+    char path[sizeof(l->dir) + 32];
+    struct mst_audit_check c;
+    enum mst_rc rc = mst_wire_cfg(&l->wire, cfg, err);
+
+    if (rc == MST_OK) {
+        mst_wire_key(cfg, &l->wire, l->key, sizeof(l->key));
+        (void)snprintf(l->dir, sizeof(l->dir), "%s/%s", cfg->state_dir, l->key);
+        path_of(l, "muster.db", path, sizeof(path));
+        if (access(path, F_OK) != 0) {
+            rc = mst_err_set(err, MST_E_NOTFOUND, "there is no state of this set yet (%s)", l->dir);
+        }
+    }
+    if (rc == MST_OK) {
+        rc = mst_db_open(path, &l->db, err);
+    }
+    if (rc == MST_OK) {
+        path_of(l, "audit.jsonl", path, sizeof(path));
+        rc = mst_audit_verify(path, l->db, &c, err);
+    }
+    if (rc == MST_OK) {
+        mst_str_addf(out, "%s: %llu line%s, unbroken%s%s%s%s\nlast hash %s\n%s\n", path,
+                     (unsigned long long)c.lines, c.lines == 1 ? "" : "s", c.lines ? ", from " : "",
+                     c.first, c.lines ? " to " : "", c.last, c.hash, mst_audit_limits());
+    }
+    mst_db_close(l->db);
+    mst_wire_release(&l->wire);
+    free(l);
+    return rc;
+}
+
 /* --- a restore's journal --- */
 
 static enum mst_rc journal_add(void *arg, const char *run, const bson_t *step, struct mst_err *err)

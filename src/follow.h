@@ -1,0 +1,22 @@
+/* follow.h: a job on the command line, from its start to its end. */
+#ifndef CMD_FOLLOW_H
+#define CMD_FOLLOW_H
+
+#include "cmd.h"
+#include "show.h"
+
+enum show_form cmd_form(const struct cmd_ctx *c);
+/* Wait for a newer view, a signal, or ms; false after a signal. */
+bool cmd_wait(struct mst_engine *e, int64_t ms);
+/* The first view in which every member was asked, or the one after three seconds. */
+const struct mst_view *cmd_first_facts(struct mst_engine *e);
+/* Print progress until the job has ended: a bar on a terminal, lines on a pipe, objects with
+ * --json. A signal cancels a job of this process, and leaves one of an agent running. The exit
+ * status is the job's. */
+enum mst_rc cmd_follow(struct cmd_ctx *c, struct mst_engine *e, uint64_t job,
+                       struct mst_err *err) MST_MUST_CHECK;
+/* Prepare, show, ask for the phrase (--confirm, or on the terminal), commit, follow. */
+enum mst_rc cmd_guarded(struct cmd_ctx *c, const struct mst_cmd *cmd,
+                        struct mst_err *err) MST_MUST_CHECK;
+
+#endif
