@@ -21,6 +21,14 @@ void *mst_xcalloc(size_t n, size_t size)
     return checked(calloc(n ? n : 1, size ? size : 1), 1);
 }
 
+void *mst_xcalloc_aligned(size_t align, size_t size)
+{
+    const size_t n = (size + align - 1) / align * align;
+    void *p = checked(n >= size ? aligned_alloc(align, n) : NULL, 1);
+
+    return memset(p, 0, n);
+}
+
 void *mst_xrealloc(void *p, size_t size)
 {
     return checked(realloc(p, size ? size : 1), 1);

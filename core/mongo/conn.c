@@ -256,7 +256,7 @@ enum mst_rc mst_conn_open(const struct mst_conn_opts *o, struct mst_conn **out, 
     if (rc != MST_OK) {
         return rc;
     }
-    c = mst_xcalloc(1, sizeof(*c));
+    c = mst_xcalloc_aligned(_Alignof(struct mst_conn), sizeof(*c));
     bson_init(&c->hello);
     if (!mst_addr_normal(o->name, c->name) ||
         !mst_addr_normal(o->dial[0] ? o->dial : o->name, c->dial)) {

@@ -98,7 +98,7 @@ enum mst_rc mst_cursor_open(struct mst_conn *c, const char *db, const bson_t *cm
     if (rc != MST_OK) {
         return rc;
     }
-    cur = mst_xcalloc(1, sizeof(*cur));
+    cur = mst_xcalloc_aligned(_Alignof(struct mst_cursor), sizeof(*cur));
     cur->c = c;
     cur->ms = ms;
     cur->tailable = mst_bson_bool(cmd, "tailable", false);

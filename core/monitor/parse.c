@@ -198,6 +198,9 @@ void mst_parse_status(const bson_t *reply, int64_t at_ms, struct mst_topo_member
     static const struct mst_optime none = {{0, 0}, -1};
 
     memset(more, 0, sizeof(*more));
+    m->before_at_ms = m->status_at_ms;
+    m->before_wall_ms = m->applied_wall_ms;
+    m->before_applied = m->applied;
     m->status_at_ms = at_ms;
     m->status_wall_ms = mst_bson_date(reply, "date", 0);
     m->status_missing[0] = '\0';

@@ -9,6 +9,8 @@
 
 bool mst_topo_status_fresh(const struct mst_topo_view *v, const struct mst_topo_limits *l,
                            size_t i);
+/* When we noticed that it no longer answers. */
+int64_t mst_topo_lost_at(const struct mst_topo_member *m, const struct mst_topo_limits *l);
 /* Member i still hears j, as far as i's own last word goes. */
 bool mst_topo_hears(const struct mst_topo_view *v, const struct mst_topo_limits *l, size_t i,
                     size_t j);

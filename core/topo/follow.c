@@ -172,7 +172,7 @@ static void follow_members(struct mst_topo_memory *mem, const struct mst_topo_vi
         (void)mst_copy(to->name, sizeof(to->name), m->name);
         to->lagging = s ? s->lagging : -1;
         to->rbid = s && m->rbid < 0 ? s->rbid : m->rbid;
-        if (s && !(s->shown == MST_SHOW_UNKNOWN && s->reach == MST_REACH_NEVER)) {
+        if (s && s->reach != MST_REACH_NEVER) {
             follow_state(mem, v, i, s);
         }
         follow_lag(mem, v, i, to);

@@ -1,19 +1,5 @@
 #include "topo/derive.h"
 
-/* Where the leader's last entry stood at the moment the member was asked. The two were asked at
- * different moments; what the leader wrote after the member's answer is not lag. */
-static int64_t lead_at(const struct mst_topo_member *lead, int64_t asked_ms)
-{
-    const int64_t later = lead->status_at_ms - asked_ms;
-
-    if (later > 0 && lead->status_wall_ms > 0) {
-        const int64_t then = lead->status_wall_ms - later;
-
-        return then < lead->applied_wall_ms ? then : lead->applied_wall_ms;
-    }
-    return lead->applied_wall_ms;
-}
-
 static int leader(const struct mst_topo_view *v, const struct mst_topo_limits *l)
 {
     int best = v->primary;
@@ -38,17 +24,25 @@ static int64_t lag_of(const struct mst_topo_view *v, const struct mst_topo_limit
                       int lead)
 {
     const struct mst_topo_member *m = &v->members[i], *p = &v->members[lead];
-    int64_t lag;
+    struct mst_optime led = p->applied;
+    int64_t led_wall = p->applied_wall_ms, lag;
 
     if ((int)i == lead) {
         return 0;
     }
+    /* The two were asked at different moments. What the leader had when it was asked last before
+     * the member is what the member should have by then; what came later is not lag, and on an
+     * idle set it would look like ten seconds of it. */
+    if (p->status_at_ms > m->status_at_ms && p->before_at_ms > 0 && p->before_wall_ms > 0) {
+        led = p->before_applied;
+        led_wall = p->before_wall_ms;
+    }
     if (mst_topo_fresh(v, l, i) && mst_topo_status_fresh(v, l, i) && m->applied_wall_ms > 0 &&
         p->applied_wall_ms > 0) {
-        if (mst_optime_cmp(m->applied, p->applied) >= 0) {
+        if (mst_optime_cmp(m->applied, led) >= 0) {
             return 0;
         }
-        lag = lead_at(p, m->status_at_ms) - m->applied_wall_ms;
+        lag = led_wall - m->applied_wall_ms;
         return lag > 0 ? lag : 0;
     }
     /* Out of our reach: the leader's own position against its last heartbeat with it. */
@@ -82,7 +76,9 @@ void mst_topo_derive_lag(struct mst_topo_view *v, const struct mst_topo_limits *
 
     for (size_t i = 0; i < v->n; i++) {
         struct mst_topo_member *m = &v->members[i];
-        const struct mst_ts last = mst_ts_zero(m->oplog_last) ? m->applied.ts : m->oplog_last;
+        /* its newest entry is known more often than its oldest one */
+        const struct mst_ts last =
+            mst_ts_cmp(m->oplog_last, m->applied.ts) < 0 ? m->applied.ts : m->oplog_last;
 
         m->lag_ms = -1;
         m->window_s = -1;

@@ -51,6 +51,9 @@ static void member_state(struct mst_topo_view *v, const struct mst_topo_limits *
 {
     const struct mst_topo_member *m = &v->members[i];
 
+    if (m->reach == MST_REACH_NEVER) {
+        return;
+    }
     switch (m->shown) {
     case MST_SHOW_SILENT:
     case MST_SHOW_DOWN:

@@ -64,14 +64,28 @@ static enum mst_shown shown_by_itself(const struct mst_topo_member *m, bool has_
     return m->secondary ? MST_SHOW_SECONDARY : MST_SHOW_RECOVERING;
 }
 
-/* We cannot reach it: what do those say who answer us? Only a heartbeat that is newer than our own
- * last contact is news. */
+int64_t mst_topo_lost_at(const struct mst_topo_member *m, const struct mst_topo_limits *l)
+{
+    const int64_t silent = m->hello_at_ms + l->hello_silent_ms;
+
+    if (m->reach == MST_REACH_OK || m->reach == MST_REACH_AUTH) {
+        return silent;
+    }
+    /* Refused is noticed at once, and a later failure of another kind is the same loss. */
+    return m->hello_at_ms > 0 && m->reach_at_ms > silent ? silent : m->reach_at_ms;
+}
+
+/* We cannot reach it: what do those say who answer us? Only a heartbeat that is newer than our
+ * loss is news. */
 static enum mst_shown shown_by_others(const struct mst_topo_view *v,
                                       const struct mst_topo_limits *l, size_t i)
 {
     const struct mst_topo_member *m = &v->members[i];
     bool down = false;
 
+    if (m->reach == MST_REACH_NEVER) {
+        return MST_SHOW_UNKNOWN; /* not asked yet: nothing to say */
+    }
     for (size_t j = 0; j < v->n; j++) {
         const struct mst_opinion *o = &v->members[j].sees[i];
 
@@ -80,7 +94,7 @@ static enum mst_shown shown_by_others(const struct mst_topo_view *v,
         }
         if (o->health == 1) {
             if (o->heartbeat_age_ms >= 0 && o->heartbeat_age_ms <= MST_HEARTBEAT_OK_MS &&
-                v->now_mono_ms - o->heartbeat_age_ms > m->hello_at_ms) {
+                v->now_mono_ms - o->heartbeat_age_ms > mst_topo_lost_at(m, l)) {
                 return MST_SHOW_UNREACHABLE;
             }
         } else {

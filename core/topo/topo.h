@@ -114,6 +114,9 @@ struct mst_topo_member {
 
     /* S (self) */
     int64_t status_at_ms;
+    /* the answer before: its position at an earlier moment, for lags without guessing */
+    int64_t before_at_ms, before_wall_ms;
+    struct mst_optime before_applied;
     int64_t status_wall_ms;   /* the server's clock in that answer, 0 unknown */
     char status_missing[128]; /* why there is none: "not authorised for replSetGetStatus" */
     enum mst_mstate state;

@@ -76,16 +76,25 @@ static bool all_logins_fail(const struct mst_topo_view *v, const struct mst_topo
 
 static void no_primary(struct mst_topo_view *v)
 {
+    const struct mst_topo_member *was = NULL;
     size_t heirs = 0;
+    char age[MST_HUMAN_MAX];
 
     v->verdict = MST_V_NO_PRIMARY;
     for (size_t i = 0; i < v->n; i++) {
         heirs += v->members[i].can_win;
+        if (v->members[i].shown == MST_SHOW_SILENT && v->members[i].writable) {
+            was = &v->members[i];
+        }
     }
     if (v->votes_total > 0 && v->votes_up < v->votes_needed) {
         mst_topo_put(v->headline, sizeof(v->headline),
                      "no primary: %d of %d voters answer, an election needs %d; bring members back",
                      v->votes_up, v->votes_total, v->votes_needed);
+    } else if (was) {
+        mst_topo_put(v->headline, sizeof(v->headline),
+                     "the primary %.80s does not answer for %s; the others have not spoken yet",
+                     was->name, mst_text_duration(v->now_mono_ms - was->hello_at_ms, age));
     } else if (heirs > 0) {
         mst_topo_put(v->headline, sizeof(v->headline),
                      "no primary: %zu member%s could win, an election takes up to %lld s", heirs,

@@ -12,7 +12,7 @@ bool mst_topo_hears(const struct mst_topo_view *v, const struct mst_topo_limits 
                     size_t j)
 {
     const struct mst_opinion *o = &v->members[i].sees[j];
-    const int64_t last = v->members[j].hello_at_ms;
+    const int64_t last = mst_topo_lost_at(&v->members[j], l);
 
     if (i == j) {
         return true;
