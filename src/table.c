@@ -1,6 +1,7 @@
 /* The commands. A row appears when its command works. */
 #include "base/mem.h"
 #include "cmd.h"
+#include "sandbox/run/run.h"
 
 static const struct arg_spec watch_opts[] = {{"for", "SECONDS", "end after this time", false},
                                              {NULL, NULL, NULL, false}};
@@ -88,6 +89,9 @@ static const struct cmd commands[] = {
      .fn = cmd_config_show,
      .flags = CMD_CONFIG,
      .summary = "print every option with its value"},
+    {.name = "sandbox",
+     .raw = sbx_main,
+     .summary = "a simulated replica set to train on; sandbox --help"},
     {.name = "doc",
      .fn = cmd_doc,
      .flags = CMD_HIDDEN,

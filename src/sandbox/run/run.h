@@ -2,6 +2,7 @@
 #ifndef SBX_RUN_RUN_H
 #define SBX_RUN_RUN_H
 
+#include "server/tls.h"
 #include "world/world.h"
 
 struct sbx_opts {
@@ -21,7 +22,11 @@ struct sbx_opts {
     int64_t term;          /* to start in; 0: 1 */
     int primary;           /* index of the first primary */
     int64_t election_timeout_ms;       /* 0: the default */
-    const struct sbx_tls_options *tls; /* NULL: none */
+    const struct sbx_tls_options *tls; /* NULL: plain */
+    const char *const *users;          /* NAME=FILE; the first one switches authentication on */
+    size_t n_users;
+    int64_t fill_bytes; /* documents computed on read, in database fill; 0: none */
+    int fill_colls;     /* in how many collections; 0: 1 */
 };
 
 struct sbx_world; /* world/world.h */

@@ -2,11 +2,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "auth/auth.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "cmd/cmd.h"
 #include "data/data.h"
 #include "oplog/entries.h"
+#include "run/inner.h"
 #include "run/run.h"
 #include "run/tables.h"
 #include "server/server.h"
@@ -102,6 +104,23 @@ static void init_world(struct sbx_world *w, const struct sbx_opts *o)
     w->max_txn_bytes = o->max_txn_bytes;
 }
 
+/* What must be there before the first connection. */
+static enum mst_rc furnish(struct sbx_world *w, const struct sbx_opts *o, struct mst_err *err)
+{
+    enum mst_rc rc = MST_OK;
+
+    for (size_t i = 0; i < o->n_users && rc == MST_OK; i++) {
+        rc = sbx_auth_add_option(w, o->users[i], err);
+    }
+    if (rc == MST_OK && o->tls != NULL) {
+        rc = sbx_tls_init(w, o->tls, err);
+    }
+    if (rc == MST_OK && o->fill_bytes > 0) {
+        rc = sbx_fill(w, o->fill_bytes, o->fill_colls, w->random, err);
+    }
+    return rc;
+}
+
 static enum mst_rc start_set(struct running *r, const struct sbx_opts *o, struct mst_err *err)
 {
     struct sbx_world *w = &r->w;
@@ -148,11 +167,11 @@ enum mst_rc sbx_world_start(const struct sbx_opts *opts, struct sbx_world **out,
     r->w.profile = p;
     init_world(&r->w, opts);
     rc = make_config(&r->w, opts, err);
-    if (rc == MST_OK && opts->tls != NULL) {
-        rc = sbx_tls_init(&r->w, opts->tls, err);
-    }
     if (rc == MST_OK) {
         make_members(&r->w, opts);
+        rc = furnish(&r->w, opts, err);
+    }
+    if (rc == MST_OK) {
         rc = sbx_server_open(&r->w, err);
     }
     if (rc == MST_OK) {
