@@ -20,6 +20,22 @@ static const struct arg_spec backup_opts[] = {
     {"exclude", "PATTERN", "leave these out; the backup is then PARTIAL (may repeat)", true},
     {NULL, NULL, NULL, false}};
 
+#define ACT_OPTS \
+    {"confirm", "PHRASE", "the phrase that the plan asks for, when nobody can type", false}, \
+        {"reason", "TEXT", "goes into the audit file", false}, \
+    { \
+        "dry-run", NULL, "print the plan and stop", false \
+    }
+
+static const struct arg_spec restore_opts[] = {
+    {"include", "PATTERN", "only these namespaces, e.g. 'shop.*' (may repeat)", true},
+    {"exclude", "PATTERN", "leave these out (may repeat)", true},
+    {"to", "URI", "another set than the configured one", false},
+    {"rate", "BYTES", "most bytes loaded each second, e.g. 50MiB", false},
+    ACT_OPTS,
+    {NULL, NULL, NULL, false}};
+static const struct arg_spec act_opts[] = {ACT_OPTS, {NULL, NULL, NULL, false}};
+
 static const struct cmd commands[] = {
     {.name = "console",
      .fn = cmd_console,
@@ -60,6 +76,39 @@ static const struct cmd commands[] = {
      .max_operands = 1,
      .operands = "[BACKUP]",
      .summary = "read a backup back, every byte (default: latest)"},
+    {.name = "restore",
+     .fn = cmd_restore,
+     .flags = CMD_CONFIG | CMD_JSON,
+     .opts = restore_opts,
+     .max_operands = 1,
+     .operands = "[BACKUP]",
+     .summary = "put a backup back (default: latest); old collections are kept",
+     .help = "Data is staged, compared and then swapped in; what it replaces stays aside until\n"
+             "'muster restore discard RUN'. Needs \"restore\" in set.acts and a class.\n"},
+    {.name = "restore discard",
+     .fn = cmd_discard,
+     .flags = CMD_CONFIG | CMD_JSON,
+     .opts = act_opts,
+     .min_operands = 1,
+     .max_operands = 1,
+     .operands = "RUN",
+     .summary = "drop the old collections that a restore kept aside"},
+    {.name = "clean",
+     .fn = cmd_clean,
+     .flags = CMD_CONFIG | CMD_JSON,
+     .opts = act_opts,
+     .min_operands = 1,
+     .max_operands = 1,
+     .operands = "BACKUP|RUN",
+     .summary = "remove what an interrupted backup or restore left"},
+    {.name = "import",
+     .fn = cmd_import,
+     .flags = CMD_CONFIG | CMD_JSON,
+     .opts = restore_opts,
+     .min_operands = 1,
+     .max_operands = 1,
+     .operands = "PATH",
+     .summary = "read a mongodump archive or directory into the set"},
     {.name = "jobs",
      .fn = cmd_jobs,
      .flags = CMD_CONFIG | CMD_JSON,

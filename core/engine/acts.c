@@ -19,6 +19,14 @@ static const struct kind {
     mst_job_fn *fn;
 } kinds[] = {
     [MST_CMD_BACKUP] = {MST_JOB_BACKUP, NULL, MST_CRED_BACKUP, false, true, NULL, mst_run_backup},
+    [MST_CMD_RESTORE] = {MST_JOB_RESTORE, "restore", MST_CRED_RESTORE, true, true, mst_act_plan,
+                         mst_run_restore},
+    [MST_CMD_DISCARD] = {MST_JOB_DISCARD, "discard", MST_CRED_RESTORE, true, true, mst_act_plan,
+                         mst_run_discard},
+    [MST_CMD_CLEAN] = {MST_JOB_CLEAN, "clean", MST_CRED_RESTORE, true, true, mst_act_plan,
+                       mst_run_clean},
+    [MST_CMD_IMPORT] = {MST_JOB_IMPORT, "import", MST_CRED_RESTORE, true, true, mst_act_plan,
+                        mst_run_restore},
     [MST_CMD_VERIFY] = {MST_JOB_VERIFY, NULL, MST_CRED_VIEW, false, false, NULL, mst_run_verify},
 };
 

@@ -215,7 +215,9 @@ enum mst_rc mst_act_plan(struct local *l, const struct ask *a, struct mst_ticket
     t->cmd = a->cmd;
     rc = settle_id(l, t, err);
     b.cmd = t->cmd;
-    if (rc == MST_OK) {
+    /* Removing objects of a backup needs no member of the set. */
+    if (rc == MST_OK &&
+        !(a->cmd.kind == MST_CMD_CLEAN && mst_catalog_id_ok(a->cmd.backup, NULL, NULL))) {
         rc = env_open(e, l, &b.cmd, a->reach, &l->io_task, err);
     }
     if (rc == MST_OK) {
