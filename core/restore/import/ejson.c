@@ -106,6 +106,15 @@ static bool string(struct in *in, struct mst_buf *out)
             }
         } else if ((unsigned char)c < 0x20) {
             return bad(in, "a control byte in a string");
+        } else if ((unsigned char)c >= 0x80) {
+            uint32_t cp;
+            const size_t n = mst_text_decode(in->s + in->at - 1, in->n - in->at + 1, &cp);
+
+            if (n == 0) {
+                return bad(in, "bytes that are not UTF-8");
+            }
+            mst_buf_add(out, in->s + in->at - 1, n);
+            in->at += n - 1;
         } else {
             mst_buf_add(out, &c, 1);
         }
@@ -372,6 +381,9 @@ enum mst_rc mst_ejson_parse(const char *text, size_t n, bson_t **out, struct mst
     }
     if (!ok) {
         bson_destroy(b);
+        if (in.err->rc == MST_OK) {
+            (void)bad(&in, "a value that BSON does not take");
+        }
         return err->rc;
     }
     *out = b;
