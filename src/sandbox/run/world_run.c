@@ -31,12 +31,8 @@ static void timer_main(void *arg)
     while (!w->stopping) {
         const int64_t due = sbx_set_tick(w);
         const int64_t left = due - sbx_mono(w);
-        if (left > 0) {
-            (void)mst_cond_wait_ms(&w->changed, &w->mu, left);
-        } else {
-            sbx_unlock(w); /* let the others in */
-            sbx_lock(w);
-        }
+        /* At least a moment, so that the others get the lock. */
+        (void)mst_cond_wait_ms(&w->changed, &w->mu, left > 0 ? left : 1);
     }
     sbx_unlock(w);
 }
