@@ -34,8 +34,10 @@ static void strip_title(const struct ui_ctx *x, const struct ui_area *a)
     }
     at = ui_putf(&left, 0, 0, UI_TITLE_FOCUS, "%s%s%.30s", x->v->info->set_class,
                  x->v->info->set_class[0] ? " " : "", x->v->info->set_label);
-    if (v->verdict == MST_V_NO_MAJORITY) {
-        (void)mst_copy(name, sizeof name, "NO MAJORITY WRITES");
+    if (bad) {
+        (void)mst_copy(name, sizeof name,
+                       v->verdict == MST_V_NO_MAJORITY ? "NO MAJORITY WRITES"
+                                                       : mst_verdict_word(v->verdict));
     }
     (void)ui_putf(&left, 0, at + 1, bad ? UI_CRIT : UI_BAR, bad ? "%.60s" : "P %.60s", name);
 }
