@@ -198,7 +198,6 @@ const struct sbx_cmd sbx_cmds_admin[] = {
 const struct sbx_cmd sbx_cmds_refused[] = {
     {"fsync", refused, SBX_CMD_ADMIN, NULL},
     {"fsyncUnlock", refused, SBX_CMD_ADMIN, NULL},
-    {"splitVector", refused, 0, NULL},
     {"createUser", refused, 0, NULL},
     {"updateUser", refused, 0, NULL},
     {"dropUser", refused, 0, NULL},

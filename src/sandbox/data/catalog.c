@@ -26,6 +26,20 @@ void sbx_uuid_new(uint8_t uuid[16])
     uuid[8] = (uint8_t)((uuid[8] & 0x3f) | 0x80);
 }
 
+void sbx_oid_new(uint8_t oid[12])
+{
+    static _Atomic uint32_t counter;
+    const uint32_t now = (uint32_t)time(NULL), n = ++counter;
+    const uint8_t b[] = {(uint8_t)(now >> 24), (uint8_t)(now >> 16), (uint8_t)(now >> 8),
+                         (uint8_t)now};
+
+    MST_ASSERT(getrandom(oid + 4, 5, 0) == 5);
+    memcpy(oid, b, 4);
+    oid[9] = (uint8_t)(n >> 16);
+    oid[10] = (uint8_t)(n >> 8);
+    oid[11] = (uint8_t)n;
+}
+
 struct sbx_data *sbx_data_new(void)
 {
     struct sbx_data *d = mst_xcalloc(1, sizeof *d);

@@ -217,6 +217,7 @@ void sbx_data_drop_db(struct sbx_data *d, const char *db);
 
 /* ---- hashes ---- */
 #define SBX_MD5_HEX 33
+void sbx_md5_hex(const void *p, size_t n, char hex[SBX_MD5_HEX]);
 void sbx_coll_md5(const struct sbx_coll *c, struct sbx_view view, char hex[SBX_MD5_HEX]);
 
 #endif

@@ -4,6 +4,21 @@
 #include "base/err.h"
 #include "data/inner.h"
 
+static void to_hex(const unsigned char *sum, char hex[SBX_MD5_HEX])
+{
+    for (unsigned i = 0; i < 16; i++) {
+        snprintf(hex + (size_t)2 * i, 3, "%02x", sum[i]);
+    }
+}
+
+void sbx_md5_hex(const void *p, size_t n, char hex[SBX_MD5_HEX])
+{
+    unsigned char sum[EVP_MAX_MD_SIZE];
+
+    MST_ASSERT(EVP_Digest(n ? p : "", n, sum, NULL, EVP_md5(), NULL) == 1);
+    to_hex(sum, hex);
+}
+
 void sbx_coll_md5(const struct sbx_coll *c, struct sbx_view view, char hex[SBX_MD5_HEX])
 {
     EVP_MD_CTX *ctx = EVP_MD_CTX_new();
@@ -20,7 +35,5 @@ void sbx_coll_md5(const struct sbx_coll *c, struct sbx_view view, char hex[SBX_M
     sbx_scan_release(&s);
     MST_ASSERT(EVP_DigestFinal_ex(ctx, sum, &n) == 1 && n == 16);
     EVP_MD_CTX_free(ctx);
-    for (unsigned i = 0; i < n; i++) {
-        snprintf(hex + (size_t)2 * i, 3, "%02x", sum[i]);
-    }
+    to_hex(sum, hex);
 }

@@ -2,6 +2,7 @@
 
 #include "auth/auth.h"
 #include "cmd/cmd.h"
+#include "cmd/cmd_data_cursor.h"
 #include "server/server.h"
 #include "server/tls.h"
 #include "sess/sess.h"
@@ -28,16 +29,19 @@ void sbx_register_all(void)
     sbx_server_register(sbx_cmds_hello);
     sbx_server_register(sbx_cmds_set);
     sbx_server_register(sbx_cmds_set_status);
+    sbx_server_register(sbx_cmds_data);
     sbx_server_register(sbx_cmds_sess);
     sbx_server_register(sbx_cmds_auth);
     sbx_server_register(sbx_cmds_admin);
     sbx_server_register(sbx_cmds_refused);
     sbx_hook(&hooks);
+    sbx_hook(&sbx_cursor_hooks);
 }
 
 void sbx_release_all(struct sbx_world *w)
 {
     for (size_t i = 0; i < w->n; i++) {
+        sbx_cursors_free(&w->members[i]);
         sbx_sess_died(&w->members[i]);
     }
     sbx_auth_release(w);

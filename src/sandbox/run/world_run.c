@@ -84,6 +84,7 @@ static void make_members(struct sbx_world *w, const struct sbx_opts *o)
         m->sync_source = -1;
         if (!w->config.members[i].arbiter) {
             m->data = sbx_data_new();
+            sbx_data_plain_specs(m->data, w->profile->server != SBX_42);
         }
         m->oplog = sbx_oplog_new(w->oplog_bytes);
         sbx_set_boot(m);

@@ -155,6 +155,7 @@ void sbx_set_lose_data(struct sbx_member *m)
     if (m->data != NULL) {
         sbx_data_free(m->data);
         m->data = sbx_data_new();
+        sbx_data_plain_specs(m->data, m->w->profile->server != SBX_42);
         sbx_oplog_clear(m->oplog);
     }
     m->applied = m->durable = (struct sbx_pos){SBX_NO_OPTIME, 0};

@@ -223,7 +223,8 @@ struct sbx_member {
     struct sbx_cmd_count *cmd_counts; /* served commands, in table order */
     size_t n_cmd_counts;
     int64_t next_noop_mono;
-    void *sess; /* owned by sess */
+    void *sess;    /* owned by sess */
+    void *cursors; /* owned by the data commands */
 };
 
 struct sbx_world {
@@ -238,6 +239,8 @@ struct sbx_world {
     bool cut[SBX_MEMBERS_MAX][SBX_MEMBERS_MAX]; /* partition between two members */
     int fast;                                   /* 10 with --fast, else 1 */
     bool stopping;
+    int64_t batch_delay_ms; /* every getMore batch of a collection waits so long: slow scans */
+    int64_t cursor_idle_ms; /* idle cursors go after; 0: ten minutes */
     uint64_t random;       /* state of sbx_random */
     int64_t max_txn_bytes; /* of one applyOps entry; 0: the server's 16 MiB */
     int txn_lifetime_s;    /* 0: the server's 60 s */

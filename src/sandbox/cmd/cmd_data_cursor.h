@@ -1,0 +1,13 @@
+/* cmd_data_cursor.h: open cursors of a member; for sessions, statistics and tests. */
+#ifndef SBX_CMD_CMD_DATA_CURSOR_H
+#define SBX_CMD_CMD_DATA_CURSOR_H
+
+#include "world/hooks.h"
+
+extern const struct sbx_hooks sbx_cursor_hooks; /* a killed member forgets its cursors */
+void sbx_cursors_free(struct sbx_member *m);
+size_t sbx_cursors_open(const struct sbx_member *m);
+/* A session ended or was killed: its cursors go. lsid: the 16 bytes of its UUID. */
+void sbx_cursors_kill_session(struct sbx_member *m, const uint8_t lsid[16]);
+
+#endif
