@@ -129,10 +129,12 @@ mongoc_stream_t *mst_link_tls(struct mst_link *l, mongoc_stream_t *base, const c
         return NULL;
     }
     if (!mongoc_stream_tls_handshake_block(s, name, mst_link_left(l, -1), &e)) {
-        if (l->err.rc == MST_OK && mst_link_left(l, -1) == 0) {
+        if (l->err.rc == MST_E_TIMEOUT || (l->err.rc == MST_OK && mst_link_left(l, -1) == 0)) {
+            l->err.rc = MST_OK;
             mst_link_fail(l, MST_E_TIMEOUT, 0, "no answer to the TLS handshake in time");
+        } else if (l->err.rc != MST_E_CANCELLED) {
+            explain(l, &e, name);
         }
-        explain(l, &e, name);
         mongoc_stream_destroy(s);
         return NULL;
     }

@@ -6,6 +6,7 @@
 #include <openssl/ssl.h>
 #include <poll.h>
 #include <pthread.h>
+#include <signal.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -295,7 +296,7 @@ static void *serve(void *arg)
             uint8_t *p;
             bool ok;
 
-            if (len < 16 || len > 50000000) {
+            if (len < 16 || len > 50000000 || head[0] == 0x16) { /* TLS at a plain port */
                 break;
             }
             p = mst_xmalloc(len);
@@ -392,6 +393,7 @@ struct mock *mock_start(const struct mock_tls *tls)
 {
     struct mock *m = mst_xcalloc(1, sizeof(*m));
 
+    (void)signal(SIGPIPE, SIG_IGN); /* SSL_write knows no MSG_NOSIGNAL */
     pthread_mutex_init(&m->mu, NULL);
     for (size_t i = 0; i < CONNS; i++) {
         m->fds[i] = -1;
