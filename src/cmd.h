@@ -28,6 +28,7 @@ enum {
     CMD_CONFIG = 1, /* the configuration is read before it runs */
     CMD_HIDDEN = 2, /* not in the list */
     CMD_JSON = 4,   /* knows --json */
+    CMD_AGENT = 16, /* starts an agent when none runs: its work outlives the terminal */
     CMD_PLAIN = 8   /* knows --plain */
 };
 
@@ -63,12 +64,17 @@ enum mst_rc cmd_import(struct cmd_ctx *c, struct mst_err *err);
 enum mst_rc cmd_jobs(struct cmd_ctx *c, struct mst_err *err);
 enum mst_rc cmd_jobs_cancel(struct cmd_ctx *c, struct mst_err *err);
 enum mst_rc cmd_jobs_log(struct cmd_ctx *c, struct mst_err *err);
+enum mst_rc cmd_agent(struct cmd_ctx *c, struct mst_err *err);
+enum mst_rc cmd_agent_stop(struct cmd_ctx *c, struct mst_err *err);
+enum mst_rc cmd_agent_status(struct cmd_ctx *c, struct mst_err *err);
 enum mst_rc cmd_audit_verify(struct cmd_ctx *c, struct mst_err *err);
 enum mst_rc cmd_doc(struct cmd_ctx *c, struct mst_err *err);
 
 /* The engine that this command uses: in this process, or an agent. */
 enum mst_rc cmd_engine(struct cmd_ctx *c, struct mst_engine **out,
                        struct mst_err *err) MST_MUST_CHECK;
+/* Start an agent for this configuration that outlives us; MST_OK when it listens. */
+enum mst_rc cmd_agent_start(const struct cmd_ctx *c, struct mst_err *err) MST_MUST_CHECK;
 /* Ask on the terminal with the echo off. */
 enum mst_rc cmd_ask(void *arg, const char *what, struct mst_secret *s, struct mst_err *err);
 /* Whole text to stdout; MST_E_IO when it cannot be written. */

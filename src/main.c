@@ -20,6 +20,7 @@ static const struct arg_spec globals[] = {
     {"uri", "URI", "replica set without a configuration (MUSTER_URI)", false},
     {"password-file", "FILE", "password of the URI's user", false},
     {"read-only", NULL, "refuse every act", false},
+    {"no-agent", NULL, "work in this process", false},
     {"json", NULL, "one JSON object a line", false},
     {"plain", NULL, "sentences: no table, no colour, no progress bar", false},
     {"no-color", NULL, "attributes only (NO_COLOR)", false},

@@ -113,7 +113,7 @@ struct mst_cfg {
     } limits;
 
     struct {
-        int64_t workers;
+        int64_t workers, idle_exit_s;
         char log_file[MST_CFG_PATH];
     } agent;
 

@@ -169,6 +169,9 @@ static const struct mst_option limit_opts[] = {
 };
 static const struct mst_option agent_opts[] = {
     {.name = "workers", INT(agent, workers, 2, 1, 8), .doc = "jobs that run at the same time"},
+    {.name = "idle_exit_s",
+     INT(agent, idle_exit_s, 600, 0, 86400),
+     .doc = "a private agent without client and job ends after this time; 0 is never"},
     {.name = "log_file",
      PATH(agent, log_file),
      .doc = "file for diagnostic lines; absent: agent.log in the state directory"},
