@@ -1,6 +1,7 @@
 /* The command line against a live set, as a child process. */
 #include "sandbox_kit.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -219,6 +220,97 @@ static void a_missing_or_open_store_is_named(void **state)
     ran_release(&r);
 }
 
+/* --- the agent --- */
+
+static void one_agent_serves_many_and_ends_when_told(void **state)
+{
+    struct ran r;
+
+    (void)state;
+    RUN(&r, env, "agent", "status");
+    expect(&r, 1);
+    ran_release(&r);
+    RUN(&r, env, "agent");
+    expect(&r, 0);
+    HAS(mst_str_c(&r.out), "private agent, pid ");
+    HAS(mst_str_c(&r.out), "0 jobs in work");
+    ran_release(&r);
+    RUN(&r, env, "agent");
+    expect(&r, 2);
+    HAS(mst_str_c(&r.err), "the acts on this set on this host");
+    ran_release(&r);
+    RUN(&r, env, "status", "--plain");
+    expect(&r, 0);
+    HAS(mst_str_c(&r.out), "health: HEALTHY");
+    HAS(mst_str_c(&r.out), "majority: yes, 3 of 3 votes, 2 needed.");
+    ran_release(&r);
+    RUN(&r, env, "--no-agent", "backup");
+    expect(&r, 17);
+    HAS(mst_str_c(&r.err), "private agent, pid ");
+    ran_release(&r);
+    RUN(&r, env, "agent", "stop");
+    expect(&r, 0);
+    ran_release(&r);
+    RUN(&r, env, "agent", "status");
+    expect(&r, 1);
+    ran_release(&r);
+}
+
+static void a_changed_configuration_gets_a_new_agent(void **state)
+{
+    struct ran r;
+
+    (void)state;
+    RUN(&r, env, "agent");
+    expect(&r, 0);
+    ran_release(&r);
+    write_config("TEST");
+    RUN(&r, env, "agent", "status");
+    expect(&r, 2);
+    HAS(mst_str_c(&r.err), "the configuration changed");
+    ran_release(&r);
+    RUN(&r, env, "status", "--plain"); /* it had nothing to do: it is ended by itself */
+    expect(&r, 0);
+    HAS(mst_str_c(&r.out), "class TEST");
+    ran_release(&r);
+    RUN(&r, env, "agent", "status");
+    expect(&r, 1);
+    ran_release(&r);
+}
+
+static void a_stale_socket_is_replaced_and_an_open_directory_refused(void **state)
+{
+    struct ran r;
+    char run[96];
+
+    (void)state;
+    RUN(&r, env, "agent");
+    expect(&r, 0);
+    { /* kill -9: the socket stays behind */
+        int pid = 0;
+        const char *at = strstr(mst_str_c(&r.out), "pid ");
+
+        assert_non_null(at);
+        pid = (int)strtol(at + 4, NULL, 10);
+        assert_true(pid > 1);
+        assert_int_equal(kill(pid, SIGKILL), 0);
+    }
+    ran_release(&r);
+    RUN(&r, env, "agent");
+    expect(&r, 0);
+    ran_release(&r);
+    (void)snprintf(run, sizeof(run), "%s/run", dir);
+    assert_int_equal(chmod(run, 0777), 0);
+    RUN(&r, env, "agent", "status");
+    expect(&r, 2);
+    HAS(mst_str_c(&r.err), "can be written by others");
+    ran_release(&r);
+    assert_int_equal(chmod(run, 0700), 0);
+    RUN(&r, env, "agent", "stop", "--force");
+    expect(&r, 0);
+    ran_release(&r);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -229,6 +321,9 @@ int main(void)
         T(bad_usage_is_one_sentence_and_exit_2),
         T(backup_verify_and_list_through_the_command_line),
         T(a_missing_or_open_store_is_named),
+        T(one_agent_serves_many_and_ends_when_told),
+        T(a_changed_configuration_gets_a_new_agent),
+        T(a_stale_socket_is_replaced_and_an_open_directory_refused),
     };
     (void)setenv("TEST_MUSTER", TEST_MUSTER, 0);
     return cmocka_run_group_tests_name("cli", tests, NULL, NULL);
