@@ -161,6 +161,9 @@ static void tell_ready(struct sandbox *s)
     if (s->ready_fd >= 0) {
         (void)close(s->ready_fd);
         s->ready_fd = -1;
+        if (freopen("/dev/null", "w", stderr) == NULL) { /* failures went there until now */
+            (void)close(STDERR_FILENO);
+        }
     }
     mst_str_release(&uri);
     mst_str_release(&text);
