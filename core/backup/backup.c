@@ -377,8 +377,7 @@ static void tell(struct run *r, enum mst_rc rc, int64_t took_ms, const struct ms
                        res->unproven ? r->h.server_version : "", "");
     } else if (*res->id) {
         (void)snprintf(res->text, sizeof(res->text), "%s is %s: %.200s", res->id,
-                       rc == MST_E_UNKNOWN ? "of unknown outcome" : "INCOMPLETE and does not count",
-                       err->msg);
+                       rc == MST_E_UNKNOWN ? "of unknown outcome" : "no backup", err->msg);
     } else {
         (void)mst_copy(res->text, sizeof(res->text), err->msg);
     }

@@ -150,6 +150,14 @@ void facts_versions(struct run *r)
     }
     bson_destroy(&reply);
     bson_reinit(&cmd);
+    BSON_APPEND_INT32(&cmd, "getParameter", 1);
+    BSON_APPEND_INT32(&cmd, "featureCompatibilityVersion", 1);
+    if (mst_conn_command(r->control, "admin", &cmd, CMD_MS, &reply, &ignored) == MST_OK) {
+        (void)mst_bson_text(&reply, "featureCompatibilityVersion.version", r->h.fcv,
+                            sizeof(r->h.fcv));
+    }
+    bson_destroy(&reply);
+    bson_reinit(&cmd);
     BSON_APPEND_INT32(&cmd, "serverStatus", 1);
     if (mst_conn_command(r->control, "admin", &cmd, CMD_MS, &reply, &ignored) == MST_OK) {
         (void)mst_bson_text(&reply, "storageEngine.name", r->h.storage_engine,

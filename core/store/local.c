@@ -1,5 +1,7 @@
-/* A directory as a store. Every path is walked from the root's descriptor, one component at a time,
- * and no component may be a link: nobody who can write below can lead a read or a write elsewhere.
+/* A directory as a store. An object being written has its final name with ".tmp-<pid>-<n>" behind
+ * it: what a killed writer leaves is listed like any object, and can be removed like one. Every
+ * path is walked from the root's descriptor, one component at a time, and no component may be a
+ * link: nobody who can write below can lead a read or a write elsewhere.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -14,7 +16,6 @@
 #include "store/impl.h"
 #include "store/store.h"
 
-#define TMP_PREFIX ".muster-tmp-"
 #define LIST_DEPTH 12
 
 struct local {
@@ -26,7 +27,7 @@ struct local {
 struct local_put {
     struct mst_store_put base;
     int dir, fd;
-    char tmp[64];
+    char tmp[256];
     char key[MST_KEY_MAX];
 };
 
@@ -140,7 +141,7 @@ static enum mst_rc l_begin(struct mst_store *s, const char *key, struct mst_stor
     p->base.store = s;
     p->dir = dir;
     (void)mst_copy(p->key, sizeof(p->key), key);
-    (void)snprintf(p->tmp, sizeof(p->tmp), TMP_PREFIX "%ld-%u", (long)getpid(), serial++);
+    (void)snprintf(p->tmp, sizeof(p->tmp), "%.200s.tmp-%ld-%u", leaf, (long)getpid(), serial++);
     p->fd = openat(dir, p->tmp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (p->fd < 0) {
         (void)fail(s, "create", key, err);
@@ -355,7 +356,7 @@ static enum mst_rc read_names(struct lister *l, int dir, const char *at, struct 
         struct stat st;
 
         if (e->d_name[0] == '.' || fstatat(dir, e->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0) {
-            continue; /* our temporary files, and what vanished meanwhile */
+            continue; /* no keys; what vanished meanwhile */
         }
         mst_grow((void **)&out->v, &out->cap, out->n + 1, sizeof(char *));
         out->v[out->n++] = mst_xasprintf("%s%s", e->d_name, S_ISDIR(st.st_mode) ? "/" : "");

@@ -36,7 +36,8 @@ const char *mst_store_name(const struct mst_store *s);
 const char *mst_store_where(const struct mst_store *s); /* "directory /srv/backups" */
 
 /* Streamed write: begin, add..., then finish (durable and visible under key) or abort (nothing
- * left). Both consume p. */
+ * left). Both consume p. A writer that is killed may leave an object of another name: key and a
+ * suffix that begins with ".tmp-". */
 enum mst_rc mst_store_put_begin(struct mst_store *s, const char *key, struct mst_store_put **out,
                                 struct mst_err *err) MST_MUST_CHECK;
 enum mst_rc mst_store_put_add(struct mst_store_put *p, const void *data, size_t n,

@@ -1,0 +1,375 @@
+/* Whole backups of a simulated set. */
+#include "test.h"
+
+#include "backup_kit.h"
+
+static const struct sbx_opts plain = {.fast = true, .seed = 7};
+
+static void fill_shop(struct keep *k)
+{
+    keep_do(k, "shop", "{'create': 'orders', 'validator': {'pad': {'$exists': true}}}");
+    keep_do(k, "shop",
+            "{'createIndexes': 'orders', 'indexes': [{'key': {'pad': 1}, 'name': 'pad_1'}]}");
+    keep_insert(k, "shop", "orders", 0, 2500, 700);
+    keep_do(k, "shop", "{'create': 'events', 'capped': true, 'size': 65536, 'max': 100}");
+    keep_insert(k, "shop", "events", 0, 50, 20);
+    keep_do(k, "shop", "{'create': 'empty'}");
+    keep_do(k, "shop",
+            "{'create': 'big_orders', 'viewOn': 'orders', 'pipeline': [{'$match': {'_id': 1}}]}");
+    keep_insert(k, "other", "t", 0, 10, 5);
+    keep_settle(k);
+}
+
+static int setup(void **state)
+{
+    struct keep *k = mst_xcalloc(1, sizeof(*k));
+
+    keep_start(k, plain);
+    *state = k;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    keep_stop(*state);
+    free(*state);
+    return 0;
+}
+
+static void assert_not_backed_up(struct keep *k)
+{
+    const int listed = keep_listed(k, NULL);
+
+    assert_false(k->res.committed);
+    assert_true(listed == -1 || listed == MST_BK_INCOMPLETE);
+}
+
+static void a_quiet_set_is_backed_up_from_a_secondary_and_verified(void **state)
+{
+    struct keep *k = *state;
+    struct mst_backup b;
+    struct mst_man_ns ns;
+
+    fill_shop(k);
+    assert_ok(keep_backup(k), &k->err);
+    assert_true(k->res.committed && !k->res.partial);
+    assert_string_not_equal(k->res.source.name, k->topo.members[k->topo.primary].name);
+    assert_int_equal(keep_listed(k, &b), MST_BK_COMPLETE);
+    assert_string_equal(b.server_version, "4.2.8");
+    assert_string_equal(b.fcv, "4.2");
+    assert_int_equal(b.documents, 2560);
+    keep_verify(k);
+    assert_true(keep_ns(k, "shop", "orders", &ns));
+    assert_int_equal(ns.documents, 2500);
+    assert_int_equal(ns.n_indexes, 2);
+    assert_true(ns.has_uuid);
+    assert_true(keep_ns(k, "shop", "events", &ns));
+    assert_int_equal(ns.documents, 50);
+    assert_true(keep_ns(k, "shop", "big_orders", &ns));
+    assert_int_equal(ns.state, MST_NS_VIEW);
+    assert_true(keep_ns(k, "shop", "empty", &ns));
+    assert_int_equal(ns.n_extents, 0);
+    assert_false(keep_ns(k, "shop", "system.views", &ns));
+    assert_true(keep_ns(k, "other", "t", &ns));
+}
+
+static void a_second_backup_in_the_same_second_is_newer(void **state)
+{
+    struct keep *k = *state;
+    char first[MST_ID_MAX];
+
+    keep_insert(k, "shop", "a", 0, 3, 5);
+    keep_settle(k);
+    assert_ok(keep_backup(k), &k->err);
+    (void)mst_copy(first, sizeof(first), k->res.id);
+    assert_ok(keep_backup(k), &k->err);
+    assert_true(strcmp(k->res.id, first) > 0);
+}
+
+static void what_is_left_out_by_name_makes_it_partial(void **state)
+{
+    static const char *const out[] = {"shop.events", "other.*"};
+    struct keep *k = *state;
+    struct mst_man_ns ns;
+
+    fill_shop(k);
+    k->o.n_exclude = 2;
+    k->o.exclude = out;
+    assert_ok(keep_backup(k), &k->err);
+    assert_true(k->res.partial);
+    assert_int_equal(k->res.left_out, 2);
+    assert_int_equal(keep_listed(k, NULL), MST_BK_PARTIAL);
+    assert_true(keep_ns(k, "shop", "events", &ns));
+    assert_int_equal(ns.state, MST_NS_LEFT_OUT);
+    assert_int_equal(ns.documents, 0);
+    keep_verify(k);
+}
+
+static void the_primary_is_read_only_when_that_is_allowed(void **state)
+{
+    struct keep *k = *state;
+
+    keep_insert(k, "shop", "a", 0, 3, 5);
+    (void)mst_copy(k->o.wish.name, sizeof(k->o.wish.name), k->topo.members[k->topo.primary].name);
+    assert_rc(keep_backup(k), MST_E_PRECOND, &k->err);
+    assert_string_equal(k->res.id, "");
+    assert_int_equal(keep_listed(k, NULL), -1); /* nothing was written */
+    k->o.wish.from_primary = true;
+    assert_ok(keep_backup(k), &k->err);
+    keep_verify(k);
+}
+
+/* --- DDL while it runs ------------------------------------------------------------------------ */
+
+static void ddl_at_scan(void *arg, const char *point)
+{
+    struct keep *k = arg;
+
+    if (strcmp(point, "scan") == 0) {
+        keep_do(k, "shop", "{'create': 'born'}");
+        keep_insert(k, "shop", "born", 0, 5, 5);
+        keep_do(k, "shop", "{'drop': 'empty'}");
+        keep_do(k, "admin", "{'renameCollection': 'shop.orders', 'to': 'shop.orders2'}");
+        keep_do(k, "other", "{'dropDatabase': 1}");
+        keep_do(k, "shop",
+                "{'createIndexes': 'events', 'indexes': [{'key': {'x': 1}, 'name': 'x_1'}]}");
+        keep_do(k, "shop", "{'dropIndexes': 'orders2', 'index': 'pad_1'}");
+        keep_settle(k);
+    }
+}
+
+static void ddl_between_listing_and_scan_is_carried(void **state)
+{
+    struct keep *k = *state;
+    struct mst_man_ns ns;
+
+    fill_shop(k);
+    k->o.at = ddl_at_scan;
+    k->o.at_arg = k;
+    assert_ok(keep_backup(k), &k->err);
+    keep_verify(k);
+    assert_true(keep_ns(k, "shop", "orders", &ns)); /* by UUID: its documents, its listed name */
+    assert_int_equal(ns.documents, 2500);
+    assert_true(keep_ns(k, "shop", "empty", &ns));
+    assert_int_equal(ns.state, MST_NS_DROPPED);
+    assert_true(keep_ns(k, "other", "t", &ns));
+    assert_int_equal(ns.state, MST_NS_DROPPED);
+    assert_false(keep_ns(k, "shop", "born", &ns)); /* the oplog has it */
+    assert_true(k->res.oplog_entries >= 12);
+}
+
+static void swap_at_scan(void *arg, const char *point)
+{
+    if (strcmp(point, "scan") == 0) {
+        keep_do(arg, "shop", "{'create': 'mst.s.00112233.1'}");
+        keep_do(arg, "admin",
+                "{'renameCollection': 'shop.mst.s.00112233.1', 'to': 'shop.swapped'}");
+        keep_settle(arg);
+    }
+}
+
+static void what_cannot_be_carried_fails_with_its_name(void **state)
+{
+    struct keep *k = *state;
+
+    keep_insert(k, "shop", "a", 0, 3, 5);
+    keep_settle(k);
+    k->o.at = swap_at_scan;
+    k->o.at_arg = k;
+    assert_rc(keep_backup(k), MST_E_PRECOND, &k->err);
+    assert_non_null(strstr(k->err.msg, "renameCollection"));
+    assert_not_backed_up(k);
+    assert_false(k->res.committed);
+}
+
+static void staging_collections_of_a_restore_are_no_data(void **state)
+{
+    struct keep *k = *state;
+    struct mst_man_ns ns;
+
+    keep_insert(k, "shop", "a", 0, 3, 5);
+    keep_insert(k, "shop", "mst.s.00112233.1", 0, 3, 5);
+    keep_insert(k, "shop", "mst.o.00112233.1", 0, 3, 5);
+    keep_settle(k);
+    assert_ok(keep_backup(k), &k->err);
+    assert_int_equal(k->res.documents, 3);
+    assert_false(keep_ns(k, "shop", "mst.s.00112233.1", &ns));
+    assert_false(keep_ns(k, "shop", "mst.o.00112233.1", &ns));
+}
+
+/* --- stops and failures ----------------------------------------------------------------------- */
+
+struct stop {
+    struct mst_task task;
+    const char *point;
+};
+
+static void cancel_at(void *arg, const char *point)
+{
+    struct stop *s = arg;
+
+    if (strcmp(point, s->point) == 0) {
+        mst_task_cancel(&s->task);
+    }
+}
+
+static void a_cancel_anywhere_leaves_only_an_incomplete_backup(void **state)
+{
+    static const char *const points[] = {"tail",    "list",     "scan",   "end",
+                                         "objects", "manifest", "header", "commit"};
+    struct keep *k = *state;
+
+    keep_insert(k, "shop", "a", 0, 300, 50);
+    keep_settle(k);
+    for (size_t i = 0; i < MST_COUNT(points); i++) {
+        struct stop s = {.point = points[i]};
+
+        assert_ok(mst_task_init(&s.task, &k->err), &k->err);
+        k->o.at = cancel_at;
+        k->o.at_arg = &s;
+        memset(&k->err, 0, sizeof(k->err));
+        if (mst_backup_run(&k->o, &s.task, &k->res, &k->err) != MST_E_CANCELLED) {
+            fail_msg("cancelled at %s: %s", points[i], k->err.msg);
+        }
+        assert_not_backed_up(k);
+        mst_task_release(&s.task);
+    }
+}
+
+static void a_store_that_fails_anywhere_never_gives_a_false_backup(void **state)
+{
+    struct keep *k = *state;
+    struct mst_store *fault = mst_store_fault_new(k->store);
+    uint64_t calls, complete = 0;
+    char rm[128];
+
+    keep_insert(k, "shop", "a", 0, 30, 50);
+    keep_insert(k, "shop", "b", 0, 30, 50);
+    keep_settle(k);
+    k->catalog.store = fault;
+    k->o.scans = 1;
+    mst_store_fault_set(fault, MST_FAULT_NONE, 0, MST_E_IO);
+    assert_ok(keep_backup(k), &k->err);
+    calls = mst_store_fault_calls(fault);
+    (void)snprintf(rm, sizeof(rm), "%s/rs0", k->dir);
+    for (uint64_t at = 1; at <= calls; at++) {
+        for (enum mst_fault_kind kind = MST_FAULT_ONCE; kind <= MST_FAULT_LOST; kind++) {
+            enum mst_rc rc;
+            int listed;
+
+            fake_rm(rm);
+            mst_store_fault_set(fault, kind, at, MST_E_IO);
+            rc = keep_backup(k);
+            listed = keep_listed(k, NULL);
+            if (rc == MST_OK) {
+                assert_int_equal(listed, MST_BK_COMPLETE);
+                complete++;
+            } else if (listed == MST_BK_COMPLETE) {
+                assert_int_equal(rc, MST_E_UNKNOWN); /* it stands, and we may not say so */
+            } else {
+                assert_true(listed == MST_BK_INCOMPLETE || listed == -1);
+                assert_false(k->res.committed);
+            }
+        }
+    }
+    assert_true(complete <= 3); /* the lost reply to COMMIT; entries may add a call or two */
+    k->catalog.store = k->store;
+    mst_store_free(fault);
+}
+
+static void roll_at_end(void *arg, const char *point)
+{
+    struct keep *k = arg;
+
+    if (strcmp(point, "end") == 0) {
+        for (int i = 0; i < 12; i++) { /* in steps: the secondaries must not fall behind */
+            keep_insert(k, "shop", "noise", i * 250, 250, 1000);
+            keep_settle(k);
+        }
+    }
+}
+
+static void an_oplog_that_rolled_over_is_refused(void **state)
+{
+    struct keep *k = mst_xcalloc(1, sizeof(*k));
+
+    (void)state;
+    keep_start(k, (struct sbx_opts){.fast = true, .seed = 7, .oplog_bytes = 1 << 20});
+    keep_insert(k, "shop", "a", 0, 30, 50);
+    keep_settle(k);
+    k->o.at = roll_at_end;
+    k->o.at_arg = k;
+    assert_rc(keep_backup(k), MST_E_STALE, &k->err);
+    assert_non_null(strstr(k->err.msg, "roll"));
+    assert_not_backed_up(k);
+    keep_stop(k);
+    free(k);
+}
+
+static void kill_at_scan(void *arg, const char *point)
+{
+    struct keep *k = arg;
+
+    if (strcmp(point, "scan") == 0) {
+        char n[24];
+
+        for (size_t i = 0; i < k->topo.n; i++) {
+            if (strcmp(k->topo.members[i].name, k->res.source.name) == 0) {
+                (void)snprintf(n, sizeof(n), "%zu", i);
+                kit_ctl(&k->kit, "kill", n, NULL);
+            }
+        }
+    }
+}
+
+static void a_source_that_dies_ends_it_with_its_name(void **state)
+{
+    struct keep *k = *state;
+
+    keep_insert(k, "shop", "a", 0, 30, 50);
+    keep_settle(k);
+    k->o.at = kill_at_scan;
+    k->o.at_arg = k;
+    assert_rc(keep_backup(k), MST_E_NET, &k->err);
+    assert_non_null(strstr(k->err.msg, k->res.source.name));
+    assert_not_backed_up(k);
+}
+
+static void the_other_server_is_backed_up_too(void **state)
+{
+    struct keep *k = mst_xcalloc(1, sizeof(*k));
+
+    (void)state;
+    keep_start(k, (struct sbx_opts){.fast = true, .seed = 7, .server = "7.0"});
+    fill_shop(k);
+    k->o.at = ddl_at_scan;
+    k->o.at_arg = k;
+    assert_ok(keep_backup(k), &k->err);
+    assert_true(k->res.unproven);
+    keep_verify(k);
+    keep_stop(k);
+    free(k);
+}
+
+#define T(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        T(a_quiet_set_is_backed_up_from_a_secondary_and_verified),
+        T(a_second_backup_in_the_same_second_is_newer),
+        T(what_is_left_out_by_name_makes_it_partial),
+        T(the_primary_is_read_only_when_that_is_allowed),
+        T(ddl_between_listing_and_scan_is_carried),
+        T(what_cannot_be_carried_fails_with_its_name),
+        T(staging_collections_of_a_restore_are_no_data),
+        T(a_cancel_anywhere_leaves_only_an_incomplete_backup),
+        T(a_store_that_fails_anywhere_never_gives_a_false_backup),
+        cmocka_unit_test(an_oplog_that_rolled_over_is_refused),
+        T(a_source_that_dies_ends_it_with_its_name),
+        cmocka_unit_test(the_other_server_is_backed_up_too),
+    };
+
+    mst_mongo_init();
+    return cmocka_run_group_tests_name("backup runs", tests, NULL, NULL);
+}
