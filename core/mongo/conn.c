@@ -124,6 +124,14 @@ static enum mst_rc open_failed(struct mst_conn *c, const struct mst_conn_opts *o
     char where[2 * MST_ADDR_MAX], text[300];
 
     (void)mst_conn_where(c, where);
+    if (c->link.tls && !c->link.answered && mst_link_left(&c->link, -1) > 0 &&
+        (c->link.err.rc == MST_OK || c->link.err.rc == MST_E_NET)) {
+        /* With TLS 1.3 a server judges our certificate after our side of the handshake. */
+        return mst_err_set_detail(err, MST_E_TLS, MST_CD_TLS_OTHER,
+                                  "%s: TLS: the connection ended right after the handshake; the "
+                                  "server may want a client certificate, or another one",
+                                  where);
+    }
     if (c->link.err.rc != MST_OK) {
         *err = c->link.err;
         if (err->rc == MST_E_TIMEOUT && c->link.heard) {

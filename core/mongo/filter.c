@@ -27,6 +27,7 @@ static ssize_t filter_readv(mongoc_stream_t *stream, mongoc_iovec_t *iov, size_t
         got = mongoc_stream_readv(f->base, iov, n, min, timeout);
     }
     left = got > 0 ? (size_t)got : 0;
+    f->link->answered = f->link->answered || got > 0;
     for (size_t i = 0; i < n && left > 0 && !f->wrong; i++) {
         const size_t part = left < iov[i].iov_len ? left : iov[i].iov_len;
         const char *wrong = mst_framer_got(&f->in, iov[i].iov_base, part, f->asked);

@@ -22,8 +22,9 @@ struct mst_link {
     int fd;                /* -1: not connected */
     mongoc_stream_t *wire; /* TLS or the socket, below the filter; NULL once destroyed */
     mongoc_stream_t *socket;
-    bool heard; /* a byte came from the peer */
-    bool tls;
+    bool heard;         /* a byte came from the peer */
+    bool tls;           /* its handshake is done */
+    bool answered;      /* a byte of the protocol came from the peer */
     struct mst_err err; /* the first failure, MST_OK until then */
 };
 

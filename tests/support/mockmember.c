@@ -515,6 +515,7 @@ void mock_refuse(struct mock *m, bool on)
 {
     pthread_mutex_lock(&m->mu);
     if (on && m->listen_fd >= 0) {
+        (void)shutdown(m->listen_fd, SHUT_RDWR); /* at once: the acceptor still polls it */
         (void)close(m->listen_fd);
         m->listen_fd = -1;
         shut_all(m);
