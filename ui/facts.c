@@ -214,7 +214,8 @@ size_t ui_events(const struct mst_view *v, struct ui_event *out, size_t max)
         const struct mst_event *ev = e > 0 ? &v->topo->v.events[e - 1] : NULL;
         const struct mst_message *msg = m > 0 ? &v->messages->items[m - 1] : NULL;
 
-        if (ev && (!msg || ev->wall_ms >= msg->wall_ms)) {
+        if (!msg || (ev && ev->wall_ms >= msg->wall_ms)) {
+            MST_ASSERT(ev);
             out[n++] = (struct ui_event){ev->wall_ms, ev->severity, ev->text};
             e--;
         } else {

@@ -60,9 +60,15 @@ struct mst_err {
 
 /* Record a failure and return its code: return mst_err_set(err, MST_E_IO, ...); */
 #define mst_err_set(err, code, ...) \
-    mst_err_set_at((err), (code), 0, __FILE__, __LINE__, __VA_ARGS__)
+    mst_err_is(mst_err_set_at((err), (code), 0, __FILE__, __LINE__, __VA_ARGS__), (code))
 #define mst_err_set_detail(err, code, num, ...) \
-    mst_err_set_at((err), (code), (num), __FILE__, __LINE__, __VA_ARGS__)
+    mst_err_is(mst_err_set_at((err), (code), (num), __FILE__, __LINE__, __VA_ARGS__), (code))
+/* Lets the compiler see which code comes back, so that it knows a failure from success. */
+static inline enum mst_rc mst_err_is(enum mst_rc recorded, enum mst_rc code)
+{
+    (void)recorded;
+    return code;
+}
 enum mst_rc mst_err_set_at(struct mst_err *err, enum mst_rc rc, int detail, const char *file,
                            int line, const char *fmt, ...)
     __attribute__((format(printf, 6, 7), nonnull(1)));

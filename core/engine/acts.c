@@ -35,6 +35,15 @@ static const struct kind *kind_of(const struct mst_cmd *cmd)
     return (size_t)cmd->kind < MST_COUNT(kinds) && kinds[cmd->kind].fn ? &kinds[cmd->kind] : NULL;
 }
 
+/* Of an act that was accepted before. */
+static const struct kind *known_kind(const struct mst_cmd *cmd)
+{
+    const struct kind *k = kind_of(cmd);
+
+    MST_ASSERT(k);
+    return k;
+}
+
 /* Another set than the configured one is the operator's own choice; it still needs the right. */
 static enum mst_rc allowed(const struct local *l, const struct mst_cmd *cmd, struct mst_err *err)
 {
@@ -85,7 +94,7 @@ static void free_run(void *arg)
 static enum mst_rc add_job(struct local *l, const struct mst_cmd *cmd, const char *plan,
                            uint64_t *job, struct mst_err *err)
 {
-    const struct kind *k = kind_of(cmd);
+    const struct kind *k = known_kind(cmd);
     struct mst_run *r = mst_xcalloc(1, sizeof(*r));
     char command[640];
     struct mst_job_spec spec = {.kind = k->job,
@@ -203,7 +212,7 @@ enum mst_rc mst_act_submit(struct mst_engine *e, const struct mst_cmd *cmd, uint
 enum mst_rc mst_act_make_ticket(struct local *l, const struct ask *a, struct mst_ticket **out,
                                 struct mst_err *err)
 {
-    return kind_of(&a->cmd)->plan(l, a, out, err);
+    return known_kind(&a->cmd)->plan(l, a, out, err);
 }
 
 enum mst_rc mst_act_prepare(struct mst_engine *e, const struct mst_cmd *cmd, uint64_t *handle,
@@ -299,7 +308,7 @@ enum mst_rc mst_act_commit(struct mst_engine *e, const struct mst_ticket *t, con
         struct mst_err ignore = {0};
 
         if (mst_state_own(l, &ignore) == MST_OK) {
-            (void)!mst_state_audit(l, mst_job_kind_word(kind_of(&t->cmd)->job), l->key,
+            (void)!mst_state_audit(l, mst_job_kind_word(known_kind(&t->cmd)->job), l->key,
                                    t->plan_hash, "refused", err->msg, &ignore);
         }
         return rc;

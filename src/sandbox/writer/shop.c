@@ -655,6 +655,5 @@ enum mst_rc sbx_shop_step(struct sbx_shop *s, bool ddl, struct mst_err *err)
     if (dice < 990 || !ddl) {
         return sbx_shop_transaction(s, dice % 4 != 0, err);
     }
-    s->ddl_step++;
-    return sbx_shop_ddl(s, (enum sbx_shop_ddl)(s->ddl_step % SBX_DDL_COUNT), err);
+    return sbx_shop_ddl(s, (enum sbx_shop_ddl)(s->ddl_step++ % SBX_DDL_COUNT), err);
 }

@@ -1,0 +1,81 @@
+#!/bin/sh
+# demo.sh MUSTER: a live replica set on this machine and the console on it. Without a terminal it plays the
+# story by itself, prints what it sees and exits 0. Either way it leaves nothing behind.
+set -eu
+muster=$(cd "$(dirname "$1")" && pwd)/$(basename "$1")
+dir=$(mktemp -d "${TMPDIR:-/tmp}/muster-demo.XXXXXX")
+export MUSTER_DIR="$dir"
+
+cleanup() {
+    trap '' INT TERM HUP
+    "$muster" agent stop >/dev/null 2>&1 || true
+    "$muster" sandbox stop --dir "$dir" >/dev/null 2>&1 || true
+    rm -rf "$dir"
+}
+trap cleanup EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM HUP
+
+"$muster" sandbox start --dir "$dir" --daemon >"$dir/uri"
+
+if [ -t 0 ] && [ -t 1 ]; then
+    # The console starts its own agent, so that a job goes on when the console is gone.
+    "$muster" console || status=$?
+    exit "${status:-0}"
+fi
+
+step() {
+    printf '\n=== %s\n' "$1"
+}
+run() {
+    printf '$ muster'
+    printf ' %s' "$@"
+    printf '\n'
+    "$muster" "$@"
+}
+primary() {
+    "$muster" sandbox ctl --dir "$dir" status | sed -nE 's/^([0-9]+) .* PRIMARY writable .*/\1/p'
+}
+
+step "a live replica set"
+run status
+step "its primary is killed"
+old=$(primary)
+run sandbox ctl --dir "$dir" kill "$old"
+sleep 2
+run status || true
+i=0
+while [ -z "$(primary)" ]; do
+    i=$((i + 1))
+    [ $i -lt 60 ] || { echo "no election within 60 s"; exit 1; }
+    sleep 1
+done
+step "another one was elected"
+run status || true
+step "the old one returns"
+run sandbox ctl --dir "$dir" start "$old"
+i=0
+until "$muster" status >/dev/null 2>&1; do
+    i=$((i + 1))
+    [ $i -lt 60 ] || { echo "not healthy within 60 s"; exit 1; }
+    sleep 1
+done
+run status
+step "a backup"
+run backup
+step "what is in the bucket"
+run bucket ls
+run bucket show
+step "every byte read back"
+run verify
+step "a collection is lost"
+run sandbox drop --dir "$dir" shop.customers
+step "what a restore would do"
+run restore --include shop.customers --dry-run
+step "it comes back"
+run restore --include shop.customers --confirm rs0
+step "the console's screens"
+for s in overview topology jobs bucket; do
+    run console --print "$s"
+done
+step "done"
