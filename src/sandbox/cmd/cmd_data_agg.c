@@ -4,6 +4,7 @@
 
 #include "base/mem.h"
 #include "cmd/cmd_data.h"
+#include "cmd/facts.h"
 #include "oplog/entries.h"
 
 static const uint8_t empty[] = {5, 0, 0, 0, 0};
@@ -243,7 +244,9 @@ static bool do_coll_stats(struct agg *a, struct sbx_val v)
     }
     m = sbx_out_begin(&o);
     sbx_out_str(&o, "ns", a->ns);
-    sbx_out_str(&o, "host", a->c->m->host);
+    char host[300];
+    sbx_facts_host(a->c->m, host, sizeof host);
+    sbx_out_str(&o, "host", host);
     sbx_out_date(&o, "localTime", sbx_utc(a->c->w));
     sbx_it_init(&it, sbx_val_doc(v));
     while (sbx_it_next(&it)) {

@@ -5,6 +5,7 @@
 
 #include "base/mem.h"
 #include "cmd/cmd_data.h"
+#include "cmd/facts.h"
 #include "oplog/entries.h"
 
 static const uint8_t empty[] = {5, 0, 0, 0, 0};
@@ -485,7 +486,9 @@ void sbx_cmd_db_hash(struct sbx_call *c)
     bson_t list;
 
     collect(c, &s, false);
-    BSON_APPEND_UTF8(c->reply, "host", c->m->host);
+    char host[300];
+    sbx_facts_host(c->m, host, sizeof host);
+    BSON_APPEND_UTF8(c->reply, "host", host);
     bson_append_document_begin(c->reply, "collections", -1, &list);
     for (size_t i = 0; i < s.n; i++) {
         if (hashed(c, s.v[i])) {

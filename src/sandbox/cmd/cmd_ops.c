@@ -9,6 +9,8 @@
 #include "value/value.h"
 #include "wire/client.h"
 
+#define SHOWN_MAX (64 * 1024) /* a larger command is shown as an empty one */
+
 static void time_text(int64_t utc_ms, char *out, size_t size)
 {
     const time_t s = (time_t)(utc_ms / 1000);
@@ -34,29 +36,13 @@ static const char *kind_of(const char *name)
                                           : "command";
 }
 
-/* The command without what a driver adds to every one. */
 static void append_command(const struct sbx_conn *conn, bson_t *op)
 {
-    static const char *const left_out[] = {"$clusterTime", "$db", "$readPreference"};
-    bson_iter_t it;
-    bson_t sub;
+    bson_t none = BSON_INITIALIZER;
+    const bool shown = conn->op_cmd != NULL && conn->op_cmd->len < SHOWN_MAX;
 
-    BSON_APPEND_DOCUMENT_BEGIN(op, "command", &sub);
-    if (conn->op != NULL && conn->op_cmd != NULL && conn->op_cmd->len < 64 * 1024 &&
-        bson_iter_init(&it, conn->op_cmd)) {
-        while (bson_iter_next(&it)) {
-            const char *key = bson_iter_key(&it);
-            bool skip = false;
-
-            for (size_t i = 0; i < sizeof left_out / sizeof *left_out; i++) {
-                skip = skip || strcmp(key, left_out[i]) == 0;
-            }
-            if (!skip) {
-                bson_append_iter(&sub, NULL, 0, &it);
-            }
-        }
-    }
-    bson_append_document_end(op, &sub);
+    BSON_APPEND_DOCUMENT(op, "command", shown ? conn->op_cmd : &none);
+    bson_destroy(&none);
 }
 
 static void append_lsid(const struct sbx_conn *conn, bson_t *op)

@@ -129,10 +129,21 @@ static bool check_call(struct sbx_call *c, const struct sbx_cmd *cmd)
     return check_state(c, cmd) && sbx_hooks_begin(c, cmd);
 }
 
+static void note_ns(struct sbx_call *c)
+{
+    const char *what = sbx_doc_str(c->cmd, c->name);
+
+    (void)snprintf(c->conn->op_ns, sizeof c->conn->op_ns, "%s.%s", c->db,
+                   what != NULL                        ? what
+                   : strcmp(c->name, "currentOp") == 0 ? "$cmd.aggregate"
+                                                       : "$cmd");
+}
+
 static void run(struct sbx_call *c, const struct sbx_cmd *cmd)
 {
     if (c->conn != NULL) {
         c->conn->op = cmd->name;
+        note_ns(c);
     }
     count_command(c, cmd);
     counter(c->m, cmd->name)->total++;

@@ -92,6 +92,10 @@ static void finish(struct sbx_member *m, int64_t now, bool timed_out)
     m->sync_source = -1;
     m->first_op_of_term = sbx_log_noop(m, "new primary");
     m->candidacy.new_term_ms = m->applied.wall_ms;
+    if (m->w->newborn) {
+        m->w->newborn = false;
+        sbx_newborn(m);
+    }
     m->writable = true;
     m->next_noop_mono = now + 10000 / m->w->fast;
     m->topology++;

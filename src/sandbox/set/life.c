@@ -80,6 +80,7 @@ void sbx_set_initiate(struct sbx_member *m, const struct sbx_config *config)
 
     w->config = *config;
     w->initiated = true;
+    w->newborn = true;
     bson_oid_init(&w->config.replica_set_id, NULL);
     install_config(m);
     m->initial_sync = false;

@@ -234,6 +234,7 @@ struct sbx_world {
     const struct sbx_profile *profile;
     struct sbx_config config; /* the newest installed */
     bool initiated;
+    bool newborn; /* initiated, and no primary yet */
     struct sbx_member members[SBX_MEMBERS_MAX];
     size_t n;
     bool cut[SBX_MEMBERS_MAX][SBX_MEMBERS_MAX]; /* partition between two members */

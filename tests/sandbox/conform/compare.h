@@ -52,7 +52,9 @@ struct conf {
     /* of the reply being compared */
     const char *file, *command;
     int line;
-    bool unsorted, subset, silent, wrong;
+    bool unsorted, silent, wrong;
+    bool subset; /* the run was asked for all that a recorded batch is a part of */
+    bool fast; /* the run's intervals are the recorded ones divided by ten */
 };
 
 /* Read the exceptions; aborts the test on a malformed line. */

@@ -1,0 +1,240 @@
+/* Elections of a real 4.2.8 set come out the same way in the simulator: the same commands, answers
+ * and sequences of states, from the same configuration, term and primary. */
+#include <stdio.h>
+#include <string.h>
+
+#include "auth/auth.h"
+#include "conform/play.h"
+#include "conform/timeline.h"
+#include "ctl/ctl.h"
+#include "test.h"
+
+#define FLOOR_REPLAYED 1
+#define FLOOR_MOMENTS 1
+#define PATIENCE_MS 3000
+
+static struct conf conf;
+static unsigned moments;
+static const int in_order[PLAY_MEMBERS] = {27117, 27118, 27119};
+
+struct scene {
+    struct sbx_world *w;
+    struct play p;
+    struct watcher k;
+};
+
+static void begin(struct scene *s, const struct sbx_opts *o, const char *file, const int *order)
+{
+    struct mst_err err = {0};
+
+    conf_forget(&conf);
+    conf.fast = o->fast;
+    assert_ok(sbx_world_start(o, &s->w, &err), &err);
+    play_load(&s->p, &conf, file);
+    play_on(&s->p, s->w, order);
+    watcher_start(&s->k, s->w);
+}
+
+static void end(struct scene *s, int from, int to)
+{
+    if (!timeline_await(&s->p, to + 1, PATIENCE_MS)) {
+        conf.line = to;
+        conf_note(&conf, "%s: the states after line %d never came", s->p.file, to);
+        conf.failed++;
+    }
+    watcher_stop(&s->k);
+    moments += timeline_check(&s->p, &s->k, from, to);
+    play_release(&s->p);
+    sbx_world_stop(s->w);
+    (void)fputs(mst_str_c(&conf.diffs), stdout);
+    (void)fflush(stdout);
+    mst_str_reset(&conf.diffs);
+}
+
+static void verb(struct scene *s, const char *what, int port)
+{
+    char member[8];
+    const char *words[2] = {what, member};
+    struct mst_str out = {0};
+    struct mst_err err = {0};
+
+    (void)snprintf(member, sizeof member, "%zu", s->p.index_of[port - PLAY_FIRST_PORT]);
+    assert_ok(sbx_ctl_verb(s->w, words, 2, &out, &err), &err);
+    mst_str_release(&out);
+}
+
+/* Commands from..to, each when the members are what the recording says they were. */
+static void paced(struct scene *s, int from, int to)
+{
+    for (int i = from; i <= to && i <= s->p.n; i++) {
+        if (s->p.lines[i - 1].has_command) {
+            if (!timeline_await(&s->p, i, PATIENCE_MS)) {
+                conf.line = i;
+                conf_note(&conf, "%s: the states before line %d never came", s->p.file, i);
+                conf.failed++;
+            }
+            (void)play_line(&s->p, i);
+        }
+    }
+}
+
+/* Who stands first is chance: in this recording it was not this one. */
+static void stand_last(struct scene *s, int port)
+{
+    sbx_lock(s->w);
+    s->w->members[s->p.index_of[port - PLAY_FIRST_PORT]].no_stand_until = sbx_mono(s->w) + 8000;
+    sbx_unlock(s->w);
+}
+
+static bson_t *config(const char *json)
+{
+    bson_error_t e;
+    bson_t *doc = bson_new_from_json((const uint8_t *)json, -1, &e);
+
+    assert_non_null(doc);
+    return doc;
+}
+
+static void a_killed_primary_is_succeeded_and_comes_back(void **state)
+{
+    struct scene s;
+
+    (void)state;
+    begin(&s, &(struct sbx_opts){.fast = true, .version = 5, .term = 6}, "09-primary-killed",
+          in_order);
+    stand_last(&s, 27119);
+    verb(&s, "kill", 27117);
+    paced(&s, 2, 8);
+    verb(&s, "start", 27117);
+    paced(&s, 9, 15);
+    end(&s, 3, 15);
+}
+
+static void a_primary_without_a_majority_gives_up(void **state)
+{
+    struct scene s;
+
+    (void)state;
+    begin(&s, &(struct sbx_opts){.fast = true, .version = 5, .term = 7, .primary = 1},
+          "10-majority-lost", in_order);
+    verb(&s, "kill", 27117);
+    verb(&s, "kill", 27119);
+    paced(&s, 2, 9);
+    end(&s, 2, 9);
+}
+
+static void a_set_of_one_reports_itself(void **state)
+{
+    static const int order[PLAY_MEMBERS] = {27118, 27117, 27119};
+    bson_t *one = config("{\"_id\":\"rs0\",\"members\":[{\"_id\":1,\"host\":\"a:1\"}]}");
+    struct scene s;
+
+    (void)state;
+    begin(&s, &(struct sbx_opts){.fast = true, .version = 30831, .term = 8, .config = one},
+          "10-majority-lost", order);
+    (void)play_line(&s.p, 13);
+    (void)play_line(&s.p, 14);
+    watcher_stop(&s.k);
+    play_release(&s.p);
+    sbx_world_stop(s.w);
+    bson_destroy(one);
+}
+
+static bson_t *later_config(void)
+{
+    return config("{\"_id\":\"rs0\",\"members\":[{\"_id\":1,\"host\":\"a:1\"},"
+                  "{\"_id\":10,\"host\":\"a:2\"},{\"_id\":11,\"host\":\"a:3\"}]}");
+}
+
+static void a_frozen_primary_steps_down_when_it_wakes(void **state)
+{
+    static const int order[PLAY_MEMBERS] = {27118, 27117, 27119};
+    bson_t *three = later_config();
+    struct scene s;
+
+    (void)state;
+    begin(&s, &(struct sbx_opts){.fast = true, .version = 30832, .term = 8, .config = three},
+          "11-primary-frozen", order);
+    (void)timeline_await(&s.p, 3, PATIENCE_MS);
+    stand_last(&s, 27119);
+    verb(&s, "stop", 27118);
+    paced(&s, 4, 8);
+    verb(&s, "cont", 27118);
+    end(&s, 1, 16);
+    bson_destroy(three);
+}
+
+static void a_frozen_heir_costs_an_election_timeout(void **state)
+{
+    struct scene s;
+    struct mst_err err = {0};
+
+    (void)state;
+    begin(&s, &(struct sbx_opts){.fast = true}, "17-frozen-heir", in_order);
+    sbx_lock(s.w);
+    assert_ok(sbx_auth_add(s.w, "admin", "root", "s3cret", &err), &err);
+    sbx_unlock(s.w);
+    s.p.user = "root";
+    s.p.password = "s3cret";
+    paced(&s, 1, s.p.n);
+    end(&s, 4, s.p.n);
+}
+
+static void a_step_down_hands_over_and_is_refused_without_a_caught_up_heir(void **state)
+{
+    struct scene s;
+
+    (void)state;
+    begin(&s, &(struct sbx_opts){.version = 5, .term = 3, .primary = 2}, "08-stepdown", in_order);
+    (void)play_line(&s.p, 3);
+    (void)timeline_await(&s.p, 9, PATIENCE_MS);
+    verb(&s, "stop", 27118);
+    verb(&s, "stop", 27119);
+    paced(&s, 10, 12);
+    (void)timeline_await(&s.p, 15, PATIENCE_MS);
+    end(&s, 4, 14);
+}
+
+static void an_arbiter_votes_and_holds_nothing(void **state)
+{
+    struct scene s;
+
+    (void)state;
+    begin(&s, &(struct sbx_opts){.members = 2, .arbiter = true, .fast = true, .uninitiated = true},
+          "19-arbiter", in_order);
+    (void)play_line(&s.p, 1);
+    paced(&s, 14, 20);
+    verb(&s, "kill", 27118);
+    paced(&s, 22, 24);
+    end(&s, 11, 24);
+}
+
+static void what_was_compared_is_enough(void **state)
+{
+    (void)state;
+    printf("replayed %u, failed %u; moments %u; values compared %u, excepted %u\n", conf.replayed,
+           conf.failed, moments, conf.compared, conf.excepted);
+    (void)fputs(mst_str_c(&conf.diffs), stdout);
+    (void)fflush(stdout);
+    assert_true(conf.replayed >= FLOOR_REPLAYED);
+    assert_true(moments >= FLOOR_MOMENTS);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_killed_primary_is_succeeded_and_comes_back),
+        cmocka_unit_test(a_primary_without_a_majority_gives_up),
+        cmocka_unit_test(a_set_of_one_reports_itself),
+        cmocka_unit_test(a_frozen_primary_steps_down_when_it_wakes),
+        cmocka_unit_test(a_frozen_heir_costs_an_election_timeout),
+        cmocka_unit_test(a_step_down_hands_over_and_is_refused_without_a_caught_up_heir),
+        cmocka_unit_test(an_arbiter_votes_and_holds_nothing),
+        cmocka_unit_test(what_was_compared_is_enough)};
+    int failed;
+
+    conf_init(&conf, TEST_DATA "/conformance-exceptions.txt");
+    failed = cmocka_run_group_tests_name("timelines", tests, NULL, NULL);
+    conf_release(&conf);
+    return failed;
+}
