@@ -97,6 +97,7 @@ static void finish(struct sbx_member *m, int64_t now, bool timed_out)
         sbx_newborn(m);
     }
     m->writable = true;
+    m->w->config.term = m->term; /* 7.0: a new primary signs the configuration with its term */
     m->next_noop_mono = now + 10000 / m->w->fast;
     m->topology++;
     sbx_hooks_stepped(m);

@@ -8,7 +8,7 @@
 #include "oplog/entries.h"
 #include "set/internal.h"
 
-#define BATCH 256 /* entries for one hold of the lock */
+#define BATCH 2048 /* entries for one hold of the lock */
 
 static bool may_source(const struct sbx_member *m, const struct sbx_member *s)
 {
@@ -33,7 +33,8 @@ static int choose(const struct sbx_member *m)
         if (s->state == SBX_PRIMARY && s->term >= m->term) {
             return (int)i;
         }
-        if (m->w->config.chaining && mst_optime_cmp(s->applied.op, m->applied.op) > 0 &&
+        if ((m->w->config.chaining || m->draining) &&
+            mst_optime_cmp(s->applied.op, m->applied.op) > 0 &&
             (best < 0 || mst_optime_cmp(s->applied.op, m->w->members[best].applied.op) > 0)) {
             best = (int)i;
         }

@@ -19,6 +19,21 @@ static void read_w(const bson_iter_t *it, struct concern *out)
     }
 }
 
+/* From 5.0 on: majority, unless an arbiter would make that hang with one data member gone. */
+static bool implicit_majority(const struct sbx_world *w)
+{
+    int arbiters = 0, data = 0;
+
+    if (w->profile->server == SBX_42) {
+        return false;
+    }
+    for (size_t i = 0; i < w->config.n; i++) {
+        arbiters += w->config.members[i].arbiter;
+        data += w->config.members[i].votes > 0 && !w->config.members[i].arbiter;
+    }
+    return arbiters == 0 || data > sbx_vote_majority(&w->config);
+}
+
 static struct concern read_concern(const struct sbx_call *c)
 {
     struct concern out = {.w = 1};
@@ -26,7 +41,7 @@ static struct concern read_concern(const struct sbx_call *c)
 
     if (!bson_iter_init_find(&it, c->cmd, "writeConcern") || !BSON_ITER_HOLDS_DOCUMENT(&it) ||
         !bson_iter_recurse(&it, &f)) {
-        out.majority = c->w->profile->server != SBX_42; /* its implicit default */
+        out.majority = implicit_majority(c->w);
         return out;
     }
     out.given = true;
