@@ -11,11 +11,11 @@ all: build
 
 build:
 	@sh scripts/deps.sh build
-	@sh scripts/build.sh release
+	@sh scripts/build.sh release muster
 
 demo:
 	@sh scripts/deps.sh build
-	@sh scripts/build.sh release
+	@sh scripts/build.sh release muster
 	@sh scripts/demo.sh build/release/muster
 
 test:

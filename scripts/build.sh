@@ -1,10 +1,10 @@
 #!/bin/sh
-# build.sh PRESET: configure and build, quietly unless it fails.
+# build.sh PRESET [TARGET]: configure and build, quietly unless it fails.
 set -eu
 preset=$1
 mkdir -p out
 log=out/build-$preset.log
-if ! { cmake --preset "$preset" && cmake --build "build/$preset"; } >"$log" 2>&1; then
+if ! { cmake --preset "$preset" && cmake --build "build/$preset" --target "${2:-all}"; } >"$log" 2>&1; then
     tail -n 60 "$log" >&2
     echo "build.sh: the $preset build failed; all of it is in $log" >&2
     exit 1

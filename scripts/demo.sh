@@ -69,11 +69,11 @@ run bucket show
 step "every byte read back"
 run verify
 step "a collection is lost"
-run sandbox drop --dir "$dir" shop.customers
+run sandbox ctl --dir "$dir" drop shop.customers
 step "what a restore would do"
 run restore --include shop.customers --dry-run
 step "it comes back"
-run restore --include shop.customers --confirm rs0
+run restore --include shop.customers --confirm "restore 1 collection into rs0"
 step "the console's screens"
 for s in overview topology jobs bucket; do
     run console --print "$s"

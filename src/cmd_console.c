@@ -4,10 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "base/text.h"
 #include "cmd.h"
 #include "conc/thread.h"
+#include "follow.h"
 #include "sandbox/ctl/ctl.h"
 #include "ui/ui.h"
 
@@ -90,6 +92,54 @@ static void end_by(int sig)
     (void)raise(sig);
 }
 
+/* "80x24"; false when it is no size. */
+static bool parse_size(const char *text, int *cols, int *rows)
+{
+    char *end;
+    const long x = strtol(text, &end, 10);
+    const long y = *end == 'x' ? strtol(end + 1, &end, 10) : 0;
+
+    *cols = (int)x;
+    *rows = (int)y;
+    return *end == '\0' && x >= 1 && x <= 1000 && y >= 1 && y <= 1000;
+}
+
+/* The screen as text, once, for a pipe: --print overview --size 80x24. */
+static enum mst_rc print_screen(struct cmd_ctx *c, const char *screen, struct mst_err *err)
+{
+    const char *size = args_get(&c->args, "size");
+    struct mst_engine *e = NULL;
+    const struct mst_view *v;
+    struct mst_str out = {0};
+    int cols = 80, rows = 24;
+    int64_t end;
+    enum mst_rc rc;
+
+    if (size && !parse_size(size, &cols, &rows)) {
+        return mst_err_set(err, MST_E_USAGE, "'%s' is no size: use COLUMNSxROWS, as in 80x24",
+                           size);
+    }
+    rc = cmd_engine(c, &e, err);
+    if (rc != MST_OK) {
+        return rc;
+    }
+    v = cmd_first_facts(e);
+    end = mst_clock_mono_ms(NULL) + 2000;
+    while (v->bucket && v->bucket->loading && mst_clock_mono_ms(NULL) < end && cmd_wait(e, 200)) {
+        mst_view_release(v);
+        v = mst_engine_view(e);
+    }
+    rc = ui_screen_text(v, screen, rows, cols, mst_clock_mono_ms(NULL), mst_clock_utc_ms(NULL),
+                        &out, err);
+    if (rc == MST_OK) {
+        rc = cmd_out(mst_str_c(&out), err);
+    }
+    mst_str_release(&out);
+    mst_view_release(v);
+    mst_engine_close(e);
+    return rc;
+}
+
 enum mst_rc cmd_console(struct cmd_ctx *c, struct mst_err *err)
 {
     struct sandbox *sandbox = mst_xcalloc(1, sizeof(*sandbox));
@@ -99,7 +149,13 @@ enum mst_rc cmd_console(struct cmd_ctx *c, struct mst_err *err)
                                  .no_color = args_has(&c->args, "no-color"),
                                  .sandbox = c->cfg->sandbox.control[0] ? &acts : NULL};
     struct mst_engine *engine = NULL;
-    enum mst_rc rc = ui_check(err);
+    enum mst_rc rc;
+
+    if (args_get(&c->args, "print")) {
+        free(sandbox);
+        return print_screen(c, args_get(&c->args, "print"), err);
+    }
+    rc = ui_check(err);
 
     mst_mutex_init(&sandbox->mu);
     (void)mst_copy(sandbox->path, sizeof(sandbox->path), c->cfg->sandbox.control);

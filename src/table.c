@@ -9,6 +9,8 @@ static const struct arg_spec watch_opts[] = {{"for", "SECONDS", "end after this 
 static const struct arg_spec console_opts[] = {
     {"theme", "NAME", "default, mono, or the path of a theme file", false},
     {"glyphs", "SET", "utf8 or ascii (by locale and terminal)", false},
+    {"print", "SCREEN", "overview, topology, jobs or bucket as text, without a terminal", false},
+    {"size", "COLSxROWS", "of --print (80x24)", false},
     {NULL, NULL, NULL, false}};
 
 static const struct arg_spec backup_opts[] = {

@@ -59,6 +59,8 @@ void ui_dialog_open(struct ui_app *app, enum ui_dlg_kind kind, const char *what)
 void ui_dialog_key(struct ui_app *app, int key, const char *paste);
 void ui_dialog_tick(struct ui_app *app);
 void ui_dialog_close(struct ui_app *app);
+/* What an act of the sandbox menu is done to: the member, or the collection of 'drop'. */
+const char *ui_sandbox_object(const struct ui_form *f);
 /* The command that a dialog stands for; err says which field is wrong. Pure. */
 enum mst_rc ui_dialog_cmd(const struct ui_dialog *d, struct mst_cmd *out,
                           struct mst_err *err) MST_MUST_CHECK;

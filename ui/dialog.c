@@ -84,7 +84,8 @@ static void form_discard(struct ui_app *app)
 
 static void form_sandbox(struct ui_app *app)
 {
-    static const char *const acts[] = {"kill", "start", "stop", "cont", "partition", "heal", "lag"};
+    static const char *const acts[] = {"kill",      "start", "stop", "cont",
+                                       "partition", "heal",  "lag",  "drop"};
     const struct mst_topo_view *v = &app->view->topo->v;
     struct ui_form *f = &app->st.dlg.form;
     struct ui_field *who;
@@ -102,6 +103,7 @@ static void form_sandbox(struct ui_app *app)
         }
     }
     (void)ui_form_add(f, UI_F_TEXT, 'l', "lag ms", "for 'lag' only");
+    (void)ui_form_add(f, UI_F_TEXT, 'd', "collection", "for 'drop': shop.customers");
     buttons(f, "Cancel", "Do it");
 }
 
@@ -403,6 +405,12 @@ static void commit(struct ui_app *app)
                                         : "restore");
 }
 
+const char *ui_sandbox_object(const struct ui_form *f)
+{
+    return strcmp(ui_form_chosen(f, 'v'), "drop") == 0 ? ui_form_at(f, 'd')->line.text
+                                                       : ui_form_chosen(f, 'm');
+}
+
 static void sandbox_go(struct ui_app *app)
 {
     struct ui_dialog *d = &app->st.dlg;
@@ -414,12 +422,17 @@ static void sandbox_go(struct ui_app *app)
         ui_form_focus(&d->form, 'l');
         return;
     }
-    if (!app->sandbox || !app->sandbox->start(app->sandbox->arg, act, ui_form_chosen(&d->form, 'm'),
-                                              typed(d, 'l'))) {
+    if (strcmp(act, "drop") == 0 && !strchr(typed(d, 'd'), '.')) {
+        (void)mst_copy(d->error, sizeof d->error, "collection: name it as database.collection");
+        ui_form_focus(&d->form, 'd');
+        return;
+    }
+    if (!app->sandbox ||
+        !app->sandbox->start(app->sandbox->arg, act, ui_sandbox_object(&d->form), typed(d, 'l'))) {
         (void)mst_copy(d->error, sizeof d->error, "the act before is still under way");
         return;
     }
-    (void)snprintf(said, sizeof said, "sandbox: %s %s", act, ui_form_chosen(&d->form, 'm'));
+    (void)snprintf(said, sizeof said, "sandbox: %s %s", act, ui_sandbox_object(&d->form));
     started(app, 0, said);
 }
 

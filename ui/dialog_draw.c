@@ -66,7 +66,7 @@ static void edit_command(const struct ui_dialog *d, struct ui_pen *p)
         const char *act = ui_form_chosen(&d->form, 'v');
 
         (void)snprintf(line, sizeof line, "muster sandbox ctl %s %s%s%s", act,
-                       ui_form_chosen(&d->form, 'm'), strcmp(act, "lag") == 0 ? " " : "",
+                       ui_sandbox_object(&d->form), strcmp(act, "lag") == 0 ? " " : "",
                        strcmp(act, "lag") == 0 ? ui_form_at(&d->form, 'l')->line.text : "");
         put_command(p, line);
     } else if (ui_dialog_cmd(d, &cmd, &err) != MST_OK) {

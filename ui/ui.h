@@ -7,6 +7,7 @@
 #ifndef UI_UI_H
 #define UI_UI_H
 
+#include "base/str.h"
 #include "engine/engine.h"
 
 /* The sandbox's control socket, when the configuration names one. Calls return at once. */
@@ -24,6 +25,11 @@ struct ui_opts {
     bool no_color;
     const struct ui_sandbox *sandbox; /* NULL: none */
 };
+
+/* One screen as text, without a terminal: overview, topology, jobs or bucket. Pure. */
+enum mst_rc ui_screen_text(const struct mst_view *v, const char *screen, int rows, int cols,
+                           int64_t now_mono_ms, int64_t now_wall_ms, struct mst_str *out,
+                           struct mst_err *err) MST_MUST_CHECK;
 
 /* MST_E_USAGE when stdin or stdout is no terminal: before anything is opened. */
 enum mst_rc ui_check(struct mst_err *err) MST_MUST_CHECK;

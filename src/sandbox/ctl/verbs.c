@@ -7,6 +7,7 @@
 #include "ctl/ctl.h"
 #include "server/server.h"
 #include "set/set.h"
+#include "wire/client.h"
 
 struct ask {
     struct sbx_world *w;
@@ -131,6 +132,52 @@ static enum mst_rc do_drop(struct ask *q, struct mst_err *err)
     return MST_OK;
 }
 
+static int writable_index(struct sbx_world *w)
+{
+    int found = -1;
+
+    sbx_lock(w);
+    for (size_t i = 0; i < w->n && found < 0; i++) {
+        if (w->members[i].alive && w->members[i].writable) {
+            found = (int)i;
+        }
+    }
+    sbx_unlock(w);
+    return found;
+}
+
+/* The collection goes through the primary, as a client's drop does: without the lock. */
+static enum mst_rc drop_collection(struct sbx_world *w, const char *ns, struct mst_str *out,
+                                   struct mst_err *err)
+{
+    const char *dot = strchr(ns, '.');
+    struct sbx_client c = {.fd = -1};
+    char db[64];
+    bson_t *cmd, reply;
+    enum mst_rc rc;
+    const int primary = writable_index(w);
+
+    if (primary < 0) {
+        return mst_err_set(err, MST_E_PRECOND, "cannot drop %s: there is no primary now", ns);
+    }
+    rc = sbx_client_connect(&c, "127.0.0.1", w->members[primary].port, 5000, err);
+    if (rc != MST_OK) {
+        return rc;
+    }
+    (void)snprintf(db, sizeof(db), "%.*s", (int)(dot - ns), ns);
+    cmd = BCON_NEW("drop", BCON_UTF8(dot + 1));
+    rc = sbx_client_command(&c, db, cmd, &reply, err);
+    bson_destroy(&reply);
+    bson_destroy(cmd);
+    sbx_client_close(&c);
+    if (rc != MST_OK) {
+        mst_err_prefix(err, "cannot drop %s", ns);
+        return rc;
+    }
+    mst_str_addf(out, "%s dropped\n", ns);
+    return MST_OK;
+}
+
 static const char *condition(const struct sbx_member *m)
 {
     return !m->alive ? "dead" : m->frozen ? "stopped" : "running";
@@ -169,7 +216,7 @@ static const struct verb {
     {"partition", do_partition, 1, 2, 2, "partition MEMBER [MEMBER]"},
     {"heal", do_heal, 0, 2, 2, "heal [MEMBER [MEMBER]]"},
     {"lag", do_lag, 2, 2, 1, "lag MEMBER MS"},
-    {"drop", do_drop, 1, 1, 1, "drop MEMBER"},
+    {"drop", do_drop, 1, 1, 1, "drop DATABASE.COLLECTION, or drop MEMBER (its data)"},
     {"status", do_status, 0, 0, 0, "status"},
 };
 
@@ -206,6 +253,17 @@ static enum mst_rc find_members(struct ask *q, const struct verb *v, struct mst_
     return MST_OK;
 }
 
+static bool names_collection(struct sbx_world *w, const char *word)
+{
+    const char *dot = strchr(word, '.');
+    bool member;
+
+    sbx_lock(w);
+    member = sbx_member_by_name(w, word) != NULL;
+    sbx_unlock(w);
+    return !member && !strchr(word, ':') && dot && dot != word && dot[1] && dot - word < 64;
+}
+
 enum mst_rc sbx_ctl_verb(struct sbx_world *w, const char *const *words, size_t n,
                          struct mst_str *out, struct mst_err *err)
 {
@@ -218,6 +276,9 @@ enum mst_rc sbx_ctl_verb(struct sbx_world *w, const char *const *words, size_t n
     }
     if (rc != MST_OK) {
         return rc;
+    }
+    if (v->fn == do_drop && names_collection(w, words[1])) {
+        return drop_collection(w, words[1], out, err);
     }
     sbx_lock(w);
     rc = find_members(&q, v, err);
