@@ -378,6 +378,11 @@ void mst_probe_rest(void *arg)
             } else if (err.rc == MST_E_AUTH || err.rc == MST_E_CONFIG) {
                 set_auth(p, err.msg);
                 pause = AUTH_RETRY_MS;
+            } else if (err.rc != MST_E_CANCELLED) { /* shown only while hello answers */
+                mst_mutex_lock(&p->all->mtx);
+                (void)mst_copy(p->facts.status_missing, sizeof(p->facts.status_missing), err.msg);
+                mst_probe_changed(p);
+                mst_mutex_unlock(&p->all->mtx);
             }
         }
         mst_probe_nap(p, &p->poke_rest, pause);

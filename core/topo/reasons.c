@@ -5,6 +5,8 @@
 #include "base/text.h"
 #include "topo/derive.h"
 
+#define NO_STATUS_MS 5000 /* then a first answer is overdue */
+
 static void add(struct mst_topo_view *v, enum mst_reason_kind kind, enum mst_severity severity,
                 int member, const char *fmt, ...) __attribute__((format(printf, 5, 6)));
 
@@ -95,6 +97,11 @@ static void member_state(struct mst_topo_view *v, const struct mst_topo_limits *
         add(v, MST_RS_STALE, MST_SEV_WARN, (int)i,
             "%.100s answers hello, but replSetGetStatus not for %lld s", m->name,
             (long long)((v->now_mono_ms - m->status_at_ms) / 1000));
+    }
+    if (m->status_at_ms == 0 && !m->status_missing[0] && m->reach == MST_REACH_OK && !m->arbiter &&
+        !m->is_arbiter_hello && v->now_mono_ms - m->reach_at_ms > NO_STATUS_MS) {
+        add(v, MST_RS_STALE, MST_SEV_WARN, (int)i,
+            "%.100s answers hello, but never replSetGetStatus", m->name);
     }
     if (m->stats_missing[0] && m->reach != MST_REACH_AUTH) {
         add(v, MST_RS_MISSING, MST_SEV_WARN, (int)i,
