@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "engine/acts.h"
+#include "excl/excl.h"
 #include "hash/hash.h"
 
 struct env { /* everything a restore borrows */
@@ -237,6 +238,59 @@ enum mst_rc mst_act_plan(struct local *l, const struct ask *a, struct mst_ticket
     return rc;
 }
 
+/* --- one act at a time on a set, wherever it is started --- */
+
+struct hold {
+    struct mst_run *run;
+    struct mst_task *task;
+    struct mst_excl *excl;
+};
+
+/* The primary of now: it may be another one at the next renewal. */
+static enum mst_rc connect_primary(void *arg, struct mst_task *task, struct mst_conn **out,
+                                   struct mst_err *err)
+{
+    struct hold *h = arg;
+    char primary[MST_HOST_MAX];
+    enum mst_rc rc = find_primary(h->run->l, &h->run->cmd, h->run->reach, primary, task, err);
+
+    return rc == MST_OK ? mst_reach_connect(h->run->reach, primary, "muster-note", task, out, err)
+                        : rc;
+}
+
+static void hold_lost(void *arg)
+{
+    struct hold *h = arg;
+
+    mst_task_log(h->task, "the note in the oplog could not be renewed: stopping, so that nobody "
+                          "else acts at the same time");
+    mst_task_cancel(h->task);
+}
+
+static enum mst_rc hold_take(struct hold *h, struct mst_run *r, struct mst_task *task,
+                             struct mst_err *err)
+{
+    static const char *const words[] = {[MST_CMD_RESTORE] = "restore",
+                                        [MST_CMD_DISCARD] = "discard",
+                                        [MST_CMD_CLEAN] = "clean",
+                                        [MST_CMD_IMPORT] = "import"};
+    char agent[192];
+    const struct mst_excl_opts o = {.connect = connect_primary,
+                                    .connect_arg = h,
+                                    .act = words[r->cmd.kind],
+                                    .agent = agent,
+                                    .plan = r->plan,
+                                    .lost = hold_lost,
+                                    .lost_arg = h,
+                                    .task = task};
+
+    h->run = r;
+    h->task = task;
+    (void)snprintf(agent, sizeof(agent), "%s, %s", r->l->who, r->l->agent_text);
+    mst_task_phase(task, "waiting for the set");
+    return mst_excl_take(&o, &h->excl, err);
+}
+
 /* --- jobs --- */
 
 static void log_outcomes(struct mst_task *task, const struct mst_restore_result *res)
@@ -259,7 +313,12 @@ enum mst_rc mst_run_restore(void *arg, struct mst_task *task, struct mst_err *er
     struct env *e = mst_xcalloc(1, sizeof(*e));
     struct mst_restore_plan *p = NULL;
     struct mst_restore_result res = {0};
+    struct hold hold = {0};
     enum mst_rc rc = env_open(e, r->l, &r->cmd, r->reach, task, err);
+
+    if (rc == MST_OK) {
+        rc = hold_take(&hold, r, task, err);
+    }
 
     mst_task_phase(task, "reading what is to be restored");
     if (rc == MST_OK) {
@@ -287,6 +346,7 @@ enum mst_rc mst_run_restore(void *arg, struct mst_task *task, struct mst_err *er
             mst_task_log(task, "%s", res.text);
         }
     }
+    mst_excl_release(hold.excl);
     mst_restore_result_release(&res);
     mst_restore_plan_free(p);
     mst_restore_source_free(e->source);
@@ -299,8 +359,12 @@ static enum mst_rc drop(struct mst_run *r, bool old, struct mst_task *task, stru
     struct env *e = mst_xcalloc(1, sizeof(*e));
     size_t n = 0;
     char text[160];
+    struct hold hold = {0};
     enum mst_rc rc = env_open(e, r->l, &r->cmd, r->reach, task, err);
 
+    if (rc == MST_OK) {
+        rc = hold_take(&hold, r, task, err);
+    }
     mst_task_phase(task, "dropping");
     if (rc == MST_OK) {
         rc = old ? mst_restore_discard(&e->o, r->cmd.backup, task, &n, err)
@@ -311,6 +375,7 @@ static enum mst_rc drop(struct mst_run *r, bool old, struct mst_task *task, stru
     if (rc == MST_OK) {
         mst_jobq_result(r->l->jobq, mst_jobq_current(), NULL, text);
     }
+    mst_excl_release(hold.excl);
     free(e);
     return rc;
 }
