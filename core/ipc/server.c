@@ -109,8 +109,14 @@ static bool working(const struct server *s)
 
 static void keep_ticket(struct server *s, const struct mst_ticket *t)
 {
-    struct mst_ticket *copy = mst_xmemdup(t, sizeof(*t));
-    struct mst_ticket **slot = &s->tickets[s->n_tickets++ % TICKETS_MAX];
+    struct mst_ticket **slot = &s->tickets[s->n_tickets % TICKETS_MAX];
+    struct mst_ticket *copy;
+
+    if (t->cmd.dry_run) {
+        return; /* it has the hash of the real one */
+    }
+    s->n_tickets++;
+    copy = mst_xmemdup(t, sizeof(*t));
 
     copy->rules = NULL; /* a commit looks at none of these */
     copy->steps = NULL;
@@ -125,9 +131,11 @@ static enum mst_rc do_commit(struct server *s, const bson_t *q, uint64_t *job, s
 
     (void)ipc_text(q, "plan", plan, sizeof(plan));
     (void)ipc_text(q, "typed", typed, sizeof(typed));
-    for (size_t i = 0; i < TICKETS_MAX; i++) {
-        if (s->tickets[i] && strcmp(s->tickets[i]->plan_hash, plan) == 0) {
-            return mst_engine_commit(s->engine, s->tickets[i], typed, job, err);
+    for (size_t i = 0; i < TICKETS_MAX && i < s->n_tickets; i++) { /* the newest first */
+        const struct mst_ticket *t = s->tickets[(s->n_tickets - 1 - i) % TICKETS_MAX];
+
+        if (strcmp(t->plan_hash, plan) == 0) {
+            return mst_engine_commit(s->engine, t, typed, job, err);
         }
     }
     return mst_err_set(err, MST_E_STALE, "this ticket is not known any more: make a new one");

@@ -161,12 +161,10 @@ static void backup_verify_and_list_through_the_command_line(void **state)
     bson_t reply;
 
     (void)state;
-    if (kit_run(&kit, sbx_world_primary(kit.w), "shop", &reply,
-                "{'insert': 'orders', 'documents': [{'_id': 1}, {'_id': 2}], "
-                "'writeConcern': {'w': 3}}") == 59) {
-        bson_destroy(&reply);
-        skip(); /* the simulator has no writes yet */
-    }
+    assert_int_equal(kit_run(&kit, sbx_world_primary(kit.w), "shop", &reply,
+                             "{'insert': 'orders', 'documents': [{'_id': 1}, {'_id': 2}], "
+                             "'writeConcern': {'w': 3}}"),
+                     0);
     bson_destroy(&reply);
     RUN(&r, env, "backup");
     expect(&r, 0);
@@ -217,6 +215,69 @@ static void a_missing_or_open_store_is_named(void **state)
     RUN(&r, env, "backup");
     assert_int_not_equal(r.status, 0);
     HAS(mst_str_c(&r.out), store);
+    ran_release(&r);
+}
+
+static int count_orders(void)
+{
+    bson_t reply;
+    int n;
+
+    assert_int_equal(
+        kit_run(&kit, sbx_world_primary(kit.w), "shop", &reply, "{'count': 'orders', 'query': {}}"),
+        0);
+    n = (int)kit_int(&reply, "n");
+    bson_destroy(&reply);
+    return n;
+}
+
+static void a_restore_needs_its_phrase_and_brings_the_documents_back(void **state)
+{
+    struct ran r;
+    bson_t reply;
+    const char *at;
+    char phrase[160];
+
+    (void)state;
+    assert_int_equal(kit_run(&kit, sbx_world_primary(kit.w), "shop", &reply,
+                             "{'insert': 'orders', 'documents': [{'_id': 1}, {'_id': 2}], "
+                             "'writeConcern': {'w': 3}}"),
+                     0);
+    bson_destroy(&reply);
+    RUN(&r, env, "backup");
+    expect(&r, 0);
+    ran_release(&r);
+    assert_int_equal(kit_run(&kit, sbx_world_primary(kit.w), "shop", &reply,
+                             "{'delete': 'orders', 'deletes': [{'q': {}, 'limit': 0}], "
+                             "'writeConcern': {'w': 3}}"),
+                     0);
+    bson_destroy(&reply);
+    assert_int_equal(count_orders(), 0);
+    RUN(&r, env, "restore", "--dry-run", "--include", "shop.*");
+    expect(&r, 0);
+    HAS(mst_str_c(&r.out), "shop.orders");
+    ran_release(&r);
+    RUN(&r, env, "restore", "--include", "shop.*");
+    expect(&r, 10);
+    HAS(mst_str_c(&r.err), "--confirm '");
+    at = strstr(mst_str_c(&r.err), "--confirm '") + 11;
+    (void)snprintf(phrase, sizeof(phrase), "%.*s", (int)strcspn(at, "'"), at);
+    ran_release(&r);
+    RUN(&r, env, "restore", "--include", "shop.*", "--confirm", "something else");
+    expect(&r, 10);
+    ran_release(&r);
+    assert_int_equal(count_orders(), 0);
+    RUN(&r, env, "restore", "--include", "shop.*", "--confirm", phrase);
+    expect(&r, 0);
+    ran_release(&r);
+    assert_int_equal(count_orders(), 2);
+    write_config(NULL); /* without a class nothing may be changed */
+    RUN(&r, env, "restore", "--include", "shop.*", "--confirm", phrase);
+    expect(&r, 10);
+    HAS(mst_str_c(&r.err), "no class");
+    ran_release(&r);
+    RUN(&r, env, "audit", "verify");
+    expect(&r, 0);
     ran_release(&r);
 }
 
@@ -321,6 +382,7 @@ int main(void)
         T(bad_usage_is_one_sentence_and_exit_2),
         T(backup_verify_and_list_through_the_command_line),
         T(a_missing_or_open_store_is_named),
+        T(a_restore_needs_its_phrase_and_brings_the_documents_back),
         T(one_agent_serves_many_and_ends_when_told),
         T(a_changed_configuration_gets_a_new_agent),
         T(a_stale_socket_is_replaced_and_an_open_directory_refused),
