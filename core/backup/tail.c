@@ -8,7 +8,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 
-#define AWAIT_MS 500
+#define AWAIT_MS 200
 #define RETRIES 5
 
 struct tail {
