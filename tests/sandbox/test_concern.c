@@ -197,6 +197,45 @@ static void what_a_member_was_told_of_the_time_it_tells_others(void **state)
     kit_stop(&k);
 }
 
+static void what_only_a_lost_primary_had_is_gone_when_it_returns(void **state)
+{
+    struct kit k;
+    bson_t r, a, b;
+
+    (void)state;
+    start(&k, (struct sbx_opts){.fast = true, .seed = 9});
+    assert_int_equal(kit_run(&k, 0, "shop", &r,
+                             "{'insert': 'c', 'documents': [{'_id': 1}, {'_id': 2}], "
+                             "'writeConcern': {'w': 3}}"),
+                     0);
+    bson_destroy(&r);
+    kit_ctl(&k, "partition", "0", NULL);
+    assert_int_equal(kit_run(&k, 0, "shop", &r, "{'insert': 'c', 'documents': [{'_id': 3}]}"), 0);
+    bson_destroy(&r);
+    const int p = sbx_world_wait_primary(k.w, 0, 5000);
+    assert_true(p > 0);
+    assert_int_equal(kit_run(&k, p, "shop", &r,
+                             "{'insert': 'c', 'documents': [{'_id': 4}], 'writeConcern': {'w': "
+                             "'majority'}}"),
+                     0);
+    bson_destroy(&r);
+    kit_ctl(&k, "heal", NULL, NULL);
+    assert_true(kit_wait_same(&k, 0, p, 5000));
+    assert_true(kit_wait_state(&k, 0, SBX_SECONDARY, 5000));
+    assert_int_equal(
+        kit_run(&k, 0, "shop", &r, "{'count': 'c', '$readPreference': {'mode': 'secondary'}}"), 0);
+    assert_int_equal(kit_int(&r, "n"), 3);
+    bson_destroy(&r);
+    assert_int_equal(
+        kit_run(&k, 0, "shop", &a, "{'dbHash': 1, '$readPreference': {'mode': 'nearest'}}"), 0);
+    assert_int_equal(
+        kit_run(&k, p, "shop", &b, "{'dbHash': 1, '$readPreference': {'mode': 'nearest'}}"), 0);
+    assert_string_equal(sbx_doc_str(&a, "md5"), sbx_doc_str(&b, "md5"));
+    bson_destroy(&a);
+    bson_destroy(&b);
+    kit_stop(&k);
+}
+
 static void a_killed_member_ends_the_waits_of_its_clients(void **state)
 {
     struct kit k;
@@ -230,6 +269,7 @@ int main(void)
         cmocka_unit_test(a_secondary_refuses_writes_and_reads_that_want_the_primary),
         cmocka_unit_test(a_read_after_a_cluster_time_waits_for_it),
         cmocka_unit_test(what_a_member_was_told_of_the_time_it_tells_others),
+        cmocka_unit_test(what_only_a_lost_primary_had_is_gone_when_it_returns),
         cmocka_unit_test(a_killed_member_ends_the_waits_of_its_clients),
     };
     return cmocka_run_group_tests_name("concern", tests, NULL, NULL);
