@@ -259,6 +259,46 @@ static void a_killed_member_ends_the_waits_of_its_clients(void **state)
     kit_stop(&k);
 }
 
+/* Whatever is asked of whom: an answer comes, and the member lives. */
+static void every_command_is_survived(struct kit *k, int member)
+{
+    const char *names[256];
+    const size_t n = sbx_server_commands(k->w, names, 256);
+    char cmd[160];
+    bson_t r;
+
+    assert_true(n > 50 && n <= 256);
+    for (size_t i = 0; i < n; i++) {
+        for (int form = 0; form < 2; form++) {
+            if (strcmp(names[i], "shutdown") == 0) {
+                continue;
+            }
+            (void)snprintf(cmd, sizeof cmd,
+                           form == 0 ? "{'%s': 1, '$readPreference': {'mode': 'nearest'}}"
+                                     : "{'%s': 'c', '$readPreference': {'mode': 'nearest'}}",
+                           names[i]);
+            (void)kit_run(k, member, form == 0 ? "admin" : "shop", &r, cmd);
+            assert_true(sbx_doc_has(&r, "ok"));
+            bson_destroy(&r);
+        }
+    }
+}
+
+static void an_arbiter_and_a_member_without_configuration_survive_every_command(void **state)
+{
+    struct kit k;
+
+    (void)state;
+    start(&k, (struct sbx_opts){.fast = true, .seed = 10, .members = 2, .arbiter = true});
+    every_command_is_survived(&k, 2);
+    every_command_is_survived(&k, 1);
+    every_command_is_survived(&k, 0);
+    kit_stop(&k);
+    start(&k, (struct sbx_opts){.fast = true, .seed = 11, .uninitiated = true, .server = "7.0"});
+    every_command_is_survived(&k, 1);
+    kit_stop(&k);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -270,6 +310,7 @@ int main(void)
         cmocka_unit_test(a_read_after_a_cluster_time_waits_for_it),
         cmocka_unit_test(what_a_member_was_told_of_the_time_it_tells_others),
         cmocka_unit_test(what_only_a_lost_primary_had_is_gone_when_it_returns),
+        cmocka_unit_test(an_arbiter_and_a_member_without_configuration_survive_every_command),
         cmocka_unit_test(a_killed_member_ends_the_waits_of_its_clients),
     };
     return cmocka_run_group_tests_name("concern", tests, NULL, NULL);
