@@ -1,0 +1,129 @@
+/* The console on a live sandbox at 80x24: a set is seen, backed up, its primary killed from the
+ * menu, and the election watched; twice as wide it still fits. */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "console_pty.h"
+#include "test.h"
+
+#define WAIT 40000
+
+static char dir[64], dir_env[96], conf[128], sandbox_dir[96];
+static struct pty sandbox;
+
+static int sandbox_up(void **state)
+{
+    const char *const argv[] = {TEST_MUSTER, "sandbox", "start",     "--fast", "--rate",
+                                "20",        "--dir",   sandbox_dir, NULL};
+    const char *const env[] = {dir_env, "ASAN_OPTIONS=detect_leaks=0", NULL};
+
+    (void)state;
+    (void)mst_copy(dir, sizeof dir, "/tmp/muster-live-XXXXXX");
+    if (!mkdtemp(dir)) {
+        return -1;
+    }
+    (void)snprintf(dir_env, sizeof dir_env, "MUSTER_DIR=%s", dir);
+    (void)snprintf(sandbox_dir, sizeof sandbox_dir, "%s/sandbox", dir);
+    (void)snprintf(conf, sizeof conf, "%s/muster.conf", sandbox_dir);
+    pty_start(&sandbox, 24, 120, argv, env);
+    return pty_wait(&sandbox, "muster.conf", WAIT) ? 0 : -1;
+}
+
+static int sandbox_down(void **state)
+{
+    const char *const rm[] = {"/bin/rm", "-rf", dir, NULL};
+    struct pty p;
+
+    (void)state;
+    if (!sandbox.ended) {
+        (void)kill(sandbox.pid, SIGTERM);
+        (void)pty_wait_exit(&sandbox, 10000);
+    }
+    pty_end(&sandbox);
+    pty_start(&p, 2, 20, rm, NULL);
+    (void)pty_wait_exit(&p, 5000);
+    pty_end(&p);
+    return 0;
+}
+
+static void start(struct pty *p, int rows, int cols)
+{
+    const char *const argv[] = {TEST_MUSTER, "--config", conf, "console", NULL};
+    const char *const env[] = {dir_env,    "TERM=xterm-256color",         "LC_ALL=C.UTF-8",
+                               "NO_COLOR", "ASAN_OPTIONS=detect_leaks=0", NULL};
+
+    pty_start(p, rows, cols, argv, env);
+    pty_assert(p, pty_wait(p, "HEALTHY", WAIT));
+    pty_assert(p, pty_wait(p, "? help  / filter", WAIT));
+}
+
+/* Opens a dialog, lets its dead time pass, goes to the button behind Cancel, presses it. */
+static void confirm(struct pty *p, const char *opener, const char *title)
+{
+    pty_send(p, opener);
+    pty_assert(p, pty_wait(p, title, WAIT));
+    pty_pump(p, 450);
+    pty_send(p, "\t");
+    pty_assert(p, pty_wait(p, "[ Cancel ]", WAIT));
+    pty_send(p, "\r");
+    pty_assert(p, pty_wait_gone(p, "[ Cancel ]", WAIT));
+}
+
+static void the_set_is_seen_with_every_member(void **state)
+{
+    struct pty p;
+
+    (void)state;
+    start(&p, 24, 80);
+    pty_assert(&p, pty_shows(&p, "SANDBOX"));
+    pty_assert(&p, pty_shows(&p, "PRIMARY"));
+    pty_assert(&p, pty_shows(&p, "votes 3/3, need 2"));
+    pty_send(&p, "2");
+    pty_assert(&p, pty_wait(&p, "Who sees whom", WAIT));
+    pty_assert(&p, pty_wait(&p, "=P", WAIT));
+    pty_send(&p, "Q");
+    pty_assert(&p, pty_wait_exit(&p, WAIT));
+    pty_end(&p);
+}
+
+static void a_live_screen_stays_within_its_bytes(void **state)
+{
+    struct pty p;
+    size_t before;
+
+    (void)state;
+    start(&p, 24, 80);
+    pty_pump(&p, 2500);
+    before = p.log.len;
+    pty_pump(&p, 10000);
+    if (p.log.len - before > 10 * 600) {
+        fail_msg("%zu bytes in 10 s", p.log.len - before);
+    }
+    pty_end(&p);
+}
+
+static void the_primary_is_killed_from_the_menu_and_another_elected(void **state)
+{
+    struct pty p;
+
+    (void)state;
+    start(&p, 40, 120);
+    confirm(&p, "K", "Sandbox: break something");
+    pty_assert(&p, pty_wait(&p, "DOWN", WAIT));
+    pty_assert(&p, pty_wait(&p, "term 2", WAIT));
+    pty_assert(&p, pty_shows(&p, "votes 2/3"));
+    pty_end(&p);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_set_is_seen_with_every_member),
+        cmocka_unit_test(a_live_screen_stays_within_its_bytes),
+        cmocka_unit_test(the_primary_is_killed_from_the_menu_and_another_elected),
+    };
+    return cmocka_run_group_tests_name("live console", tests, sandbox_up, sandbox_down);
+}
