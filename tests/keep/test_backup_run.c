@@ -2,6 +2,7 @@
 #include "test.h"
 
 #include "backup_kit.h"
+#include "sandbox/writer/writer.h"
 
 static const struct sbx_opts plain = {.fast = true, .seed = 7};
 
@@ -197,6 +198,32 @@ static void staging_collections_of_a_restore_are_no_data(void **state)
     assert_false(keep_ns(k, "shop", "mst.o.00112233.1", &ns));
 }
 
+/* A live shop with transactions and DDL of every kind. */
+static void a_live_shop_is_backed_up_while_it_is_written(void **state)
+{
+    struct keep *k = *state;
+    char seed[3][40];
+    const char *seeds[3] = {seed[0], seed[1], seed[2]};
+    struct sbx_writer_opts wo = {
+        .seeds = seeds, .n_seeds = 3, .per_s = 400, .customers = 200, .seed = 11, .ddl = true};
+    struct sbx_writer *w;
+    uint64_t entries = 0;
+
+    for (size_t i = 0; i < 3; i++) {
+        (void)snprintf(seed[i], sizeof(seed[i]), "127.0.0.1:%d", sbx_world_port(k->kit.w, i));
+    }
+    keep_insert(k, "shop", "ballast", 0, 4000, 800);
+    assert_ok(sbx_writer_start(&wo, &w, &k->err), &k->err);
+    k->o.rate_bps = 4 * 1000 * 1000; /* about a second each, so that the window is not empty */
+    for (int i = 0; i < 4; i++) {
+        assert_ok(keep_backup(k), &k->err);
+        keep_verify(k);
+        entries += k->res.oplog_entries;
+    }
+    sbx_writer_stop(w);
+    assert_true(entries > 100);
+}
+
 /* --- stops and failures ----------------------------------------------------------------------- */
 
 struct stop {
@@ -363,6 +390,7 @@ int main(void)
         T(ddl_between_listing_and_scan_is_carried),
         T(what_cannot_be_carried_fails_with_its_name),
         T(staging_collections_of_a_restore_are_no_data),
+        T(a_live_shop_is_backed_up_while_it_is_written),
         T(a_cancel_anywhere_leaves_only_an_incomplete_backup),
         T(a_store_that_fails_anywhere_never_gives_a_false_backup),
         cmocka_unit_test(an_oplog_that_rolled_over_is_refused),
