@@ -73,7 +73,7 @@ run sandbox ctl --dir "$dir" drop shop.customers
 step "what a restore would do"
 run restore --include shop.customers --dry-run
 step "it comes back"
-run restore --include shop.customers --confirm "restore 1 collection into rs0"
+run restore --include shop.customers
 step "the console's screens"
 for s in overview topology jobs bucket; do
     run console --print "$s"
