@@ -134,9 +134,6 @@ void sbx_cmd_split_vector(struct sbx_call *c);
 void sbx_cmd_apply_ops(struct sbx_call *c);
 void sbx_cmd_append_note(struct sbx_call *c);
 
-/* aggregate: 1 on a database ($currentOp): set by who serves it. */
-extern void (*sbx_aggregate_db)(struct sbx_call *c);
-
 /* Run a pipeline over rows of ns; the result in out. False: the call failed. */
 bool sbx_pipeline(struct sbx_call *c, const char *ns, struct sbx_val stages, struct sbx_list *out);
 

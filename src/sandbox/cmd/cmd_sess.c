@@ -1,13 +1,39 @@
 #include "cmd/cmd.h"
+#include "cmd/cmd_data.h"
+#include "cmd/cmd_data_cursor.h"
 #include "sess/sess.h"
+
+/* A session's cursors end with it. */
+static void drop_cursors(struct sbx_call *c)
+{
+    const struct sbx_val list = sbx_cmd_arg(c, c->name);
+    struct sbx_it it;
+
+    if (list.type != SBX_ARRAY) {
+        return;
+    }
+    sbx_it_init(&it, sbx_val_doc(list));
+    while (sbx_it_next(&it)) {
+        const uint8_t *id =
+            it.v.type == SBX_OBJECT ? sbx_val_uuid(sbx_doc_get(sbx_val_doc(it.v), "id")) : NULL;
+
+        if (id) {
+            sbx_cursors_kill_session(c->m, id);
+        }
+    }
+    sbx_changed(c->w); /* who waits in one of them ends */
+}
 
 static void drop_named(struct sbx_call *c)
 {
+    drop_cursors(c);
     sbx_sess_drop(c, false);
 }
 
 static void drop_every(struct sbx_call *c)
 {
+    sbx_cursors_free(c->m);
+    sbx_changed(c->w);
     sbx_sess_drop(c, true);
 }
 
