@@ -11,6 +11,8 @@ bool mst_topo_status_fresh(const struct mst_topo_view *v, const struct mst_topo_
                            size_t i);
 /* When we noticed that it no longer answers. */
 int64_t mst_topo_lost_at(const struct mst_topo_member *m, const struct mst_topo_limits *l);
+/* Somebody was not asked yet: what is not seen may still come. */
+bool mst_topo_asking(const struct mst_topo_view *v);
 /* Member i still hears j, as far as i's own last word goes. */
 bool mst_topo_hears(const struct mst_topo_view *v, const struct mst_topo_limits *l, size_t i,
                     size_t j);

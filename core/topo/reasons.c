@@ -214,7 +214,7 @@ void mst_topo_derive_reasons(struct mst_topo_view *v, const struct mst_topo_limi
         add(v, MST_RS_NO_PRIMARY, MST_SEV_CRIT, elsewhere,
             "the primary %.80s cannot be reached from here; the others hear it",
             v->members[elsewhere].name);
-    } else if (answered && v->primary < 0) {
+    } else if (answered && v->primary < 0 && !mst_topo_asking(v)) {
         add(v, MST_RS_NO_PRIMARY, MST_SEV_CRIT, -1, "no member is a writable primary");
     }
     majorities(v, l);

@@ -64,6 +64,16 @@ static enum mst_shown shown_by_itself(const struct mst_topo_member *m, bool has_
     return m->secondary ? MST_SHOW_SECONDARY : MST_SHOW_RECOVERING;
 }
 
+bool mst_topo_asking(const struct mst_topo_view *v)
+{
+    for (size_t i = 0; i < v->n; i++) {
+        if (v->members[i].reach == MST_REACH_NEVER) {
+            return true;
+        }
+    }
+    return false;
+}
+
 int64_t mst_topo_lost_at(const struct mst_topo_member *m, const struct mst_topo_limits *l)
 {
     const int64_t silent = m->hello_at_ms + l->hello_silent_ms;

@@ -162,6 +162,9 @@ void mst_topo_derive_verdict(struct mst_topo_view *v, const struct mst_topo_limi
     } else if (mst_topo_primary_elsewhere(v, l) >= 0) {
         v->verdict = MST_V_DEGRADED; /* it works for those who can reach it */
         say(v, v->reasons[0].text);
+    } else if (v->primary < 0 && mst_topo_asking(v)) {
+        v->verdict = MST_V_STARTING;
+        say(v, "looking for the primary; not every member was asked yet");
     } else if (v->primary < 0) {
         no_primary(v);
     } else {

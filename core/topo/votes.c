@@ -18,7 +18,8 @@ bool mst_topo_hears(const struct mst_topo_view *v, const struct mst_topo_limits 
         return true;
     }
     if (!o->known || !mst_topo_status_fresh(v, l, i)) {
-        return mst_topo_fresh(v, l, j); /* no word from i: our own eyes */
+        /* no word from i: our own eyes, and who was not asked yet is not called lost */
+        return mst_topo_fresh(v, l, j) || v->members[j].reach == MST_REACH_NEVER;
     }
     if (o->health != 1) {
         return false;
@@ -45,7 +46,8 @@ static bool follows(const struct mst_topo_view *v, const struct mst_topo_limits 
     if (mst_topo_fresh(v, l, i)) {
         return m->shown == MST_SHOW_SECONDARY || m->shown == MST_SHOW_RECOVERING;
     }
-    return o->known && (o->state == MST_MS_SECONDARY || o->state == MST_MS_RECOVERING);
+    return (!o->known && m->reach == MST_REACH_NEVER) ||
+           (o->known && (o->state == MST_MS_SECONDARY || o->state == MST_MS_RECOVERING));
 }
 
 static void count_config(struct mst_topo_view *v, int *data_voters)

@@ -157,13 +157,24 @@ static bool has_verdict(const struct mst_topo_view *v, const void *arg)
     return v->verdict == *(const enum mst_verdict *)arg;
 }
 
-static void wait_verdict(struct mst_monitor *m, enum mst_verdict want, const char *says)
+struct want {
+    enum mst_verdict verdict;
+    const char *says; /* in its headline; NULL anything */
+};
+static bool is_wanted(const struct mst_topo_view *v, const void *arg)
 {
-    struct mst_monitor_view *v = wait_view(m, has_verdict, &want, 12000);
+    const struct want *w = arg;
 
-    assert_non_null(v);
-    if (says && !strstr(v->v.headline, says)) {
-        fail_msg("headline '%s' does not say '%s'", v->v.headline, says);
+    return v->verdict == w->verdict && (!w->says || strstr(v->headline, w->says));
+}
+
+static void wait_verdict(struct mst_monitor *m, enum mst_verdict verdict, const char *says)
+{
+    const struct want w = {verdict, says};
+    struct mst_monitor_view *v = wait_view(m, is_wanted, &w, 12000);
+
+    if (!v) {
+        fail_msg("no view that is %s and says '%s'", mst_verdict_word(verdict), says ? says : "");
     }
     mst_shared_unref(&v->shared);
 }

@@ -509,6 +509,34 @@ static void one_member_is_a_whole_set(void **state)
     assert_non_null(strstr(s.v.if_primary_dies, "nobody can win"));
 }
 
+static void who_was_not_asked_yet_is_not_called_lost(void **state)
+{
+    struct set s;
+
+    (void)state;
+    make(&s, 3); /* the first moments: only the primary answered, and only hello */
+    s.m[0].status_at_ms = 0;
+    for (size_t i = 1; i < 3; i++) {
+        s.m[i].reach = MST_REACH_NEVER;
+        s.m[i].hello_at_ms = 0;
+        s.m[i].status_at_ms = 0;
+        s.m[0].sees[i].known = false;
+    }
+    s.m[0].reach_at_ms = NOW - 100;
+    derive(&s);
+    assert_int_equal(s.v.verdict, MST_V_STARTING);
+    assert_int_equal(s.m[0].shown, MST_SHOW_PRIMARY);
+    assert_int_equal(s.v.n_reasons, 0);
+    s.m[0].writable = false; /* and it is a secondary */
+    s.m[0].secondary = true;
+    derive(&s);
+    assert_int_equal(s.v.verdict, MST_V_STARTING);
+    assert_int_equal(s.v.n_reasons, 0);
+    s.m[1].reach = s.m[2].reach = MST_REACH_REFUSED; /* now all were asked */
+    derive(&s);
+    assert_int_equal(s.v.verdict, MST_V_NO_PRIMARY);
+}
+
 static void names_exist_for_every_value(void **state)
 {
     (void)state;
@@ -549,6 +577,7 @@ int main(void)
         cmocka_unit_test(a_link_that_only_two_members_lost_is_named),
         cmocka_unit_test(a_shard_is_healthy_and_says_what_it_is),
         cmocka_unit_test(one_member_is_a_whole_set),
+        cmocka_unit_test(who_was_not_asked_yet_is_not_called_lost),
         cmocka_unit_test(names_exist_for_every_value),
     };
 
