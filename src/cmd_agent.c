@@ -70,7 +70,17 @@ enum mst_rc cmd_agent(struct cmd_ctx *c, struct mst_err *err)
     enum mst_rc rc = args_number(&c->args, "ready-fd", 3, 1023, -1, &ready, err);
 
     if (rc == MST_OK && ready < 0 && !args_has(&c->args, "foreground")) {
-        rc = cmd_agent_start(c, err);
+        struct mst_engine *running = NULL;
+        char path[MST_IPC_PATH];
+
+        rc = mst_ipc_path(c->cfg, path, err);
+        if (rc == MST_OK) {
+            rc = mst_ipc_attach(path, c->cfg, &running, err);
+            mst_engine_close(running);
+        }
+        if (rc == MST_E_NOTFOUND) {
+            rc = cmd_agent_start(c, err);
+        }
         return rc == MST_OK ? cmd_agent_status(c, err) : rc;
     }
     if (rc == MST_OK) {
