@@ -518,6 +518,9 @@ static void a_scan_resumes_from_its_token_on_the_newer_profile(void **state)
     assert_int_equal(kit_int(&reply, "cursor.firstBatch.0._id"), 2);
     assert_int_equal(kit_int(&reply, "cursor.firstBatch.3._id"), 5);
     bson_destroy(&reply);
+    run(&c, "t", "{'delete': 'a', 'deletes': [{'q': {'_id': 1}, 'limit': 1}]}");
+    assert_int_equal(kit_run(&k, 0, "t", &reply, text), 211); /* its record is gone */
+    bson_destroy(&reply);
     sbx_client_close(&c);
     kit_stop(&k);
 }

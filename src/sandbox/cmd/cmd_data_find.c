@@ -185,6 +185,31 @@ static bool check_bounds(struct sbx_call *c, const struct sbx_find *f)
     return true;
 }
 
+/* A token is only good while its record is there. */
+static bool check_resume(struct sbx_call *c, const struct sbx_coll *coll, const struct sbx_find *f)
+{
+    struct sbx_scan s;
+    struct sbx_row row;
+    int64_t rid;
+    bool there;
+
+    if (f->resume_after.type == SBX_EOO) {
+        return true;
+    }
+    rid = sbx_val_i64(f->resume_after);
+    sbx_scan_init(&s, SBX_SCAN_NATURAL, false);
+    s.rid = rid - 1;
+    there = rid > 0 && sbx_scan_next(&s, coll, f->view, &row) && row.rid == rid;
+    sbx_scan_release(&s);
+    if (!there) {
+        sbx_fail(c, 211,
+                 "Failed to resume collection scan: the recordId from which we are attempting to "
+                 "resume no longer exists in the collection: RecordId(%lld)",
+                 (long long)rid);
+    }
+    return there;
+}
+
 /* The collection, from a name or a UUID; NULL without a failure when there is none. */
 static struct sbx_coll *target(struct sbx_call *c, struct sbx_find *f)
 {
@@ -281,7 +306,7 @@ void sbx_cmd_find(struct sbx_call *c)
         sbx_fail(c, 2,
                  "error processing query: ns=%s tailable cursor requested on non capped collection",
                  coll->ns);
-    } else if (check_hint(c, coll, &f) && check_bounds(c, &f)) {
+    } else if (check_hint(c, coll, &f) && check_bounds(c, &f) && check_resume(c, coll, &f)) {
         sbx_cursor_first(c, sbx_cursor_find(c, coll, &f), f.batch, f.single);
     }
 }
