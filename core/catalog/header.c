@@ -156,6 +156,20 @@ static void text(struct in *in, const char *name, char *out, size_t size)
     in->ok = in->ok && strlen(out) == n;
 }
 
+/* A sentence: cleaned and cut, never a reason to refuse. */
+static void prose(struct in *in, const char *name, char *out, size_t size)
+{
+    bson_iter_t it;
+    uint32_t n;
+    const char *s;
+
+    out[0] = '\0';
+    if (find(in, name, &it) && BSON_ITER_HOLDS_UTF8(&it)) {
+        s = bson_iter_utf8(&it, &n);
+        mst_text_clean(out, size, s, n);
+    }
+}
+
 static int64_t integer(struct in *in, const char *name, int64_t min, int64_t max)
 {
     bson_iter_t it;
@@ -304,7 +318,7 @@ enum mst_rc mst_header_get(const char *s, size_t n, struct mst_header *h, struct
     text(&in, "setId", h->set_id, sizeof(h->set_id));
     text(&in, "muster", h->muster, sizeof(h->muster));
     text(&in, "source", h->source, sizeof(h->source));
-    text(&in, "sourceWhy", h->source_why, sizeof(h->source_why));
+    prose(&in, "sourceWhy", h->source_why, sizeof(h->source_why));
     text(&in, "serverVersion", h->server_version, sizeof(h->server_version));
     text(&in, "fcv", h->fcv, sizeof(h->fcv));
     text(&in, "storageEngine", h->storage_engine, sizeof(h->storage_engine));
@@ -374,7 +388,7 @@ enum mst_rc mst_mark_get(const char *s, size_t n, struct mst_mark *m, struct mst
     m->documents = (uint64_t)integer(&in, "documents", 0, INT64_MAX);
     m->data_bytes = (uint64_t)integer(&in, "dataBytes", 0, INT64_MAX);
     m->stored_bytes = (uint64_t)integer(&in, "storedBytes", 0, INT64_MAX);
-    text(&in, "text", m->text, sizeof(m->text));
-    text(&in, "by", m->by, sizeof(m->by));
+    prose(&in, "text", m->text, sizeof(m->text));
+    prose(&in, "by", m->by, sizeof(m->by));
     return json_close(&in, err);
 }

@@ -136,6 +136,10 @@ static void header_commit_and_mark_come_back(void **state)
     mst_mark_put(&m, &s);
     assert_ok(mst_mark_get(s.p, s.len, &m2, &err), &err);
     assert_true(m2.ok && m2.level == 2);
+    memset(m.text, 'x', sizeof(m.text) - 2); /* cut in the middle of a character */
+    m.text[sizeof(m.text) - 2] = '\xc3';
+    mst_mark_put(&m, &s);
+    assert_ok(mst_mark_get(s.p, s.len, &m2, &err), &err);
     mst_str_release(&s);
 }
 
