@@ -118,9 +118,9 @@ static void draw_rules(const struct mst_ticket *t, struct ui_pen *p)
         const int y = ui_pen_next(p);
 
         (void)ui_put(&p->a, y, 0, roles[k], words[k]);
-        (void)ui_put_cut(&p->a, y, 7, 24, UI_TEXT, r->name);
-        if (ui_cols(r->text) <= p->a.w - 32) {
-            (void)ui_put(&p->a, y, 32, UI_TEXT, r->text);
+        (void)ui_put_cut(&p->a, y, 7, 22, UI_TEXT, r->name);
+        if (ui_cols(r->text) <= p->a.w - 30) {
+            (void)ui_put(&p->a, y, 30, UI_TEXT, r->text);
         } else {
             ui_pen_wrap(p, 7, UI_TEXT, r->text);
         }

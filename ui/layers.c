@@ -210,6 +210,9 @@ void ui_layers_draw(const struct ui_ctx *x, const struct ui_area *a)
     } else if (x->st->layer == UI_LAYER_MENU) {
         ui_menu_draw(x, &box);
     } else if (x->st->layer == UI_LAYER_DIALOG) {
-        ui_dialog_draw(x, a);
+        /* The first line, class and set, stays in sight. */
+        const struct ui_area rest = ui_is_strip(a->cv) ? *a : ui_area_sub(a, 1, 0, a->h - 1, a->w);
+
+        ui_dialog_draw(x, &rest);
     }
 }

@@ -141,7 +141,7 @@ static void detail_size(const struct mst_backup *b, struct ui_pen *p)
 {
     char h1[MST_HUMAN_MAX], h2[MST_HUMAN_MAX], n[UI_NUM_MAX];
 
-    ui_pen_pair(p, "size", UI_TEXT, "%s data, %s stored", mst_text_bytes(b->data_bytes, h1),
+    ui_pen_pair(p, "size", UI_TEXT, "%s, %s stored", mst_text_bytes(b->data_bytes, h1),
                 mst_text_bytes(b->stored_bytes, h2));
     ui_pen_pair(p, "holds", UI_TEXT, "%s documents, %u namespaces",
                 ui_fmt_count((int64_t)b->documents, n), b->namespaces);
@@ -155,7 +155,7 @@ static void detail_trust(const struct ui_ctx *x, const struct mst_backup *b, str
     char t[UI_NUM_MAX];
 
     if (b->verified_wall_ms == 0) {
-        ui_pen_pair(p, "verified", UI_WARN, "never: V reads every byte back");
+        ui_pen_pair(p, "verified", UI_WARN, "never: V reads it back");
     } else {
         ui_pen_pair(p, "verified", b->verified_ok ? UI_OK : UI_CRIT, "%s %s ago (level %d)",
                     b->verified_ok ? "ok" : "BAD",
@@ -210,17 +210,17 @@ static void draw_namespaces(const struct mst_detail_part *d, struct ui_pen *p)
     for (size_t i = 0; i < d->n_ns; i++) {
         const struct mst_backup_ns *s = &d->ns[i];
         const int y = ui_pen_next(p);
-        const int w = p->a.w - 27;
+        const int w = p->a.w - 24;
 
         (void)ui_put_cut(&p->a, y, 0, w, s->left_out ? UI_WARN : UI_TEXT, s->ns);
         if (s->left_out) {
-            (void)ui_put_right(&p->a, y, w, 27, UI_WARN, "left out");
+            (void)ui_put_right(&p->a, y, w, 24, UI_WARN, "left out");
         } else if (s->type[0] && strcmp(s->type, "collection") != 0) {
-            (void)ui_put_right(&p->a, y, w, 27, UI_DIM, s->type);
+            (void)ui_put_right(&p->a, y, w, 24, UI_DIM, s->type);
         } else {
-            (void)ui_put_right(&p->a, y, w, 13, UI_TEXT, ui_fmt_count((int64_t)s->documents, n));
-            (void)ui_put_right(&p->a, y, w + 13, 9, UI_TEXT, mst_text_bytes(s->data_bytes, h));
-            (void)ui_putf(&p->a, y, w + 23, UI_DIM, "%3ui", s->indexes > 999 ? 999 : s->indexes);
+            (void)ui_put_right(&p->a, y, w, 11, UI_TEXT, ui_fmt_count((int64_t)s->documents, n));
+            (void)ui_put_right(&p->a, y, w + 11, 9, UI_TEXT, mst_text_bytes(s->data_bytes, h));
+            (void)ui_putf(&p->a, y, w + 20, UI_DIM, "%3ui", s->indexes > 999 ? 999 : s->indexes);
         }
     }
 }
