@@ -179,7 +179,8 @@ static enum mst_rc double_read(struct loader *l, const uint8_t *doc, uint32_t n,
                            "a document is refused as a duplicate of an _id that is not there");
     }
     if (l->r->o->defect_keep_doubles) {
-        l->c->doubles++;
+        mst_sha256_one(&l->sha, doc, n, old);
+        keep(l, old, n);
         return MST_OK;
     }
     if (mst_map_capped(l->c)) { /* nothing can be deleted: note it and load once more */
@@ -488,8 +489,7 @@ static enum mst_rc read_back(struct loader *l, struct mst_err *err)
                    : mst_err_set(err, MST_E_INTEGRITY, "%s: more documents than were loaded",
                                  mst_ns_show(l->c->db, l->c->coll, show));
     }
-    if (count != l->c->loaded ||
-        (!mst_sum256_equal(&sum, &l->c->kept) && !l->r->o->defect_keep_doubles)) {
+    if (count != l->c->loaded || !mst_sum256_equal(&sum, &l->c->kept)) {
         return mst_err_set(err, MST_E_INTEGRITY,
                            "%s: %llu documents were loaded and %llu read back, or their sum "
                            "differs",

@@ -64,7 +64,7 @@ struct mst_restore_opts {
      * without any cleaning up. */
     enum mst_rc (*at)(void *arg, const char *point, struct mst_err *err);
     void *at_arg;
-    bool defect_keep_doubles; /* planted: the first read of an _id wins */
+    bool defect_keep_doubles; /* planted: a second read of an _id counts as kept */
 };
 
 enum mst_restore_rule_result { MST_RR_PASS, MST_RR_WARN, MST_RR_REFUSE };
