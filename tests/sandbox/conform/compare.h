@@ -54,7 +54,7 @@ struct conf {
     int line;
     bool unsorted, silent, wrong;
     bool subset; /* the run was asked for all that a recorded batch is a part of */
-    bool fast; /* the run's intervals are the recorded ones divided by ten */
+    bool fast;   /* the run's intervals are the recorded ones divided by ten */
 };
 
 /* Read the exceptions; aborts the test on a malformed line. */
@@ -74,7 +74,5 @@ bool conf_reply(struct conf *c, const char *file, int line, const char *command,
 bool conf_document(struct conf *c, const char *file, int line, const char *command,
                    const bson_t *want, const bson_t *got);
 void conf_note(struct conf *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-/* Exceptions that nothing needed: each is a lie and fails the test. Returns how many. */
-unsigned conf_unused(struct conf *c);
 
 #endif
