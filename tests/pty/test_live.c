@@ -105,6 +105,58 @@ static void a_live_screen_stays_within_its_bytes(void **state)
     pty_end(&p);
 }
 
+static void typed(struct pty *p, const char *keys, int times)
+{
+    for (int i = 0; i < times; i++) {
+        pty_send(p, keys);
+        pty_pump(p, 60);
+    }
+}
+
+static void a_backup_is_made_verified_and_restored_by_its_phrase(void **state)
+{
+    struct pty p;
+
+    (void)state;
+    start(&p, 24, 80);
+    confirm(&p, "B", "Backup");
+    pty_assert(&p, pty_wait(&p, "COMPLETE", WAIT));
+    pty_send(&p, "4");
+    pty_assert(&p, pty_wait(&p, "never: V reads it back", WAIT));
+    pty_send(&p, "\r");
+    pty_assert(&p, pty_wait(&p, "shop.orders", WAIT));
+    confirm(&p, "V", "Verify a backup");
+    pty_assert(&p, pty_wait(&p, "read back whole", WAIT));
+    pty_send(&p, "R");
+    pty_assert(&p, pty_wait(&p, "Nothing is changed before the review", WAIT));
+    pty_pump(&p, 450);
+    typed(&p, "\033[Z", 3); /* back to dry run */
+    pty_send(&p, " ");
+    pty_assert(&p, pty_wait(&p, "dry run     [ ]", WAIT));
+    typed(&p, "\t", 4);
+    pty_send(&p, "\r");
+    pty_assert(&p, pty_wait(&p, "ASKS FOR A PHRASE", WAIT));
+    pty_pump(&p, 450);
+    typed(&p, "\t", 1); /* the button: nothing is typed yet */
+    pty_send(&p, "\r");
+    pty_assert(&p, pty_wait(&p, "not armed: type exactly", WAIT));
+    {
+        char *s = pty_text(&p), *at = strstr(s, "type: "), phrase[160] = "";
+
+        assert_non_null(at);
+        (void)snprintf(phrase, sizeof phrase, "%.*s", (int)strcspn(at + 6, "\n"), at + 6);
+        *strstr(phrase, "   not armed") = '\0';
+        pty_send(&p, phrase);
+        free(s);
+    }
+    pty_assert(&p, pty_wait(&p, "ARMED", WAIT));
+    typed(&p, "\t", 2);
+    pty_send(&p, "\r");
+    pty_assert(&p, pty_wait(&p, "kept as", WAIT));
+    pty_assert(&p, pty_wait(&p, "restore  done", WAIT));
+    pty_end(&p);
+}
+
 static void the_primary_is_killed_from_the_menu_and_another_elected(void **state)
 {
     struct pty p;
@@ -123,6 +175,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_set_is_seen_with_every_member),
         cmocka_unit_test(a_live_screen_stays_within_its_bytes),
+        cmocka_unit_test(a_backup_is_made_verified_and_restored_by_its_phrase),
         cmocka_unit_test(the_primary_is_killed_from_the_menu_and_another_elected),
     };
     return cmocka_run_group_tests_name("live console", tests, sandbox_up, sandbox_down);
