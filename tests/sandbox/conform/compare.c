@@ -91,7 +91,7 @@ void conf_note(struct conf *c, const char *fmt, ...)
 
 /* ---- what was learnt ---- */
 
-static struct conf_pair *find_pair(struct conf *c, uint8_t type, const void *p, size_t n, bool got)
+struct conf_pair *conf_find_pair(struct conf *c, uint8_t type, const void *p, size_t n, bool got)
 {
     for (size_t i = 0; i < c->n_pairs; i++) {
         struct conf_pair *q = &c->pairs[i];
@@ -106,8 +106,8 @@ static struct conf_pair *find_pair(struct conf *c, uint8_t type, const void *p, 
 /* The same recorded value is always the same one in the run, and the other way round. */
 static bool same_id(struct conf *c, uint8_t type, const void *want, const void *got, size_t n)
 {
-    const struct conf_pair *a = find_pair(c, type, want, n, false);
-    const struct conf_pair *b = find_pair(c, type, got, n, true);
+    const struct conf_pair *a = conf_find_pair(c, type, want, n, false);
+    const struct conf_pair *b = conf_find_pair(c, type, got, n, true);
     struct conf_pair *p;
 
     if (a != NULL || b != NULL) {
@@ -148,24 +148,6 @@ static bool same_ts(struct conf *c, uint64_t want, uint64_t got, bool loose)
     return true;
 }
 
-/* ---- text ---- */
-
-static void replace_all(struct mst_str *s, const char *from, const char *to)
-{
-    struct mst_str out = {0};
-    const char *at = mst_str_c(s), *hit;
-    const size_t n = strlen(from);
-
-    while (n > 0 && (hit = strstr(at, from)) != NULL) {
-        mst_str_addn(&out, at, (size_t)(hit - at));
-        mst_str_add(&out, to);
-        at = hit + n;
-    }
-    mst_str_add(&out, at);
-    mst_str_release(s);
-    *s = out;
-}
-
 /* "2026-11-22T23:20:07.240+0000" in a message is when it ran; five letters of a temporary
  * collection's name are chance. */
 static void mask_chance(char *text)
@@ -187,112 +169,6 @@ static void mask_chance(char *text)
         }
         if (shape[i] == '\0') {
             memset(text, '0', i);
-        }
-    }
-}
-
-static char *translate_text(struct conf *c, const char *text)
-{
-    struct mst_str s = {0};
-    char from[32], to[32];
-
-    mst_str_add(&s, text);
-    /* Two steps, so that an address that is also a recorded one is not translated twice. */
-    for (size_t i = 0; i < c->n_hosts; i++) {
-        (void)snprintf(from, sizeof from, "\x01%zu\x01", i);
-        replace_all(&s, c->hosts[i].want, from);
-    }
-    for (size_t i = 0; i < c->n_hosts; i++) {
-        (void)snprintf(from, sizeof from, "\x01%zu\x01", i);
-        replace_all(&s, from, c->hosts[i].got);
-    }
-    for (size_t i = 0; i < c->n_pairs && strstr(text, "cursor") != NULL; i++) {
-        int64_t a, b;
-
-        if (c->pairs[i].type == BSON_TYPE_INT64) {
-            memcpy(&a, c->pairs[i].want, 8);
-            memcpy(&b, c->pairs[i].got, 8);
-            (void)snprintf(from, sizeof from, "%lld", (long long)a);
-            (void)snprintf(to, sizeof to, "%lld", (long long)b);
-            replace_all(&s, from, to);
-        }
-    }
-    return mst_str_detach(&s);
-}
-
-/* ---- translation of commands ---- */
-
-static void translate_value(struct conf *c, const char *key, const bson_iter_t *it, bson_t *out)
-{
-    const bson_type_t type = bson_iter_type(it);
-    const int klen = (int)strlen(key);
-
-    if (type == BSON_TYPE_DOCUMENT || type == BSON_TYPE_ARRAY) {
-        bson_iter_t in;
-        bson_t sub;
-
-        if (type == BSON_TYPE_ARRAY) {
-            bson_append_array_begin(out, key, klen, &sub);
-        } else {
-            bson_append_document_begin(out, key, klen, &sub);
-        }
-        bson_iter_recurse(it, &in);
-        while (bson_iter_next(&in)) {
-            translate_value(c, bson_iter_key(&in), &in, &sub);
-        }
-        if (type == BSON_TYPE_ARRAY) {
-            bson_append_array_end(out, &sub);
-        } else {
-            bson_append_document_end(out, &sub);
-        }
-        return;
-    }
-    if (type == BSON_TYPE_UTF8) {
-        char *text = translate_text(c, bson_iter_utf8(it, NULL));
-
-        bson_append_utf8(out, key, klen, text, -1);
-        free(text);
-        return;
-    }
-    if (type == BSON_TYPE_INT64) {
-        const int64_t v = bson_iter_int64(it);
-        const struct conf_pair *p = find_pair(c, BSON_TYPE_INT64, &v, 8, false);
-        int64_t to = v;
-
-        if (p != NULL) {
-            memcpy(&to, p->got, 8);
-        }
-        bson_append_int64(out, key, klen, to);
-        return;
-    }
-    if (type == BSON_TYPE_TIMESTAMP) {
-        uint32_t t, i;
-        uint64_t want;
-
-        bson_iter_timestamp(it, &t, &i);
-        want = (uint64_t)t << 32 | i;
-        for (size_t k = 0; k < c->n_ts; k++) {
-            if (c->ts[k].want == want) {
-                t = (uint32_t)(c->ts[k].got >> 32);
-                i = (uint32_t)c->ts[k].got;
-            }
-        }
-        bson_append_timestamp(out, key, klen, t, i);
-        return;
-    }
-    bson_append_iter(out, key, klen, it);
-}
-
-void conf_translate(struct conf *c, const bson_t *recorded, bson_t *out)
-{
-    bson_iter_t it;
-
-    bson_init(out);
-    bson_iter_init(&it, recorded);
-    while (bson_iter_next(&it)) {
-        if (strcmp(bson_iter_key(&it), "$clusterTime") != 0 &&
-            strcmp(bson_iter_key(&it), "$db") != 0) {
-            translate_value(c, bson_iter_key(&it), &it, out);
         }
     }
 }
@@ -388,7 +264,7 @@ static bool same_scalar(struct conf *c, const char *path, const bson_iter_t *wan
     bool same;
 
     if (BSON_ITER_HOLDS_UTF8(want)) {
-        char *text = translate_text(c, bson_iter_utf8(want, NULL));
+        char *text = conf_text(c, bson_iter_utf8(want, NULL));
         char *other = mst_xstrdup(bson_iter_utf8(got, NULL));
 
         mask_chance(text);

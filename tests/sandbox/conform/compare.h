@@ -67,6 +67,9 @@ void conf_host(struct conf *c, const char *want, const char *got);
 /* The recorded command as it is sent to the run: addresses, learnt ids and timestamps translated,
  * $clusterTime left out. out is initialised here. */
 void conf_translate(struct conf *c, const bson_t *recorded, bson_t *out);
+/* A recorded text with this run's addresses and cursor ids; caller frees. */
+char *conf_text(struct conf *c, const char *text);
+struct conf_pair *conf_find_pair(struct conf *c, uint8_t type, const void *p, size_t n, bool got);
 /* Compare one reply; true when it is equal. Counts it as replayed then. */
 bool conf_reply(struct conf *c, const char *file, int line, const char *command, const bson_t *sent,
                 const bson_t *want, const bson_t *got);
