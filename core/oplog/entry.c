@@ -62,6 +62,15 @@ static void read_prev(const bson_iter_t *it, struct mst_optime *out)
     }
 }
 
+static enum mst_rc lacking(const struct mst_oplog_entry *e, bool damaged, struct mst_err *err)
+{
+    return mst_err_set(err, MST_E_INTEGRITY, "oplog entry %u.%u has no %s", e->at.ts.t, e->at.ts.i,
+                       damaged       ? "valid BSON"
+                       : !e->kind[0] ? "op"
+                       : !e->ns      ? "ns"
+                                     : "o");
+}
+
 /* Everything but ts and t. */
 static enum mst_rc parse_body(const bson_t *doc, struct mst_oplog_entry *e, struct mst_err *err)
 {
@@ -113,12 +122,7 @@ static enum mst_rc parse_body(const bson_t *doc, struct mst_oplog_entry *e, stru
         }
     }
     if (it.err_off != 0 || !e->kind[0] || !e->ns || !has_o) {
-        return mst_err_set(err, MST_E_INTEGRITY, "oplog entry %u.%u has no %s", e->at.ts.t,
-                           e->at.ts.i,
-                           it.err_off != 0 ? "valid BSON"
-                           : !e->kind[0]   ? "op"
-                           : !e->ns        ? "ns"
-                                           : "o");
+        return lacking(e, it.err_off != 0, err);
     }
     if (e->op == 'c') {
         if (!bson_iter_init(&first, &e->o) || !bson_iter_next(&first)) {
