@@ -313,6 +313,10 @@ static void act_prompt(struct ui_app *app, char mark)
 
 static void act_screen(struct ui_app *app, int key)
 {
+    if (key == '-') {
+        go_screen(app, app->st.before);
+        return;
+    }
     if (key >= '1' && key < '1' + UI_SCR_COUNT) {
         go_screen(app, (enum ui_scr)(key - '1'));
     } else {
@@ -346,12 +350,11 @@ static void act_show(struct ui_app *app, enum ui_act act)
     }
 }
 
-void ui_app_act(struct ui_app *app, enum ui_act act, int key)
+static void act_moves(struct ui_app *app, enum ui_act act)
 {
     const int page = app->page > 1 ? app->page : 1;
 
-    app->dirty = true;
-    switch (act) {
+    switch ((int)act) {
     case UI_ACT_UP:
     case UI_ACT_DOWN:
         act_move(app, act == UI_ACT_UP ? -1 : 1);
@@ -363,6 +366,23 @@ void ui_app_act(struct ui_app *app, enum ui_act act, int key)
     case UI_ACT_FIRST:
     case UI_ACT_LAST:
         act_move(app, act == UI_ACT_FIRST ? -1000000 : 1000000);
+        break;
+    default:
+        break;
+    }
+}
+
+void ui_app_act(struct ui_app *app, enum ui_act act, int key)
+{
+    app->dirty = true;
+    switch ((int)act) {
+    case UI_ACT_UP:
+    case UI_ACT_DOWN:
+    case UI_ACT_PGUP:
+    case UI_ACT_PGDN:
+    case UI_ACT_FIRST:
+    case UI_ACT_LAST:
+        act_moves(app, act);
         break;
     case UI_ACT_NEXT_ITEM:
     case UI_ACT_PREV_ITEM:
@@ -382,10 +402,8 @@ void ui_app_act(struct ui_app *app, enum ui_act act, int key)
         act_quit(app);
         break;
     case UI_ACT_SCREEN:
-        act_screen(app, key);
-        break;
     case UI_ACT_LAST_SCREEN:
-        go_screen(app, app->st.before);
+        act_screen(app, key);
         break;
     case UI_ACT_FIND:
     case UI_ACT_COMMAND:
@@ -409,16 +427,10 @@ void ui_app_act(struct ui_app *app, enum ui_act act, int key)
     case UI_ACT_REPAINT:
         act_show(app, act);
         break;
-    case UI_ACT_BACKUP:
-    case UI_ACT_RESTORE:
-    case UI_ACT_VERIFY:
-    case UI_ACT_CANCEL:
-    case UI_ACT_DISCARD:
-    case UI_ACT_SANDBOX:
-        ui_app_dialog(app, act, "");
-        break;
-    case UI_ACT_NONE:
-    case UI_ACT_COUNT:
+    default:
+        if (act >= UI_ACT_FIRST_DIALOG && act < UI_ACT_COUNT) {
+            ui_app_dialog(app, act, "");
+        }
         break;
     }
 }

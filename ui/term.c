@@ -24,7 +24,7 @@
 #include "ui/keys.h"
 
 enum {
-    ESC_WAIT_MS = 75,     /* on a slow link the rest of a key may come later than ESCDELAY */
+    ESC_WAIT_MS = 100,    /* on a slow link the rest of a key may come later than ESCDELAY */
     OUTQ_MAX = 4096,      /* more than this unsent: do not paint */
     PASTE_START = 0x1f01, /* our codes for the bracketed paste */
     PASTE_END = 0x1f02,

@@ -361,7 +361,7 @@ static void escape_is_quick_and_a_torn_arrow_is_an_arrow(void **state)
     pty_send(&p, ".");
     pty_assert(&p, pty_wait(&p, "Actions", WAIT));
     pty_send(&p, "\033");
-    mst_clock_sleep_ms(40);
+    mst_clock_sleep_ms(30);
     pty_send(&p, "[B"); /* down, one row: not Esc, which would close the menu */
     pty_pump(&p, 400);
     pty_assert(&p, pty_shows(&p, "Actions"));
