@@ -80,7 +80,7 @@ static void the_set_is_seen_with_every_member(void **state)
     start(&p, 24, 80);
     pty_assert(&p, pty_shows(&p, "SANDBOX"));
     pty_assert(&p, pty_shows(&p, "PRIMARY"));
-    pty_assert(&p, pty_shows(&p, "votes 3/3, need 2"));
+    pty_assert(&p, pty_wait(&p, "votes 3/3, need 2", WAIT));
     pty_send(&p, "2");
     pty_assert(&p, pty_wait(&p, "Who sees whom", WAIT));
     pty_assert(&p, pty_wait(&p, "=P", WAIT));
@@ -166,7 +166,7 @@ static void the_primary_is_killed_from_the_menu_and_another_elected(void **state
     confirm(&p, "K", "Sandbox: break something");
     pty_assert(&p, pty_wait(&p, "DOWN", WAIT));
     pty_assert(&p, pty_wait(&p, "term 2", WAIT));
-    pty_assert(&p, pty_shows(&p, "votes 2/3"));
+    pty_assert(&p, pty_wait(&p, "votes 2/3", WAIT));
     pty_end(&p);
 }
 

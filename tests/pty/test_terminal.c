@@ -171,7 +171,7 @@ static void in_the_c_locale_only_ascii_leaves(void **state)
     (void)state;
     start_with(&p, 24, 80, "LC_ALL=C", NULL, NULL);
     pty_assert(&p, pty_wait(&p, "UNREACHABLE", WAIT));
-    pty_assert(&p, pty_shows(&p, "+- Replica set"));
+    pty_assert(&p, pty_wait(&p, "+- Replica set", WAIT));
     for (size_t i = 0; i < p.log.len; i++) {
         assert_true(p.log.p[i] < 0x7f);
     }
@@ -282,8 +282,8 @@ static void after_a_storm_of_sizes_the_screen_is_as_new(void **state)
     /* the first ten rows hold no age that could differ in length */
     a[strcspn(a, "\n")] = b[strcspn(b, "\n")] = '\0';
     assert_string_equal(a + strlen(a) - 10, b + strlen(b) - 10);
-    pty_assert(&p, pty_shows(&p, "Replica set"));
-    pty_assert(&p, pty_shows(&p, "Events"));
+    pty_assert(&p, pty_wait(&p, "Replica set", WAIT));
+    pty_assert(&p, pty_wait(&p, "Events", WAIT));
     free(a);
     free(b);
     pty_end(&p);
