@@ -106,7 +106,6 @@ static enum mst_rc of_backup(struct cmd_ctx *c, enum mst_cmd_kind kind, bool gua
     enum mst_rc rc = fill(c, cmd, err);
 
     cmd->kind = kind;
-    cmd->in_place = args_has(&c->args, "in-place");
     if (rc == MST_OK && !mst_copy(cmd->backup, sizeof(cmd->backup), id)) {
         rc = mst_err_set(err, MST_E_USAGE, "%s is no backup's id", id);
     }

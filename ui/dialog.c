@@ -61,7 +61,6 @@ static void form_restore(struct ui_app *app, const char *id)
     (void)ui_form_add(f, UI_F_TEXT, 'r', "rate MiB/s", "upper limit; empty: none");
     field = ui_form_add(f, UI_F_TOGGLE, 'n', "dry run", "read and plan, write nothing");
     field->on = true;
-    (void)ui_form_add(f, UI_F_TOGGLE, 'P', "in place", "drop first, nothing is kept");
     (void)ui_form_add(f, UI_F_TEXT, 'w', "reason", "for the audit log");
     buttons(f, "Cancel", "Review");
 }
@@ -290,7 +289,6 @@ enum mst_rc ui_dialog_cmd(const struct ui_dialog *d, struct mst_cmd *out, struct
     }
     out->from_primary = ticked(d, 'p');
     out->dry_run = ticked(d, 'n');
-    out->in_place = ticked(d, 'P');
     (void)mst_copy(out->target_uri, sizeof out->target_uri, typed(d, 't'));
     (void)mst_copy(out->reason, sizeof out->reason, typed(d, 'w'));
     return cmd_fields(d, out, err);

@@ -78,7 +78,10 @@ static int draw_set(const struct ui_ctx *x, const struct ui_area *a, bool focus)
     draw_reasons(x, &p);
     draw_majority(x, &p);
     if (v->if_primary_dies[0]) {
-        ui_pen_wrap(&p, 0, UI_DIM, v->if_primary_dies);
+        char text[sizeof v->if_primary_dies + 32];
+
+        (void)snprintf(text, sizeof text, "if the primary dies: %s", v->if_primary_dies);
+        ui_pen_wrap(&p, 0, UI_DIM, text);
     }
     return rows + p.y;
 }

@@ -41,7 +41,10 @@ static int draw_list(const struct ui_ctx *x, const struct ui_area *a, bool focus
     rest = ui_area_sub(&in, rows, 0, in.h - rows, in.w);
     p = ui_pen_start(&rest, 0);
     if (v->if_primary_dies[0]) {
-        ui_pen_wrap(&p, 0, UI_TEXT, v->if_primary_dies);
+        char text[sizeof v->if_primary_dies + 32];
+
+        (void)snprintf(text, sizeof text, "if the primary dies: %s", v->if_primary_dies);
+        ui_pen_wrap(&p, 0, UI_TEXT, text);
     }
     for (size_t i = 0; i < v->n_reasons; i++) {
         ui_pen_line(&p, ui_severity_role(v->reasons[i].severity), "%s", v->reasons[i].text);

@@ -47,7 +47,6 @@ struct mst_cmd {
     char exclude[MST_CMD_PATTERNS][160];
     char target_uri[512]; /* RESTORE, IMPORT: "" is the same set; never holds a password */
     char path[512];       /* IMPORT: archive or directory */
-    bool in_place;        /* RESTORE: drop first instead of staging and swap (own phrase) */
     bool dry_run;
     char reason[160];
 };

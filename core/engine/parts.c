@@ -267,9 +267,6 @@ void mst_cmd_line(const struct mst_cmd *cmd, char *out, size_t size)
     if (cmd->target_uri[0]) {
         add(&l, "--to", cmd->target_uri);
     }
-    if (cmd->in_place) {
-        add(&l, "--in-place", NULL);
-    }
     if (cmd->dry_run) {
         add(&l, "--dry-run", NULL);
     }

@@ -306,7 +306,6 @@ static const struct field mst_cmd_fields[] = {
     ARRAY(mst_cmd, exclude, FT_CELLS, n_exclude, MST_CMD_PATTERNS, NULL),
     F(mst_cmd, target_uri),
     F(mst_cmd, path),
-    F(mst_cmd, in_place),
     F(mst_cmd, dry_run),
     F(mst_cmd, reason),
 };

@@ -230,7 +230,7 @@ struct fx *fx_healthy(void)
     v->config_at_ms = FX_MONO - 900;
     (void)mst_copy(v->headline, sizeof v->headline, "primary db1:27017, every member in its place");
     (void)mst_copy(v->if_primary_dies, sizeof v->if_primary_dies,
-                   "if db1 dies: db2 or db3 can win, writes stop 10-12 s, 0.2 s of writes at risk");
+                   "db2 or db3 can win, writes stop 10-12 s, 0.2 s of writes at risk");
     m = member(f, "db1:27017", MST_MS_PRIMARY, MST_SHOW_PRIMARY, 0);
     m->priority = 2;
     m->ops_per_s = 4120;
