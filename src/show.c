@@ -106,7 +106,7 @@ static void json_member(struct mst_str *s, const struct mst_topo_view *t,
     js_text(s, "state", mst_shown_word(m->shown));
     js_text(s, "reach", mst_reach_word(m->reach));
     js_text(s, "reach_text", m->reach_text);
-    js_bool(s, "writable", m->writable);
+    js_bool(s, "writable", m->writable && m->reach == MST_REACH_OK);
     js_age(s, "hello_age_ms", t->now_mono_ms, m->hello_at_ms);
     js_known(s, "hello_rtt_us", m->hello_at_ms ? m->hello_rtt_us : -1);
     js_age(s, "status_age_ms", t->now_mono_ms, m->status_at_ms);
