@@ -17,7 +17,7 @@ static size_t back(const struct ui_line *l, size_t at)
     if (at > 0) {
         at--;
     }
-    while (at > 0 && ((unsigned char)l->text[at] & 0xc0) == 0x80) {
+    while (at > 0 && at < sizeof l->text && ((unsigned char)l->text[at] & 0xc0) == 0x80) {
         at--;
     }
     return at;

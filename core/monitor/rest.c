@@ -138,7 +138,7 @@ static void ask_oplog(struct rest *r)
 {
     struct mst_probe *p = r->p;
     struct mst_err err = {0};
-    struct mst_ts first, last;
+    struct mst_ts first = {0, 0}, last = {0, 0};
     bool has_first = false, has_last = false;
     enum mst_rc rc = oplog_end(r, 1, &first, &has_first, &err);
 

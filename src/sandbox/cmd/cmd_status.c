@@ -16,6 +16,7 @@ static void head(struct sbx_call *c)
 {
     const struct sbx_member *m = c->m;
     const int64_t up = sbx_mono(c->w) - m->started_mono;
+    const int64_t whole_s = (up + 999) / 1000;
     char host[300];
 
     sbx_facts_host(m, host, sizeof host);
@@ -23,7 +24,7 @@ static void head(struct sbx_call *c)
     BSON_APPEND_UTF8(c->reply, "version", c->w->profile->version);
     BSON_APPEND_UTF8(c->reply, "process", "mongod");
     BSON_APPEND_INT64(c->reply, "pid", m->pid);
-    BSON_APPEND_DOUBLE(c->reply, "uptime", (double)((up + 999) / 1000));
+    BSON_APPEND_DOUBLE(c->reply, "uptime", (double)whole_s);
     BSON_APPEND_INT64(c->reply, "uptimeMillis", up);
     BSON_APPEND_INT64(c->reply, "uptimeEstimate", up / 1000);
     BSON_APPEND_DATE_TIME(c->reply, "localTime", sbx_utc(c->w));

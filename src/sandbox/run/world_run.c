@@ -51,7 +51,7 @@ static enum mst_rc make_config(struct sbx_world *w, const struct sbx_opts *o, st
     } else if (data + o->arbiter > SBX_VOTERS_MAX) {
         return mst_err_set(err, MST_E_USAGE, "at most %d members", SBX_VOTERS_MAX);
     } else {
-        w->config.n = (size_t)(data + o->arbiter);
+        w->config.n = (size_t)data + (o->arbiter ? 1 : 0);
         for (size_t i = 0; i < w->config.n; i++) {
             w->config.members[i] = (struct sbx_member_config){
                 .id = (int)i, .build_indexes = true, .priority = 1, .votes = 1};
