@@ -31,7 +31,7 @@ static enum mst_rc unknown(const struct arg_spec *const *specs, const char *arg,
 
     (void)mst_copy(name, sizeof(name), arg);
     name[strcspn(name, "=")] = '\0';
-    if (strcmp(name, "password") == 0) {
+    if (strncmp(name, "pass", 4) == 0 && strncmp(name, "password-f", 10) != 0) {
         return mst_err_set(err, MST_E_USAGE,
                            "a password on the command line can be read by other users: use "
                            "--password-file FILE, or password_command or prompt in the "

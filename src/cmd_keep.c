@@ -202,6 +202,14 @@ static void line_backup(const struct mst_backup *b, struct mst_str *s)
                  b->unproven ? ", unproven" : "", b->problem[0] ? ", " : "", b->problem);
 }
 
+/* What a view says was wrong, as an error again. */
+static enum mst_rc problem(int code, const char *text, struct mst_err *err)
+{
+    const enum mst_rc rc = code > MST_OK && code < MST_RC_COUNT ? (enum mst_rc)code : MST_E_IO;
+
+    return mst_err_set(err, rc, "%s", text);
+}
+
 /* A view whose bucket was listed after the call. */
 static enum mst_rc fresh_bucket(struct mst_engine *e, const struct mst_view **out,
                                 struct mst_err *err)
@@ -224,7 +232,7 @@ static enum mst_rc fresh_bucket(struct mst_engine *e, const struct mst_view **ou
         v = mst_engine_view(e);
     }
     if (rc == MST_OK && v->bucket->problem[0]) {
-        rc = mst_err_set(err, MST_E_IO, "%s", v->bucket->problem);
+        rc = problem(v->bucket->problem_rc, v->bucket->problem, err);
     }
     if (rc == MST_OK) {
         *out = v;
@@ -356,7 +364,7 @@ enum mst_rc cmd_bucket_show(struct cmd_ctx *c, struct mst_err *err)
         show_detail(d->detail, c->json, d->now_wall_ms, &out);
         rc = cmd_out(mst_str_c(&out), err);
         if (rc == MST_OK && d->detail->problem[0]) {
-            rc = mst_err_set(err, MST_E_INTEGRITY, "%s", d->detail->problem);
+            rc = problem(d->detail->problem_rc, d->detail->problem, err);
         }
     }
     mst_str_release(&out);

@@ -132,6 +132,22 @@ static const struct cmd *find_command(int argc, char **argv, int *at)
     return NULL;
 }
 
+/* The only name that begins with what was typed. */
+static const char *only_with(const char *word, const char *const *names, size_t n)
+{
+    const char *one = NULL;
+
+    for (size_t i = 0; i < n; i++) {
+        if (strncmp(names[i], word, strlen(word)) == 0) {
+            if (one) {
+                return NULL;
+            }
+            one = names[i];
+        }
+    }
+    return one;
+}
+
 static enum mst_rc no_command(const char *word, const char *next, struct mst_err *err)
 {
     size_t n, len = strlen(word);
@@ -154,7 +170,9 @@ static enum mst_rc no_command(const char *word, const char *next, struct mst_err
                  : mst_err_set(err, MST_E_USAGE, "%s needs one of %s", word, mst_str_c(&subs));
     } else {
         (void)snprintf(both, sizeof(both), "%s%s%s", word, next ? " " : "", next ? next : "");
-        near = mst_text_nearest(word, names, MST_COUNT(names) < n ? MST_COUNT(names) : n);
+        near = only_with(word, names, MST_COUNT(names) < n ? MST_COUNT(names) : n);
+        near = near ? near
+                    : mst_text_nearest(word, names, MST_COUNT(names) < n ? MST_COUNT(names) : n);
         near = near ? near
                     : mst_text_nearest(both, names, MST_COUNT(names) < n ? MST_COUNT(names) : n);
         rc = near ? mst_err_set(err, MST_E_USAGE, "no command %s: did you mean %s", word, near)

@@ -135,6 +135,33 @@ static void say_why(const struct mst_topo_view *v, const struct mst_source_wish 
     }
 }
 
+/* Nobody can be the source. What is wrong with the whole set says more than its members one by
+ * one, and has its own status. */
+static enum mst_rc nobody(const struct mst_topo_view *v, const char *also, struct mst_err *err)
+{
+    switch (v->verdict) {
+    case MST_V_UNREACHABLE:
+        return mst_err_set(err, MST_E_NET, "nothing to read from: %s", v->headline);
+    case MST_V_WRONG_SET:
+    case MST_V_NOT_REPLSET:
+    case MST_V_MONGOS:
+        return mst_err_set(err, MST_E_CONFIG, "nothing to read from: %s", v->headline);
+    case MST_V_AUTH:
+        return mst_err_set(err, MST_E_AUTH, "nothing to read from: %s", v->headline);
+    case MST_V_TLS:
+    case MST_V_HOSTNAME:
+    case MST_V_WRONG_MEMBER:
+        return mst_err_set(err, MST_E_TLS, "nothing to read from: %s", v->headline);
+    case MST_V_STARTING:
+    case MST_V_HEALTHY:
+    case MST_V_DEGRADED:
+    case MST_V_NO_MAJORITY:
+    case MST_V_NO_PRIMARY:
+        break;
+    }
+    return mst_err_set(err, MST_E_PRECOND, "no member can be the source: %s", also);
+}
+
 enum mst_rc mst_backup_choose(const struct mst_topo_view *v, const struct mst_source_wish *wish,
                               struct mst_source *out, struct mst_err *err)
 {
@@ -164,7 +191,7 @@ enum mst_rc mst_backup_choose(const struct mst_topo_view *v, const struct mst_so
                            wish->name);
     }
     if (out->member < 0) {
-        return mst_err_set(err, MST_E_PRECOND, "no member can be the source: %s", out->also);
+        return nobody(v, out->also, err);
     }
     (void)mst_copy(out->name, sizeof(out->name), v->members[out->member].name);
     say_why(v, wish, out);

@@ -39,7 +39,7 @@ enum mst_rc mst_secret_from_file(struct mst_secret *s, const char *path, struct 
     struct stat st;
     enum mst_rc rc = MST_OK;
     ssize_t n;
-    const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 
     if (fd < 0) {
         return mst_err_set_detail(err, MST_E_CONFIG, errno, "cannot read the secret file %s: %s",

@@ -391,6 +391,25 @@ enum mst_rc mst_catalog_list(const struct mst_catalog *c, struct mst_task *task,
     return rc;
 }
 
+/* What there is instead is named, the newest of it. */
+static enum mst_rc none_complete(const struct mst_catalog *c, const struct mst_backup *all,
+                                 size_t n, struct mst_err *err)
+{
+    size_t i = 0;
+
+    while (i < n && all[i].state == MST_BK_FOREIGN) {
+        i++;
+    }
+    return i < n ? mst_err_set(err, MST_E_NOTFOUND,
+                               "there is no complete backup of %s in the store %s; the newest, %s, "
+                               "is %s: %s",
+                               c->set, mst_store_name(c->store), all[i].id,
+                               mst_backup_state_word(all[i].state), all[i].problem)
+                 : mst_err_set(err, MST_E_NOTFOUND,
+                               "there is no complete backup of %s in the store %s", c->set,
+                               mst_store_name(c->store));
+}
+
 enum mst_rc mst_catalog_find(const struct mst_catalog *c, const char *id, struct mst_task *task,
                              struct mst_backup *out, struct mst_err *err)
 {
@@ -423,10 +442,10 @@ enum mst_rc mst_catalog_find(const struct mst_catalog *c, const char *id, struct
     }
     if (best != SIZE_MAX) {
         *out = all[best];
+        rc = MST_OK;
+    } else {
+        rc = none_complete(c, all, n, err);
     }
     free(all);
-    return best != SIZE_MAX ? MST_OK
-                            : mst_err_set(err, MST_E_NOTFOUND,
-                                          "there is no complete backup of %s in the store %s",
-                                          c->set, mst_store_name(c->store));
+    return rc;
 }

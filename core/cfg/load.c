@@ -32,7 +32,10 @@ static void problem(struct load *l, const config_setting_t *at, const char *fmt,
     va_end(ap);
     mst_text_sanitise(text);
     if (at) {
-        mst_str_addf(l->problems, "%s:%u: %s\n", l->file, config_setting_source_line(at), text);
+        const char *included = config_setting_source_file(at);
+
+        mst_str_addf(l->problems, "%s:%u: %s\n", included ? included : l->file,
+                     config_setting_source_line(at), text);
     } else {
         mst_str_addf(l->problems, "%s: %s\n", l->file, text);
     }
@@ -407,22 +410,30 @@ enum mst_rc mst_cfg_read(struct mst_cfg *cfg, const char *path, struct mst_str *
     enum mst_rc rc = mst_file_read(path, FILE_MAX, &text, err);
 
     if (rc != MST_OK) {
+        const struct mst_err why = *err;
+
         mst_buf_release(&text);
-        return mst_err_set(err, MST_E_CONFIG, "cannot read the configuration %s: %s", path,
-                           rc == MST_E_NOTFOUND ? "no such file" : err->msg);
+        return rc == MST_E_NOTFOUND
+                   ? mst_err_set(err, MST_E_CONFIG,
+                                 "cannot read the configuration %s: no such file", path)
+                   : mst_err_set(err, MST_E_CONFIG, "the configuration: %s", why.msg);
     }
     config_init(&conf);
+    config_set_include_dir(&conf, cfg->dir); /* like every relative path */
     mst_buf_add(&text, "", 1);
     if (memchr(text.p, 0, text.len - 1)) {
         problem(&l, NULL, "the file holds a NUL byte: it is not a configuration");
     } else if (config_read_string(&conf, (const char *)text.p) != CONFIG_TRUE) {
+        const char *included = config_error_file(&conf);
         const int line = config_error_line(&conf);
         char why[256];
 
         mst_text_clean(why, sizeof(why), config_error_text(&conf),
                        strlen(config_error_text(&conf)));
-        mst_str_addf(problems, "%s:%d: %s: look for a missing ';', quote or brace here or above\n",
-                     path, line, why);
+        mst_str_addf(problems, "%s:%d: %s%s\n", included ? included : path, line, why,
+                     strstr(why, "include") ? ": it must be there, below the directory of the file"
+                                            : ": look for a missing ';', quote or brace here or "
+                                              "above");
         l.n_problems++;
     } else {
         read_group(&l, NULL, config_root_setting(&conf), (char *)cfg);

@@ -112,6 +112,14 @@ bool mst_cfg_uri_has_password(const char *uri)
     }
     s += 3;
     end = s + strcspn(s, "/?");
+    if (!memchr(s, '@', (size_t)(end - s)) && strchr(end, '@')) {
+        /* A password with a '/' or '?' that is not escaped: what is behind the colon is no port. */
+        const char *colon = memchr(s, ':', (size_t)(end - s));
+
+        if (colon && strspn(colon + 1, "0123456789") != strcspn(colon + 1, ",/?")) {
+            return true;
+        }
+    }
     /* The last @ before the path ends the credentials, as drivers read it. */
     for (at = end; at > s && at[-1] != '@'; at--) {
     }
@@ -160,6 +168,10 @@ static enum mst_rc finish(struct mst_cfg *cfg, const struct mst_cfg_where *w, st
                    : mst_err_set(err, MST_E_CONFIG,
                                  "no replica set is configured: give --uri mongodb://HOST:PORT or "
                                  "--config FILE, or start a training set with 'muster sandbox'");
+    }
+    if (cfg->uri[0]) { /* another set, perhaps: what was said about the configured one is not its */
+        cfg->set.label[0] = cfg->set.cls[0] = cfg->set.note[0] = cfg->set.name[0] = '\0';
+        cfg->set.acts.n = 0;
     }
     if (!cfg->set.label[0]) {
         (void)mst_copy(cfg->set.label, sizeof(cfg->set.label), cfg->set.name);
@@ -226,6 +238,11 @@ bool mst_cfg_may(const struct mst_cfg *cfg, const char *act, char *why, size_t n
     why[0] = '\0';
     if (cfg->read_only) {
         (void)snprintf(why, n, "--read-only was given");
+    } else if (cfg->uri[0]) {
+        (void)snprintf(
+            why, n,
+            "a set that a URI names has no class: it can be looked at and backed up, the "
+            "others need it in a configuration");
     } else if (!cfg->set.cls[0]) {
         (void)snprintf(why, n,
                        "the configuration gives this set no class: set.class = \"PROD\", \"TEST\" "

@@ -143,9 +143,11 @@ static void open_store(struct local *l)
     if (l->store_cfg) {
         (void)mst_copy(b->store, sizeof(b->store), l->store_cfg->name);
         (void)snprintf(b->where, sizeof(b->where), "directory %.200s", l->store_cfg->path);
+        mst_text_sanitise(b->where);
     }
     if (!l->store) {
         (void)mst_copy(b->problem, sizeof(b->problem), l->store_err.msg);
+        b->problem_rc = (int)l->store_err.rc;
     }
     b->loading = l->store != NULL;
     l->bucket = b;

@@ -14,6 +14,7 @@
 static enum mst_rc set_name(struct local *l, char *out, size_t size, struct mst_err *err)
 {
     const int64_t end = mst_clock_mono_ms(NULL) + NAME_WAIT_MS;
+    char why[200];
 
     (void)mst_copy(out, size, l->wire.set_name);
     while (!out[0]) {
@@ -22,11 +23,13 @@ static enum mst_rc set_name(struct local *l, char *out, size_t size, struct mst_
         if (m->v.set_name_known) {
             (void)mst_copy(out, size, m->v.set_name);
         }
+        (void)mst_copy(why, sizeof(why), m->v.headline);
         mst_shared_unref(&m->shared);
         if (!out[0] && (mst_clock_mono_ms(NULL) > end || !mst_task_sleep_ms(&l->io_task, 100))) {
             return mst_err_set(err, MST_E_NET,
-                               "the set's name is not known: set.name says it when no member "
-                               "answers");
+                               "the set's name is not known (set.name in the configuration says it "
+                               "too): %s",
+                               why);
         }
     }
     return MST_OK;
@@ -120,6 +123,7 @@ static void list_bucket(struct local *l)
     if (l->store_cfg) {
         (void)mst_copy(p->store, sizeof(p->store), l->store_cfg->name);
         (void)snprintf(p->where, sizeof(p->where), "directory %.200s", l->store_cfg->path);
+        mst_text_sanitise(p->where);
     }
     if (rc == MST_OK) {
         rc = mst_store_space(l->store, &p->free_bytes, &p->total_bytes, &err);
@@ -129,6 +133,7 @@ static void list_bucket(struct local *l)
     }
     if (rc != MST_OK) {
         (void)mst_copy(p->problem, sizeof(p->problem), err.msg);
+        p->problem_rc = (int)err.rc;
     }
     p->read_at_ms = mst_clock_mono_ms(NULL);
     list_leavings(l, p->backups, p->n);
@@ -156,6 +161,7 @@ static void load_detail(struct local *l, const char *id)
     }
     if (rc != MST_OK) {
         (void)mst_copy(p->problem, sizeof(p->problem), err.msg);
+        p->problem_rc = (int)err.rc;
     }
     mst_put_detail_take(l, p);
 }

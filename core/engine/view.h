@@ -23,6 +23,7 @@ struct mst_bucket_part { /* newest backup first */
     char store[64];     /* its name in the configuration */
     char where[256];    /* "directory /srv/backups" */
     char problem[256];  /* the store cannot be read: why */
+    int problem_rc;     /* enum mst_rc of it */
     int64_t read_at_ms; /* monotonic; 0 never */
     bool loading;
     uint64_t free_bytes, total_bytes; /* 0 unknown */
@@ -35,6 +36,7 @@ struct mst_detail_part { /* of the one backup that was asked for last */
     char id[MST_ID_MAX];
     bool loading;
     char problem[256];
+    int problem_rc;
     size_t n_ns;
     struct mst_backup_ns *ns;
     size_t n_objects;

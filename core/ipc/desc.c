@@ -238,6 +238,7 @@ static const struct field mst_bucket_part_fields[] = {
     F(mst_bucket_part, store),
     F(mst_bucket_part, where),
     F(mst_bucket_part, problem),
+    F(mst_bucket_part, problem_rc),
     F(mst_bucket_part, read_at_ms),
     F(mst_bucket_part, loading),
     F(mst_bucket_part, free_bytes),
@@ -263,6 +264,7 @@ static const struct field mst_detail_part_fields[] = {
     F(mst_detail_part, id),
     F(mst_detail_part, loading),
     F(mst_detail_part, problem),
+    F(mst_detail_part, problem_rc),
     ARRAY(mst_detail_part, ns, FT_ROWS, n_ns, 1000000, &ipc_backup_ns),
     ARRAY(mst_detail_part, objects, FT_ROWS, n_objects, 1000000, &ipc_object),
 };
