@@ -1,5 +1,5 @@
 #!/bin/sh
-# run.sh BUILD SECONDS: every libFuzzer program of a fuzz build for so many seconds, two at a time.
+# run.sh BUILD SECONDS: every libFuzzer program of a fuzz build for so many seconds, four at a time.
 set -u
 build=$1
 seconds=$2
@@ -24,4 +24,4 @@ one='
         echo "$name FAILED:"; tail -n 40 "out/fuzz/$name.log"; exit 255
     fi'
 # shellcheck disable=SC2086
-printf '%s\n' $list | xargs -P 2 -I{} sh -c "$one" sh {} "$build" "$seconds" "$here"
+printf '%s\n' $list | xargs -P 4 -I{} sh -c "$one" sh {} "$build" "$seconds" "$here"
