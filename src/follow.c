@@ -183,6 +183,21 @@ enum mst_rc cmd_follow(struct cmd_ctx *c, struct mst_engine *e, uint64_t job, st
 
 /* --- guarded acts --- */
 
+/* How to do what a dry run has shown. */
+static void show_way(const struct mst_ticket *t, struct mst_str *out)
+{
+    struct mst_cmd *real = mst_xmemdup(&t->cmd, sizeof(t->cmd));
+    char line[640];
+
+    real->dry_run = false;
+    mst_cmd_line(real, line, sizeof(line));
+    if (t->phrase[0]) {
+        mst_str_addf(out, "phrase: %s\n", t->phrase);
+    }
+    mst_str_addf(out, "to do it: %s\n", line);
+    free(real);
+}
+
 static void show_ticket(const struct mst_ticket *t, enum show_form form, struct mst_str *out)
 {
     static const char *const marks[] = {"ok", "warn", "refuse"};
@@ -227,6 +242,9 @@ static void show_ticket(const struct mst_ticket *t, enum show_form form, struct 
                      t->free_bytes ? mst_text_bytes(t->free_bytes, b) : "not known");
     }
     mst_str_addf(out, "plan %s\n", t->plan_hash);
+    if (t->cmd.dry_run && !t->refused) {
+        show_way(t, out);
+    }
 }
 
 static enum mst_rc await_ticket(struct mst_engine *e, uint64_t handle, struct mst_ticket **out,

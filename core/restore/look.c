@@ -85,12 +85,12 @@ static void look_rights(struct mst_conn *c, struct mst_facts *f, const struct ms
     bson_t reply, users, privileges;
     size_t i, k;
 
-    if (ask(c, "admin", "connectionStatus", &reply, ignored) == MST_OK &&
-        mst_bson_doc(&reply, "authInfo.authenticatedUserPrivileges", &privileges)) {
-        f->rights_known = true;
-        /* Nobody is logged in and everything answers: the set asks for no rights. */
-        if (mst_bson_doc(&reply, "authInfo.authenticatedUsers", &users) &&
-            bson_count_keys(&users)) {
+    if (ask(c, "admin", "connectionStatus", &reply, ignored) == MST_OK) {
+        /* Nobody is logged in, and the listing before this was answered. */
+        f->open =
+            mst_bson_doc(&reply, "authInfo.authenticatedUsers", &users) && !bson_count_keys(&users);
+        f->rights_known = mst_bson_doc(&reply, "authInfo.authenticatedUserPrivileges", &privileges);
+        if (f->rights_known && !f->open) {
             mst_rights_missing(&privileges, NULL, s->has_oplog, &f->missing_rights);
             for (i = 0; i < f->final.n; i++) {
                 const struct mst_map_coll *m = &f->final.c[i];

@@ -181,14 +181,13 @@ static void add_items(struct plan *p, const struct mst_restore_opts *o,
 static void add_steps(struct plan *p, const struct mst_restore_opts *o, const struct mst_facts *f)
 {
     struct mst_restore_plan *out = p->out;
-    char show[MST_NS_MAX], name[MST_STAGE_MAX], size[MST_HUMAN_MAX];
+    char show[MST_NS_MAX], size[MST_HUMAN_MAX];
     size_t i, k;
 
     for (i = 0; i < out->n_items; i++) {
         const struct mst_restore_item *it = &out->items[i];
 
         mst_ns_show(it->db, it->coll, show);
-        mst_stage_name(out->run, true, it->n, name);
         if (it->todo == MST_RD_VIEW) {
             step(p, "view     %.120s is %s", show,
                  it->live_is_view ? "created in place of the one there" : "created");
@@ -198,9 +197,10 @@ static void add_steps(struct plan *p, const struct mst_restore_opts *o, const st
         } else if (it->live_is_view) {
             step(p, "replace  %.120s: a view now, is dropped", show);
         } else {
-            step(p, "replace  %.100s: %llu documents, %s; the %lld there now are kept as %s", show,
-                 (unsigned long long)it->documents, mst_text_bytes(it->bytes, size),
-                 (long long)it->live_documents, name);
+            step(p,
+                 "replace  %.100s: %llu documents, %s; the %lld there now are kept until discard",
+                 show, (unsigned long long)it->documents, mst_text_bytes(it->bytes, size),
+                 (long long)it->live_documents);
         }
     }
     for (i = 0; i < f->final.n; i++) {
@@ -274,13 +274,14 @@ static void add_rules(struct plan *p, const struct mst_restore_opts *o,
     }
     version_rules(p, o, s, f);
     rule(p, p->out->n_items ? MST_RR_PASS : MST_RR_REFUSE, "something to restore",
-         "%zu collections and views fit", p->out->n_items);
+         "%zu collection%s and views fit", p->out->n_items, p->out->n_items == 1 ? "" : "s");
     rule(p,
-         f->missing_rights.len ? MST_RR_REFUSE
-         : f->rights_known     ? MST_RR_PASS
-                               : MST_RR_WARN,
+         f->missing_rights.len        ? MST_RR_REFUSE
+         : f->rights_known || f->open ? MST_RR_PASS
+                                      : MST_RR_WARN,
          "rights", "%s%.160s", f->missing_rights.len ? "missing: " : "",
          f->missing_rights.len ? mst_str_c(&f->missing_rights)
+         : f->open             ? "no access control: nobody is logged in, and everything is allowed"
          : f->rights_known     ? "all there"
                                : "the server does not tell them");
     room_rule(p, f);
@@ -352,10 +353,11 @@ struct mst_restore_plan *mst_plan_decide(const struct mst_restore_opts *o,
     (void)snprintf(
         out->summary, sizeof out->summary,
         "%.80s into %.60s: %llu replaced, %llu created, %llu views, %llu kept, %s to load, "
-        "%llu operations to replay",
+        "%llu operation%s to replay",
         s->label, f->set, (unsigned long long)out->replaced, (unsigned long long)out->created,
         (unsigned long long)out->views, (unsigned long long)out->kept,
-        mst_text_bytes(out->need_bytes, size), (unsigned long long)f->oplog_ops);
+        mst_text_bytes(out->need_bytes, size), (unsigned long long)f->oplog_ops,
+        f->oplog_ops == 1 ? "" : "s");
     mst_text_sanitise(out->summary);
     hash_plan(out, s, f);
     return out;

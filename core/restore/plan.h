@@ -14,7 +14,7 @@ struct mst_facts {
     int64_t members_up, members_voting; /* -1 unknown */
     struct mst_tgt_coll *live;
     size_t n_live;
-    bool rights_known;
+    bool rights_known, open;       /* open: the set asks nobody to log in */
     struct mst_str missing_rights; /* "" none */
     /* Of the source, at the end of its oplog; wanted is set by look. */
     struct mst_map final;
