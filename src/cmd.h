@@ -59,6 +59,8 @@ enum mst_rc cmd_bucket_ls(struct cmd_ctx *c, struct mst_err *err);
 enum mst_rc cmd_bucket_show(struct cmd_ctx *c, struct mst_err *err);
 enum mst_rc cmd_restore(struct cmd_ctx *c, struct mst_err *err);
 enum mst_rc cmd_discard(struct cmd_ctx *c, struct mst_err *err);
+enum mst_rc cmd_recover(struct cmd_ctx *c, struct mst_err *err);
+enum mst_rc cmd_release_ttl(struct cmd_ctx *c, struct mst_err *err);
 enum mst_rc cmd_clean(struct cmd_ctx *c, struct mst_err *err);
 enum mst_rc cmd_import(struct cmd_ctx *c, struct mst_err *err);
 enum mst_rc cmd_jobs(struct cmd_ctx *c, struct mst_err *err);

@@ -131,6 +131,16 @@ enum mst_rc cmd_discard(struct cmd_ctx *c, struct mst_err *err)
     return of_backup(c, MST_CMD_DISCARD, true, err);
 }
 
+enum mst_rc cmd_recover(struct cmd_ctx *c, struct mst_err *err)
+{
+    return of_backup(c, MST_CMD_RECOVER, false, err);
+}
+
+enum mst_rc cmd_release_ttl(struct cmd_ctx *c, struct mst_err *err)
+{
+    return of_backup(c, MST_CMD_RELEASE_TTL, true, err);
+}
+
 enum mst_rc cmd_clean(struct cmd_ctx *c, struct mst_err *err)
 {
     return of_backup(c, MST_CMD_CLEAN, true, err);
@@ -264,8 +274,16 @@ enum mst_rc cmd_bucket_ls(struct cmd_ctx *c, struct mst_err *err)
                 line_backup(&v->bucket->backups[i], &out);
             }
         }
-        for (size_t i = 0; !c->json && i < v->leavings->n; i++) {
-            mst_str_addf(&out, "left: %s\n", v->leavings->items[i].what);
+        for (size_t i = 0; i < v->leavings->n; i++) {
+            if (c->json) {
+                js_begin(&out, "leaving", v->now_wall_ms);
+                js_text(&out, "id", v->leavings->items[i].id);
+                js_bool(&out, "kept_aside", v->leavings->items[i].by_restore);
+                js_text(&out, "text", v->leavings->items[i].what);
+                js_end(&out);
+            } else {
+                mst_str_addf(&out, "left: %s\n", v->leavings->items[i].what);
+            }
         }
         rc = cmd_out(mst_str_c(&out), err);
     }

@@ -36,7 +36,10 @@ static const struct arg_spec restore_opts[] = {
     {"rate", "BYTES", "most bytes loaded each second, e.g. 50MiB", false},
     ACT_OPTS,
     {NULL, NULL, NULL, false}};
-static const struct arg_spec act_opts[] = {ACT_OPTS, {NULL, NULL, NULL, false}};
+static const struct arg_spec act_opts[] = {
+    {"to", "URI", "the set that the restore went to (default: as it is remembered)", false},
+    ACT_OPTS,
+    {NULL, NULL, NULL, false}};
 
 static const struct arg_spec agent_opts[] = {
     {"foreground", NULL, "stay attached to the terminal and log to it", false},
@@ -102,6 +105,21 @@ static const struct cmd commands[] = {
      .max_operands = 1,
      .operands = "RUN",
      .summary = "drop the old collections that a restore kept aside"},
+    {.name = "restore recover",
+     .fn = cmd_recover,
+     .flags = CMD_AGENT | CMD_CONFIG | CMD_JSON,
+     .min_operands = 1,
+     .max_operands = 1,
+     .operands = "RUN",
+     .summary = "end the swap of a restore that died in it; an agent does so by itself"},
+    {.name = "restore release",
+     .fn = cmd_release_ttl,
+     .flags = CMD_AGENT | CMD_CONFIG | CMD_JSON,
+     .opts = act_opts,
+     .min_operands = 1,
+     .max_operands = 1,
+     .operands = "RUN",
+     .summary = "let the TTL indexes of a restore expire documents again"},
     {.name = "clean",
      .fn = cmd_clean,
      .flags = CMD_AGENT | CMD_CONFIG | CMD_JSON,

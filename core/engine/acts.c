@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "engine/acts.h"
 #include "engine/inner.h"
+#include "engine/runs.h"
 #include "log/log.h"
 
 static const struct kind {
@@ -27,6 +28,10 @@ static const struct kind {
                        mst_run_clean},
     [MST_CMD_IMPORT] = {MST_JOB_IMPORT, "import", MST_CRED_RESTORE, true, true, mst_act_plan,
                         mst_run_restore},
+    [MST_CMD_RECOVER] = {MST_JOB_RECOVER, "restore", MST_CRED_RESTORE, true, true, NULL,
+                         mst_run_recover},
+    [MST_CMD_RELEASE_TTL] = {MST_JOB_RELEASE, "restore", MST_CRED_RESTORE, true, true, mst_act_plan,
+                             mst_run_release},
     [MST_CMD_VERIFY] = {MST_JOB_VERIFY, NULL, MST_CRED_VIEW, false, false, NULL, mst_run_verify},
 };
 
@@ -58,6 +63,18 @@ static enum mst_rc allowed(const struct local *l, const struct mst_cmd *cmd, str
         return mst_err_set(err, MST_E_PRECOND, "%s is refused: %s", mst_job_kind_word(k->job), why);
     }
     return MST_OK;
+}
+
+/* What is done after a restore goes where that restore went. */
+static void same_target(struct local *l, struct mst_cmd *cmd)
+{
+    struct mst_run_state s;
+    const bool after = cmd->kind == MST_CMD_DISCARD || cmd->kind == MST_CMD_CLEAN ||
+                       cmd->kind == MST_CMD_RECOVER || cmd->kind == MST_CMD_RELEASE_TTL;
+
+    if (after && !cmd->target_uri[0] && mst_runs_find(l, cmd->backup, &s)) {
+        (void)mst_copy(cmd->target_uri, sizeof(cmd->target_uri), s.to);
+    }
 }
 
 static enum mst_rc make_reach(struct local *l, const struct mst_cmd *cmd, struct reach **out,
@@ -110,11 +127,16 @@ static enum mst_rc add_job(struct local *l, const struct mst_cmd *cmd, const cha
 
     r->l = l;
     r->cmd = *cmd;
+    same_target(l, &r->cmd);
+    cmd = &r->cmd;
     (void)mst_copy(r->plan, sizeof(r->plan), plan);
     mst_cmd_line(cmd, command, sizeof(command));
     spec.target = k->job == MST_JOB_BACKUP || k->job == MST_JOB_VERIFY
                       ? (l->store_cfg ? l->store_cfg->name : "")
-                      : l->key;
+                  : r->cmd.target_uri[0] ? r->cmd.target_uri
+                  : l->cfg->set.label[0] ? l->cfg->set.label
+                  : l->wire.set_name[0]  ? l->wire.set_name
+                                         : l->key;
     rc = make_reach(l, cmd, &r->reach, err);
     if (rc == MST_OK) {
         rc = mst_state_own(l, err);
@@ -147,6 +169,12 @@ void mst_act_ended(void *arg, const struct mst_job *job, const char *plan)
             mst_job_state_word(job->state), job->result);
     again->kind = ASK_BUCKET;
     (void)!mst_queue_push_take(l->asks, again, &err); /* full or closing: the next one lists */
+    if (l->o.agent && job->state != MST_JOB_DONE &&
+        (job->kind == MST_JOB_RESTORE || job->kind == MST_JOB_IMPORT)) {
+        again = mst_xcalloc(1, sizeof(*again));
+        again->kind = ASK_RECOVER;
+        (void)!mst_queue_push_take(l->asks, again, &err); /* closing: the next start recovers */
+    }
 }
 
 static enum mst_rc push(struct local *l, enum ask_kind kind, const struct mst_cmd *cmd,
@@ -202,6 +230,8 @@ enum mst_rc mst_act_submit(struct mst_engine *e, const struct mst_cmd *cmd, uint
     case MST_CMD_DISCARD:
     case MST_CMD_CLEAN:
     case MST_CMD_IMPORT:
+    case MST_CMD_RECOVER:
+    case MST_CMD_RELEASE_TTL:
         break;
     }
     return mst_err_set(err, MST_E_BUG, "no such act");
@@ -234,7 +264,8 @@ enum mst_rc mst_act_prepare(struct mst_engine *e, const struct mst_cmd *cmd, uin
     a = mst_xcalloc(1, sizeof(*a));
     a->kind = ASK_TICKET;
     a->cmd = *cmd;
-    rc = make_reach(l, cmd, &a->reach, err);
+    same_target(l, &a->cmd);
+    rc = make_reach(l, &a->cmd, &a->reach, err);
     if (rc != MST_OK) {
         free(a);
         return rc;

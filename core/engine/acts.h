@@ -16,6 +16,7 @@ typedef enum mst_rc mst_plan_fn(struct local *l, const struct ask *a, struct mst
                                 struct mst_err *err);
 mst_plan_fn mst_act_plan;
 
-mst_job_fn mst_run_backup, mst_run_verify, mst_run_restore, mst_run_discard, mst_run_clean;
+mst_job_fn mst_run_backup, mst_run_verify, mst_run_restore, mst_run_discard, mst_run_clean,
+    mst_run_recover, mst_run_release;
 
 #endif

@@ -29,19 +29,21 @@ enum mst_cmd_kind {
     MST_CMD_CANCEL,        /* id: a job */
     MST_CMD_BUCKET_RELOAD, /* list the store again */
     MST_CMD_DETAIL,        /* load the detail of backup */
-    MST_CMD_MONITOR_NOW    /* ask every member now */
+    MST_CMD_MONITOR_NOW,   /* ask every member now */
+    MST_CMD_RECOVER,       /* job: end the swap of a restore that died in it */
+    MST_CMD_RELEASE_TTL    /* ticket: give held TTL indexes their expiry back */
 };
 
 #define MST_CMD_PATTERNS 16
 
 struct mst_cmd {
     enum mst_cmd_kind kind;
-    uint64_t job;              /* CANCEL */
-    char backup[MST_ID_MAX];   /* VERIFY, RESTORE, DETAIL, DISCARD, CLEAN; "latest" is understood */
-    char source[MST_HOST_MAX]; /* BACKUP: member or "tag:k=v"; "" lets muster choose */
-    bool from_primary;         /* BACKUP: allow the primary as source */
-    uint64_t rate_bps;         /* BACKUP, RESTORE: 0 no limit */
-    unsigned scans;            /* BACKUP: 0 means the default of two */
+    uint64_t job;                /* CANCEL */
+    char backup[MST_ID_MAX];     /* VERIFY, RESTORE, DETAIL, or a run; "latest" is understood */
+    char source[MST_HOST_MAX];   /* BACKUP: member or "tag:k=v"; "" lets muster choose */
+    bool from_primary;           /* BACKUP: allow the primary as source */
+    uint64_t rate_bps;           /* BACKUP, RESTORE: 0 no limit */
+    unsigned scans;              /* BACKUP: 0 means the default of two */
     size_t n_include, n_exclude; /* namespace patterns: "shop.*", "shop.orders" */
     char include[MST_CMD_PATTERNS][160];
     char exclude[MST_CMD_PATTERNS][160];

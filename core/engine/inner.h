@@ -56,7 +56,7 @@ void mst_reach_release(struct reach *r);
 enum mst_rc mst_reach_primary(struct reach *r, struct mst_task *task, char out[MST_HOST_MAX],
                               struct mst_err *err) MST_MUST_CHECK;
 
-enum ask_kind { ASK_BUCKET, ASK_DETAIL, ASK_TICKET, ASK_STOP };
+enum ask_kind { ASK_BUCKET, ASK_DETAIL, ASK_TICKET, ASK_RECOVER, ASK_STOP };
 struct ask { /* to the thread that may block */
     enum ask_kind kind;
     char id[MST_ID_MAX];

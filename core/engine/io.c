@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "engine/inner.h"
+#include "engine/runs.h"
 
 #define NAME_WAIT_MS 5000
 
@@ -68,31 +69,24 @@ static struct mst_leaving_line *one_more(struct leavings *v)
     return &v->items[v->n++];
 }
 
-static bool take_run(void *arg, const struct mst_row *row)
-{
-    struct mst_leaving_line *item = one_more(arg);
-
-    (void)mst_copy(item->id, sizeof(item->id), mst_row_text(row, 0));
-    item->by_restore = true;
-    (void)snprintf(item->what, sizeof(item->what),
-                   "restore %.16s: old collections are kept until 'muster restore discard %.16s'",
-                   item->id, item->id);
-    return true;
-}
-
 static void list_leavings(struct local *l, const struct mst_backup *b, size_t n)
 {
     struct leavings v = {0};
     struct mst_leavings_part *p;
     struct mst_err err = {0};
+    struct mst_leaving_line *runs = NULL;
     int64_t running = 0;
 
     if (l->db) {
+        (void)!mst_db_int(l->db, 0, &running, &err,
+                          "SELECT count(*) FROM jobs WHERE kind IN (2, 4) AND state IN (1, 2)", "");
+        v.n = mst_runs_lines(l, running, &runs);
+        v.items = runs;
+        v.cap = v.n;
+        running = 0;
         /* The backup in work looks like an interrupted one: the newest without a COMMIT is it. */
         (void)!mst_db_int(l->db, 0, &running, &err,
                           "SELECT count(*) FROM jobs WHERE kind = 0 AND state IN (1, 2)", "");
-        (void)!mst_db_query(l->db, take_run, &v, &err,
-                            "SELECT DISTINCT run FROM restore_steps ORDER BY id", "");
     }
     for (size_t i = 0; i < n; i++) {
         if (b[i].state == MST_BK_INCOMPLETE && running-- <= 0) {
@@ -192,6 +186,9 @@ void mst_io_run(void *arg)
     struct local *l = arg;
     struct ask *a;
 
+    if (l->o.agent && l->lock_fd >= 0) {
+        mst_runs_recover(l);
+    }
     while (!atomic_load(&l->stop)) {
         a = mst_queue_pop(l->asks, 60000);
         if (!a) {
@@ -203,6 +200,8 @@ void mst_io_run(void *arg)
             load_detail(l, a->id);
         } else if (a->kind == ASK_TICKET) {
             make_ticket(l, a);
+        } else if (a->kind == ASK_RECOVER) {
+            mst_runs_recover(l);
         }
         mst_reach_release(a->reach);
         free(a);

@@ -227,9 +227,10 @@ static void add(struct line *l, const char *option, const char *value)
 
 void mst_cmd_line(const struct mst_cmd *cmd, char *out, size_t size)
 {
-    static const char *const words[] = {"backup",      "verify", "restore",     "restore discard",
-                                        "clean",       "import", "jobs cancel", "bucket ls",
-                                        "bucket show", "status"};
+    static const char *const words[] = {"backup",          "verify",          "restore",
+                                        "restore discard", "clean",           "import",
+                                        "jobs cancel",     "bucket ls",       "bucket show",
+                                        "status",          "restore recover", "restore release"};
     struct line l = {.p = out, .size = size};
     char number[32];
 

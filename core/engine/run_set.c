@@ -7,8 +7,11 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "engine/acts.h"
+#include "engine/runs.h"
 #include "excl/excl.h"
 #include "hash/hash.h"
+
+#define RECOVER_WAIT_MS 600000
 
 struct env { /* everything a restore borrows */
     struct mst_restore_opts o;
@@ -130,6 +133,7 @@ static enum mst_rc plan_drop(struct local *l, struct mst_ticket *t, struct env *
 {
     const bool old = t->cmd.kind == MST_CMD_DISCARD;
     struct mst_leaving *items = NULL;
+    struct mst_run_state s;
     size_t n = 0;
     enum mst_rc rc = MST_OK;
 
@@ -153,12 +157,20 @@ static enum mst_rc plan_drop(struct local *l, struct mst_ticket *t, struct env *
                                (long long)items[i].documents);
             }
         }
+        if (rc == MST_OK && t->n_steps == 0 && mst_runs_find(l, t->cmd.backup, &s) &&
+            s.kept == old && !s.open) {
+            (void)snprintf(t->steps[t->n_steps++], sizeof(t->steps[0]),
+                           "nothing of it is there any more");
+            (void)snprintf(t->summary, sizeof(t->summary), "take restore %s off the list",
+                           t->cmd.backup);
+        } else {
+            (void)snprintf(t->summary, sizeof(t->summary), "drop %zu collection%s of restore %s",
+                           t->n_steps, t->n_steps == 1 ? "" : "s", t->cmd.backup);
+        }
         if (rc == MST_OK && t->n_steps == 0) {
             rc = mst_err_set(err, MST_E_NOTFOUND, "restore %s has left no %s collections",
                              t->cmd.backup, old ? "old" : "staging");
         }
-        (void)snprintf(t->summary, sizeof(t->summary), "drop %zu collection%s of restore %s",
-                       t->n_steps, t->n_steps == 1 ? "" : "s", t->cmd.backup);
     }
     free(items);
     (void)snprintf(t->phrase, sizeof(t->phrase), "%s", old ? t->cmd.backup : "");
@@ -166,6 +178,25 @@ static enum mst_rc plan_drop(struct local *l, struct mst_ticket *t, struct env *
         hash_ticket(t);
     }
     return rc;
+}
+
+static enum mst_rc plan_release(struct local *l, struct mst_ticket *t, struct mst_err *err)
+{
+    struct mst_run_state s;
+
+    if (!mst_runs_find(l, t->cmd.backup, &s) || s.held == 0) {
+        return mst_err_set(err, MST_E_NOTFOUND, "restore %s holds no TTL index", t->cmd.backup);
+    }
+    t->steps = mst_xcalloc(1, sizeof(t->steps[0]));
+    t->n_steps = 1;
+    (void)snprintf(t->steps[0], sizeof(t->steps[0]),
+                   "%zu TTL index%s expire%s documents again: what is old by now goes at once",
+                   s.held, s.held == 1 ? "" : "es", s.held == 1 ? "s" : "");
+    (void)snprintf(t->summary, sizeof(t->summary), "give %zu TTL index%s of restore %s back",
+                   s.held, s.held == 1 ? "" : "es", t->cmd.backup);
+    (void)snprintf(t->phrase, sizeof(t->phrase), "%s", t->cmd.backup);
+    hash_ticket(t);
+    return MST_OK;
 }
 
 static enum mst_rc plan_restore(struct local *l, const struct ask *a, struct mst_ticket *t,
@@ -224,7 +255,8 @@ enum mst_rc mst_act_plan(struct local *l, const struct ask *a, struct mst_ticket
     if (rc == MST_OK) {
         rc = a->cmd.kind == MST_CMD_RESTORE || a->cmd.kind == MST_CMD_IMPORT
                  ? plan_restore(l, &b, t, e, err)
-                 : plan_drop(l, t, e, err);
+             : a->cmd.kind == MST_CMD_RELEASE_TTL ? plan_release(l, t, err)
+                                                  : plan_drop(l, t, e, err);
     }
     t->expires_mono_ms = mst_clock_mono_ms(NULL) + MST_TICKET_MS;
     mst_cmd_line(&t->cmd, t->command, sizeof(t->command));
@@ -270,10 +302,10 @@ static void hold_lost(void *arg)
 static enum mst_rc hold_take(struct hold *h, struct mst_run *r, struct mst_task *task,
                              struct mst_err *err)
 {
-    static const char *const words[] = {[MST_CMD_RESTORE] = "restore",
-                                        [MST_CMD_DISCARD] = "discard",
-                                        [MST_CMD_CLEAN] = "clean",
-                                        [MST_CMD_IMPORT] = "import"};
+    static const char *const words[] = {
+        [MST_CMD_RESTORE] = "restore", [MST_CMD_DISCARD] = "discard",
+        [MST_CMD_CLEAN] = "clean",     [MST_CMD_IMPORT] = "import",
+        [MST_CMD_RECOVER] = "recover", [MST_CMD_RELEASE_TTL] = "release"};
     char agent[192];
     const struct mst_excl_opts o = {.connect = connect_primary,
                                     .connect_arg = h,
@@ -313,13 +345,13 @@ enum mst_rc mst_run_restore(void *arg, struct mst_task *task, struct mst_err *er
     struct env *e = mst_xcalloc(1, sizeof(*e));
     struct mst_restore_plan *p = NULL;
     struct mst_restore_result res = {0};
+    struct mst_err ignore = {0};
     struct hold hold = {0};
     enum mst_rc rc = env_open(e, r->l, &r->cmd, r->reach, task, err);
 
     if (rc == MST_OK) {
         rc = hold_take(&hold, r, task, err);
     }
-
     mst_task_phase(task, "reading what is to be restored");
     if (rc == MST_OK) {
         rc = env_source(e, r->l, &r->cmd, task, err);
@@ -338,8 +370,14 @@ enum mst_rc mst_run_restore(void *arg, struct mst_task *task, struct mst_err *er
         rc = mst_err_set(err, MST_E_PRECOND, "refused: %s", p->summary);
     }
     if (rc == MST_OK) {
+        rc = mst_runs_begin(r->l, p->run, r->cmd.target_uri, err);
+    }
+    if (rc == MST_OK) {
         rc = mst_restore_run(&e->o, e->source, p, task, &res, err);
         log_outcomes(task, &res);
+        if (!res.left && mst_runs_forget(r->l, p->run, &ignore) != MST_OK) {
+            mst_task_log(task, "%s", ignore.msg);
+        }
         if (rc == MST_OK) {
             mst_jobq_result(r->l->jobq, mst_jobq_current(), NULL, res.text);
         } else if (res.text[0]) {
@@ -369,6 +407,9 @@ static enum mst_rc drop(struct mst_run *r, bool old, struct mst_task *task, stru
     if (rc == MST_OK) {
         rc = old ? mst_restore_discard(&e->o, r->cmd.backup, task, &n, err)
                  : mst_restore_clean(&e->o, r->cmd.backup, task, &n, err);
+    }
+    if (rc == MST_OK) {
+        rc = mst_runs_mark(r->l, r->cmd.backup, old ? "discarded" : "cleaned", err);
     }
     (void)snprintf(text, sizeof(text), "%zu collection%s of restore %s dropped", n,
                    n == 1 ? "" : "s", r->cmd.backup);
@@ -405,5 +446,85 @@ enum mst_rc mst_run_clean(void *arg, struct mst_task *task, struct mst_err *err)
     if (rc == MST_OK) {
         mst_jobq_result(r->l->jobq, mst_jobq_current(), NULL, text);
     }
+    return rc;
+}
+
+enum mst_rc mst_run_release(void *arg, struct mst_task *task, struct mst_err *err)
+{
+    struct mst_run *r = arg;
+    struct env *e = mst_xcalloc(1, sizeof(*e));
+    struct hold hold = {0};
+    size_t n = 0;
+    char text[160];
+    enum mst_rc rc = env_open(e, r->l, &r->cmd, r->reach, task, err);
+
+    if (rc == MST_OK) {
+        rc = hold_take(&hold, r, task, err);
+    }
+    mst_task_phase(task, "giving TTL indexes their expiry back");
+    if (rc == MST_OK) {
+        rc = mst_restore_release_ttl(&e->o, r->cmd.backup, task, &n, err);
+    }
+    if (rc == MST_OK) {
+        rc = mst_runs_mark(r->l, r->cmd.backup, NULL, err);
+    }
+    (void)snprintf(text, sizeof(text), "%zu TTL index%s of restore %s expire%s again", n,
+                   n == 1 ? "" : "es", r->cmd.backup, n == 1 ? "s" : "");
+    if (rc == MST_OK) {
+        mst_jobq_result(r->l->jobq, mst_jobq_current(), NULL, text);
+    }
+    mst_excl_release(hold.excl);
+    free(e);
+    return rc;
+}
+
+/* A member of the set may have died with us: its primary is waited for. */
+static enum mst_rc env_await(struct env *e, struct mst_run *r, struct mst_task *task,
+                             struct mst_err *err)
+{
+    const int64_t end = mst_clock_mono_ms(NULL) + RECOVER_WAIT_MS;
+    enum mst_rc rc;
+
+    mst_task_phase(task, "waiting for a primary");
+    while ((rc = env_open(e, r->l, &r->cmd, r->reach, task, err)) != MST_OK &&
+           mst_clock_mono_ms(NULL) < end && mst_task_sleep_ms(task, 1000)) {
+    }
+    return rc;
+}
+
+/* Renames are repeated until every collection is the new one: the data was proved before them. */
+enum mst_rc mst_run_recover(void *arg, struct mst_task *task, struct mst_err *err)
+{
+    struct mst_run *r = arg;
+    struct env *e = mst_xcalloc(1, sizeof(*e));
+    struct hold hold = {0};
+    struct mst_str report = {0};
+    size_t n = 0;
+    char text[160];
+    enum mst_rc rc = env_await(e, r, task, err);
+
+    if (rc == MST_OK) {
+        rc = hold_take(&hold, r, task, err);
+    }
+    mst_task_phase(task, "ending the swap");
+    if (rc == MST_OK) {
+        rc = mst_restore_recover(&e->o, r->cmd.backup, MST_RECOVER_FINISH, task, &n, &report, err);
+    }
+    for (char *at = report.p, *line; at && (line = strsep(&at, "\n")) != NULL;) {
+        if (*line) {
+            mst_task_log(task, "%s", line);
+        }
+    }
+    if (rc == MST_OK) {
+        rc = mst_runs_mark(r->l, r->cmd.backup, NULL, err);
+    }
+    (void)snprintf(text, sizeof(text), "the swap of restore %s is ended: %zu collection%s",
+                   r->cmd.backup, n, n == 1 ? "" : "s");
+    if (rc == MST_OK) {
+        mst_jobq_result(r->l->jobq, mst_jobq_current(), NULL, text);
+    }
+    mst_str_release(&report);
+    mst_excl_release(hold.excl);
+    free(e);
     return rc;
 }

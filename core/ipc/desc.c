@@ -180,7 +180,7 @@ DESC(ipc_info, mst_info_part);
 
 static const struct field mst_job_fields[] = {
     F(mst_job, id),
-    ENUM(mst_job, kind, MST_JOB_CLEAN),
+    ENUM(mst_job, kind, MST_JOB_RELEASE),
     ENUM(mst_job, state, MST_JOB_INTERRUPTED),
     F(mst_job, backup_id),
     F(mst_job, target),
@@ -297,7 +297,7 @@ static const struct field mst_messages_part_fields[] = {
 DESC(ipc_messages, mst_messages_part);
 
 static const struct field mst_cmd_fields[] = {
-    ENUM(mst_cmd, kind, MST_CMD_MONITOR_NOW),
+    ENUM(mst_cmd, kind, MST_CMD_RELEASE_TTL),
     F(mst_cmd, job),
     F(mst_cmd, backup),
     F(mst_cmd, source),

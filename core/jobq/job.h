@@ -13,7 +13,9 @@ enum mst_job_kind {
     MST_JOB_RESTORE,
     MST_JOB_DISCARD,
     MST_JOB_IMPORT,
-    MST_JOB_CLEAN
+    MST_JOB_CLEAN,
+    MST_JOB_RECOVER,
+    MST_JOB_RELEASE
 };
 const char *mst_job_kind_word(enum mst_job_kind k);
 

@@ -19,8 +19,8 @@ uint64_t mst_jobq_current(void)
 
 const char *mst_job_kind_word(enum mst_job_kind k)
 {
-    static const char *const words[] = {"backup",  "verify", "restore",
-                                        "discard", "import", "clean"};
+    static const char *const words[] = {"backup", "verify", "restore", "discard",
+                                        "import", "clean",  "recover", "release"};
 
     return (unsigned)k < MST_COUNT(words) ? words[k] : "?";
 }
@@ -131,6 +131,9 @@ static void set_end(struct live *l, enum mst_rc rc, const struct mst_err *err)
                                                                        : MST_JOB_FAILED;
     if (rc != MST_OK && !l->text_given) {
         (void)mst_copy(j->result, sizeof(j->result), err->msg);
+    }
+    if (rc == MST_OK && j->total_bytes) {
+        j->total_bytes = j->done_bytes; /* it was an estimate */
     }
     j->rate_bps = 0;
     j->eta_ms = -1;

@@ -48,7 +48,8 @@ struct loader {
     struct mst_sha256 sha;
     struct mst_sum256 *skip; /* capped: digests of reads that a later one replaces */
     size_t n_skip, cap_skip;
-    bool again; /* capped: a double was found, load once more */
+    bool again;       /* capped: a double was found, load once more */
+    uint64_t counted; /* bytes of this pass in the task's progress */
 };
 
 static enum mst_rc insert_one(struct loader *l, const uint8_t *doc, uint32_t n,
@@ -357,9 +358,6 @@ static enum mst_rc pace(struct loader *l, uint64_t bytes, struct mst_err *err)
     const int64_t now = mst_clock_mono_ms(NULL);
     enum mst_rc rc = MST_OK;
 
-    if (l->r->task) {
-        atomic_fetch_add(&l->r->task->done_bytes, bytes);
-    }
     mst_mutex_lock(&w->mtx);
     if (now >= l->r->next_pace_ms) {
         l->r->next_pace_ms = now + 1000;
@@ -415,6 +413,10 @@ static enum mst_rc load_docs(struct loader *l, struct mst_src_docs *in, uint64_t
         mst_sha256_one(&l->sha, doc, n, digest);
         mst_sum256_add(sum, digest);
         (*read)++;
+        l->counted += n;
+        if (l->r->task) {
+            atomic_fetch_add(&l->r->task->done_bytes, n);
+        }
         if (skipped(l, doc, n)) {
             continue;
         }
@@ -441,7 +443,13 @@ static enum mst_rc load_docs(struct loader *l, struct mst_src_docs *in, uint64_t
         l->docs[l->count++].len = n;
         mst_buf_add(&l->batch, doc, n);
     }
-    return rc == MST_OK ? flush(l, err) : rc;
+    if (rc == MST_OK && l->count) {
+        const uint64_t bytes = l->batch.len;
+
+        rc = flush(l, err);
+        rc = rc == MST_OK ? pace(l, bytes, err) : rc;
+    }
+    return rc;
 }
 
 /* One pass over a collection; a capped one with doubles takes two. */
@@ -456,6 +464,10 @@ static enum mst_rc load_pass(struct loader *l, struct mst_err *err)
 
     memset(&l->c->kept, 0, sizeof l->c->kept);
     l->c->loaded = l->c->loaded_bytes = 0;
+    if (l->again && l->r->task) { /* what was loaded before does not count twice */
+        atomic_fetch_sub(&l->r->task->done_bytes, l->counted);
+    }
+    l->counted = 0;
     l->again = false;
     l->count = 0;
     mst_buf_reset(&l->batch);

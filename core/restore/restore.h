@@ -132,6 +132,7 @@ struct mst_restore_outcome {
 struct mst_restore_result {
     char run[MST_RUN_HEX];
     bool swapped; /* every collection is the new one */
+    bool left;    /* something of this run stands in the set: kept aside, staged or held */
     uint64_t documents, bytes, ops, missing, doubles, skipped, txn_open;
     size_t n;
     struct mst_restore_outcome *outcomes;

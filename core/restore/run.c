@@ -184,33 +184,53 @@ static bool remove_staging(struct mst_rs *r)
     return mst_restore_clean(&o, r->run, NULL, &n, &ignored) == MST_OK;
 }
 
-static void say(struct mst_rs *r, enum mst_rc rc, bool swapping, bool cleaned)
+static void say_done(struct mst_rs *r)
 {
     struct mst_restore_result *res = r->res;
-    uint64_t held = 0, unproven = 0;
-    char size[MST_HUMAN_MAX];
+    uint64_t held = 0, unproven = 0, kept = 0;
+    char size[MST_HUMAN_MAX], aside[96] = "";
     size_t i;
 
     for (i = 0; i < res->n; i++) {
         held += res->outcomes[i].held;
         unproven += res->outcomes[i].proof == MST_PROOF_NOT_PROVABLE;
     }
+    for (i = 0; i < r->plan->n_items; i++) {
+        kept += r->plan->items[i].has_live_uuid;
+    }
+    if (kept) {
+        (void)snprintf(aside, sizeof aside, "; what was there is kept as mst.o.%s until discard",
+                       res->run);
+    }
+    res->left = kept || held;
+    (void)snprintf(
+        res->text, sizeof res->text,
+        "%zu collection%s restored, %llu document%s, %s, %llu operation%s replayed%s%s%s", res->n,
+        res->n == 1 ? "" : "s", (unsigned long long)res->documents, res->documents == 1 ? "" : "s",
+        mst_text_bytes(res->bytes, size), (unsigned long long)res->ops, res->ops == 1 ? "" : "s",
+        unproven ? ", not all provable" : "", aside, held ? "; TTL is held until release" : "");
+}
+
+static void say(struct mst_rs *r, enum mst_rc rc, bool swapping, bool wrote, bool cleaned)
+{
+    struct mst_restore_result *res = r->res;
+
     if (rc == MST_OK) {
-        (void)snprintf(res->text, sizeof res->text,
-                       "%zu collections restored, %llu documents, %s, %llu operations replayed%s; "
-                       "old ones are kept as mst.o.%s until discard%s",
-                       res->n, (unsigned long long)res->documents, mst_text_bytes(res->bytes, size),
-                       (unsigned long long)res->ops, unproven ? ", not all provable" : "", res->run,
-                       held ? "; TTL is held until release" : "");
-    } else if (swapping) {
+        say_done(r);
+        return;
+    }
+    res->left = swapping || (wrote && !cleaned);
+    if (swapping) {
         (void)snprintf(res->text, sizeof res->text,
                        "stopped inside the swap of run %s: each collection is old or new once "
                        "recover has run",
                        res->run);
     } else {
         (void)snprintf(res->text, sizeof res->text, "nothing live was changed; %s%s",
-                       cleaned ? "staging was removed" : "staging is left as mst.s.",
-                       cleaned ? "" : res->run);
+                       !wrote    ? "nothing was written"
+                       : cleaned ? "staging was removed"
+                                 : "staging is left as mst.s.",
+                       !wrote || cleaned ? "" : res->run);
     }
 }
 
@@ -278,8 +298,8 @@ enum mst_rc mst_restore_run(const struct mst_restore_opts *o, struct mst_restore
     rc = rc == MST_OK ? check_plan(&r, &f, err) : rc;
     if (rc == MST_OK) {
         if (task) {
+            atomic_store(&task->done_bytes, 0); /* reading the source back has counted, too */
             atomic_store(&task->total_bytes, plan->need_bytes);
-            atomic_store(&task->items_total, f.oplog_ops);
         }
         mst_map_init(&r.map, s);
         wrote = true;
@@ -288,7 +308,8 @@ enum mst_rc mst_restore_run(const struct mst_restore_opts *o, struct mst_restore
     if (swapping && rc != MST_OK && rc != MST_E_INCOMPLETE && !crashed) {
         mst_err_prefix(err, "inside the swap");
     }
-    say(&r, rc, swapping, rc != MST_OK && wrote && !swapping && !crashed && remove_staging(&r));
+    say(&r, rc, swapping, wrote,
+        rc != MST_OK && wrote && !swapping && !crashed && remove_staging(&r));
     mst_map_release(&r.map);
     mst_facts_release(&f);
     mst_conn_free(r.c);
