@@ -9,28 +9,30 @@ profile=${3:-4.2}
 here=$(cd "$(dirname "$0")" && pwd)
 cache=${MUSTER_PEER_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/muster-peers}
 
-skip() {
-    echo "skipped: $*"
+skip() { # KIND REASON; kinds: peer (could not be had), design (absent by design)
+    kind=$1
+    shift
+    echo "SKIP $kind $client: $*"
     exit 77
 }
 
 pymongo() {
-    command -v python3 >/dev/null || skip "no python3"
+    command -v python3 >/dev/null || skip peer "no python3"
     if ! "$cache/venv/bin/python" -c 'import pymongo, sys; sys.exit(pymongo.version != "4.17.0")' 2>/dev/null; then
         mkdir -p "$cache"
-        python3 -m venv "$cache/venv" >/dev/null 2>&1 || skip "no python3 venv module (python3-venv)"
+        python3 -m venv "$cache/venv" >/dev/null 2>&1 || skip peer "no python3 venv module (python3-venv)"
         timeout 120 "$cache/venv/bin/pip" install -q --disable-pip-version-check pymongo==4.17.0 \
-            >"$cache/pip.log" 2>&1 || skip "pymongo 4.17.0 (pip cannot install it; see $cache/pip.log)"
+            >"$cache/pip.log" 2>&1 || skip peer "pymongo 4.17.0 (pip cannot install it; see $cache/pip.log)"
     fi
 }
 
 mongosh() {
-    command -v npm >/dev/null || skip "no npm"
+    command -v npm >/dev/null || skip peer "no npm"
     if [ ! -x "$cache/mongosh/node_modules/.bin/mongosh" ]; then
         mkdir -p "$cache/mongosh" "$cache/home"
         (cd "$cache/mongosh" && HOME="$cache/home" timeout 240 npm install --no-audit --no-fund \
             --silent mongosh@2.5.0) >"$cache/npm.log" 2>&1 ||
-            skip "mongosh 2.5.0 (npm cannot install it; see $cache/npm.log)"
+            skip peer "mongosh 2.5.0 (npm cannot install it; see $cache/npm.log)"
     fi
 }
 
@@ -38,8 +40,8 @@ case $client in
 pymongo) pymongo ;;
 mongosh) mongosh ;;
 mongo-tools)
-    [ -n "${MUSTER_MONGO_TOOLS:-}" ] || skip "MUSTER_MONGO_TOOLS names no folder with mongodump (by design)"
-    [ -x "$MUSTER_MONGO_TOOLS/mongodump" ] || skip "no mongodump in $MUSTER_MONGO_TOOLS"
+    [ -n "${MUSTER_MONGO_TOOLS:-}" ] || skip design "MUSTER_MONGO_TOOLS names no folder with mongodump"
+    [ -x "$MUSTER_MONGO_TOOLS/mongodump" ] || skip design "no mongodump in $MUSTER_MONGO_TOOLS"
     ;;
 *)
     echo "unknown client $client" >&2
