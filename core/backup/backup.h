@@ -52,6 +52,7 @@ struct mst_backup_opts {
     const struct mst_topo_view *topo; /* fresh; borrowed for the call */
     struct mst_source_wish wish;
     unsigned scans;       /* 0: the default */
+    uint32_t batch_docs;  /* at most so many documents in a batch; 0: by their size */
     uint64_t rate_bps;    /* of BSON read; 0: no limit */
     int64_t lag_pause_ms; /* pause scans while the source is further behind; 0: the default */
     size_t n_include;     /* namespace patterns "shop.*", "shop.orders"; 0: everything */
@@ -64,7 +65,10 @@ struct mst_backup_opts {
     /* Tests only: a place to stop and look (point names the step that comes next: "tail", "list",
      * "scan", "end", "objects", "manifest", "header", "commit"), and known mistakes to make. */
     void (*at)(void *arg, const char *point);
-    void *at_arg;
+    /* The same around the scan of each collection, called by its thread: "begin" before its cursor,
+     * "batch" between two batches, "end" behind its last document. */
+    void (*scan_at)(void *arg, const char *ns, const char *point);
+    void *at_arg;   /* of both */
     unsigned plant; /* MST_PLANT_... */
 };
 

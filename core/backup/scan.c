@@ -75,8 +75,10 @@ static enum mst_rc forget(struct scan *s, struct mst_err *err)
     memset(&e->sum, 0, sizeof(e->sum));
     bson_reinit(&s->token);
     if (s->sink.w && s->ext_docs) {
-        s->ext_docs = s->ext_data = 0;
-        return mst_segw_cut(s->sink.w, err);
+        if (mst_segw_cut(s->sink.w, err) != MST_OK) {
+            return err->rc;
+        }
+        extent_begin(s); /* behind them */
     }
     return MST_OK;
 }
@@ -105,6 +107,26 @@ static enum mst_rc add_doc(struct scan *s, const bson_t *doc, struct mst_err *er
 
 /* --- pace ------------------------------------------------------------------------------------- */
 
+static void scan_point(struct scan *s, const char *point)
+{
+    const struct mst_backup_opts *o = s->r->o;
+    char ns[64 + 256 + 2];
+
+    if (o->scan_at) {
+        (void)snprintf(ns, sizeof(ns), "%s.%s", s->e->db, s->e->coll);
+        o->scan_at(o->at_arg, ns, point);
+    }
+}
+
+/* Of a few MiB: memory stays small and a cancel is quick. */
+static int32_t batch_size(const struct scan *s)
+{
+    const uint64_t mean = s->batch_bytes / s->batch_docs + 1, docs = BATCH_BYTES / mean;
+    const uint32_t most = s->r->o->batch_docs ? s->r->o->batch_docs : 200000;
+
+    return docs < 1 ? 1 : docs > most ? (int32_t)most : (int32_t)docs;
+}
+
 /* Between batches: progress, rate, pause, the session. */
 static enum mst_rc between(struct scan *s, struct mst_cursor *cur, struct mst_err *err)
 {
@@ -113,11 +135,11 @@ static enum mst_rc between(struct scan *s, struct mst_cursor *cur, struct mst_er
 
     atomic_fetch_add(&r->outer->done_bytes, s->batch_bytes);
     atomic_fetch_add(&r->outer->items_done, s->batch_docs);
-    if (s->batch_docs) { /* a batch of a few MiB: memory stays small and a cancel is quick */
-        const uint64_t mean = s->batch_bytes / s->batch_docs + 1;
-        const uint64_t docs = BATCH_BYTES / mean;
-
-        mst_cursor_batch(cur, docs < 1 ? 1 : docs > 200000 ? 200000 : (int32_t)docs);
+    if (s->batch_docs) {
+        mst_cursor_batch(cur, batch_size(s));
+    }
+    if (mst_cursor_id(cur)) {
+        scan_point(s, "batch");
     }
     if (r->o->rate_bps) {
         mst_mutex_lock(&r->mtx);
@@ -158,6 +180,9 @@ static void find_command(struct scan *s, bson_t *cmd)
     BSON_APPEND_INT32(&sub, "$natural", 1);
     bson_append_document_end(cmd, &sub);
     BSON_APPEND_BOOL(cmd, "noCursorTimeout", true);
+    if (s->r->o->batch_docs) {
+        BSON_APPEND_INT32(cmd, "batchSize", (int32_t)s->r->o->batch_docs);
+    }
     BSON_APPEND_UTF8(cmd, "comment", s->r->comment);
     if (token) {
         BSON_APPEND_BOOL(cmd, "$_requestResumeToken", true);
@@ -404,7 +429,9 @@ void scan_main(void *arg)
     bson_init(&s.token);
     mst_sha256_init(&s.sha);
     while (rc == MST_OK && !run_stopped(r) && (s.e = take_next(r))) {
+        scan_point(&s, "begin");
         rc = scan_entry(&s, &err);
+        scan_point(&s, "end");
         mst_mutex_lock(&r->mtx);
         r->done_ns++;
         mst_mutex_unlock(&r->mtx);

@@ -236,6 +236,42 @@ static inline const struct mst_restore_outcome *keep_outcome(const struct mst_re
     return NULL;
 }
 
+static inline int keep_name_cmp(const void *a, const void *b)
+{
+    char x[256], y[256];
+
+    (void)mst_bson_text(*(bson_t *const *)a, "name", x, sizeof x);
+    (void)mst_bson_text(*(bson_t *const *)b, "name", y, sizeof y);
+    return strcmp(x, y);
+}
+
+/* The documents of an array in order of their names; at most 64 of them. */
+static inline void keep_by_name(const bson_t *array, bson_t *out)
+{
+    bson_t *all[64];
+    size_t n = 0, i;
+    bson_iter_t it;
+
+    assert_true(bson_iter_init(&it, array));
+    while (bson_iter_next(&it)) {
+        uint32_t len = 0;
+        const uint8_t *b = NULL;
+
+        bson_iter_document(&it, &len, &b);
+        assert_true(n < 64);
+        all[n++] = bson_new_from_data(b, len);
+    }
+    qsort(all, n, sizeof *all, keep_name_cmp);
+    bson_init(out);
+    for (i = 0; i < n; i++) {
+        char key[24];
+
+        (void)snprintf(key, sizeof key, "%zu", i);
+        BSON_APPEND_DOCUMENT(out, key, all[i]);
+        bson_destroy(all[i]);
+    }
+}
+
 /* Is there a collection of this name; how many documents? -1 absent. */
 static inline int64_t keep_count(struct keep *k, const char *db, const char *coll)
 {
