@@ -2,6 +2,7 @@
 #   make demo      a live replica set on this machine and the console on it
 #   make test      build everything with sanitizers and run every test
 #   make install   PREFIX=/usr/local
+#   make proof     50 seeds: a restored set equals what its writer was acknowledged
 #   make bench     the figures of docs/benchmarks.md
 .POSIX:
 PREFIX = /usr/local
@@ -27,6 +28,10 @@ lint:
 	@sh scripts/deps.sh build test lint
 	@sh scripts/lint.sh
 
+proof:
+	@sh scripts/deps.sh build test
+	@sh scripts/proof.sh
+
 bench:
 	@sh scripts/deps.sh build test
 	@sh scripts/build.sh release
@@ -38,4 +43,4 @@ install: build
 clean:
 	rm -rf build out
 
-.PHONY: all build demo test lint bench install clean
+.PHONY: all build demo test lint proof bench install clean
