@@ -34,7 +34,7 @@ proof:
 
 bench:
 	@sh scripts/deps.sh build test
-	@sh scripts/build.sh release
+	@sh scripts/build.sh release bench
 	@sh tests/bench/run.sh build/release
 
 install: build

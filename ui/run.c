@@ -18,7 +18,8 @@
 #include "ui/theme.h"
 
 enum {
-    FRAMES_PER_S = 15,
+    FRAMES_PER_S = 30, /* a held key repeats about as often */
+    FRAME_MS = 1000 / FRAMES_PER_S,
     VIEW_FRAME_MS = 250, /* a change of the set alone paints at most this often */
     BELL_MS = 10000,
     PASTE_MAX = 4096
@@ -253,7 +254,7 @@ static int next_ms(const struct loop *l)
         ms = l->more_ms;
     }
     if (l->app.dirty || l->resized) {
-        ms = ms < 67 ? ms : 67;
+        ms = ms < FRAME_MS ? ms : FRAME_MS;
     }
     return l->app.st.layer == UI_LAYER_DIALOG && ms > 100 ? 100 : ms;
 }
@@ -264,6 +265,7 @@ static enum mst_rc loop(struct loop *l, struct mst_err *err)
                             {mst_engine_wake_fd(l->engine), POLLIN, 0},
                             {l->sig_fd, POLLIN, 0}};
 
+    paint(l); /* what is known is on the screen before the first wait */
     while (!l->app.quit && l->end_signal == 0) {
         const int n = poll(fds, MST_COUNT(fds), next_ms(l));
 

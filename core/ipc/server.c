@@ -407,6 +407,7 @@ static void turn(struct server *s)
         }
     }
     for (size_t i = s->n; i > 0; i--) {
+        write_client(&s->clients[i - 1]); /* a reply first: a view waits until all is out */
         send_view(s, &s->clients[i - 1]);
         write_client(&s->clients[i - 1]);
         if (s->clients[i - 1].gone) {
