@@ -1,4 +1,7 @@
 #include <mongoc/mongoc.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "log/log.h"
 #include "mongo/mongo.h"
@@ -20,6 +23,17 @@ static void driver_log(mongoc_log_level_t level, const char *domain, const char 
         mst_log(MST_LOG_DEBUG, "mongoc", "%s: %s", domain, message);
         break;
     }
+}
+
+/* The driver's own constructor has made a shared-memory file for its counters, named by our pid. A
+ * process that is killed would leave it behind, and a later one with that pid complain on stderr.
+ * Nobody reads it: it loses its name before main begins, the mapping stays. */
+__attribute__((constructor)) static void unname_counters(void)
+{
+    char name[32];
+
+    (void)snprintf(name, sizeof(name), "/mongoc-%d", (int)getpid());
+    (void)shm_unlink(name);
 }
 
 void mst_mongo_init(void)

@@ -40,7 +40,8 @@ static void start(struct pty *p)
     pty_start(p, 24, 80, argv, env);
 }
 
-/* Wait until the screen shows every text; a millisecond at a time, no sleep once bytes are there. */
+/* Wait until the screen shows every text; a millisecond at a time, no sleep once bytes are there.
+ */
 static bool shown(struct pty *p, const char *const *texts)
 {
     const int64_t until = mst_clock_mono_ms(NULL) + WAIT_MS;
@@ -86,7 +87,7 @@ static void quit(struct pty *p)
 }
 
 /* Every pane has its facts: the members, the store, the queue, the events, the hints. */
-static const char *const frame[] = {"PRIMARY",   "SECONDARY", "votes ",         "last good",
+static const char *const frame[] = {"PRIMARY",   "SECONDARY", "votes ",           "last good",
                                     "0 running", "Events",    "? help  / filter", NULL};
 
 static void first(size_t times, int64_t *us)

@@ -1,0 +1,178 @@
+#!/bin/sh
+# run.sh BUILD [RUNS]: the figures of docs/benchmarks.md, each with its goal. Nothing here is a test: a figure
+# depends on the machine and on what else it does. Leaves nothing behind.
+set -eu
+build=$(cd "$1" && pwd)
+runs=${2:-3}
+here=$(cd "$(dirname "$0")" && pwd)
+muster=$build/muster
+console=$build/tests/bench/bench_console
+bytes=1073741824
+top=$(mktemp -d "${TMPDIR:-/tmp}/muster-bench.XXXXXX")
+export MUSTER_DIR="$top/m"
+unset MUSTER_CONFIG MUSTER_URI MUSTER_NO_AGENT
+conf=$MUSTER_DIR/muster.conf
+pin=""
+[ "$(nproc)" -le 2 ] || pin="taskset -c 0,1"
+
+down() {
+    [ ! -f "$conf" ] || "$muster" --config "$conf" agent stop >/dev/null 2>&1 || true
+    "$muster" sandbox stop --dir "$MUSTER_DIR" >/dev/null 2>&1 || true
+    rm -rf "$MUSTER_DIR"
+}
+cleanup() {
+    trap '' INT TERM HUP
+    down
+    rm -rf "$top"
+}
+trap cleanup EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM HUP
+
+up() { # options of the sandbox
+    mkdir -p "$MUSTER_DIR"
+    uri=$($pin "$muster" sandbox start --dir "$MUSTER_DIR" --daemon "$@" | head -n 1)
+    # A command that uses an agent starts it; it is asked until every member has answered.
+    i=0
+    until $pin "$muster" --config "$conf" status >/dev/null 2>&1; do
+        i=$((i + 1))
+        [ $i -lt 100 ] || { echo "run.sh: the sandbox is not healthy" >&2; exit 1; }
+        sleep 0.2
+    done
+    # shellcheck disable=SC2086
+    $pin "$muster" --config "$conf" console --print overview >/dev/null
+    agent=$("$muster" --config "$conf" agent status | sed -nE 's/.*pid ([0-9]+).*/\1/p')
+    [ -n "$agent" ] || { echo "run.sh: no agent runs" >&2; exit 1; }
+}
+
+met=0
+goals=0
+row() { # WHAT FIGURE UNIT le|ge GOAL
+    goals=$((goals + 1))
+    if awk -v a="$2" -v b="$5" -v op="$4" 'BEGIN { exit !(op == "le" ? a <= b : a >= b) }'; then
+        met=$((met + 1))
+        verdict=pass
+    else
+        verdict=MISS
+    fi
+    printf '%-50s %9s %-7s %s %-5s %s\n' "$1" "$2" "$3" "$([ "$4" = le ] && echo '<=' || echo '>=')" "$5" "$verdict"
+}
+also() { # WHAT FIGURE UNIT: no goal
+    printf '  %-48s %9s %s\n' "$1" "$2" "$3"
+}
+value() { # NAME: of the lines "NAME VALUE" in $lines
+    echo "$lines" | sed -n "s/^$1 //p"
+}
+median() { # of the words
+    printf '%s\n' "$@" | sort -n | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }'
+}
+calc() { # FORMAT EXPRESSION
+    awk "BEGIN { printf \"$1\", $2 }"
+}
+ticks() { # PID: user and system time so far, in seconds
+    awk -v hz="$(getconf CLK_TCK)" '{ sub(/.*\) /, ""); printf "%.2f", ($12 + $13) / hz }' "/proc/$1/stat"
+}
+
+printf 'on %s: %s x %s\n' "$(uname -sm)" "$(nproc)" "$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1)"
+printf 'load average at the start: %s\n\n' "$(cut -d' ' -f1-3 /proc/loadavg)"
+
+# --- the console, and an agent with nothing to do ---
+up
+if [ -x "$console" ]; then
+    lines=$("$console" "$muster" "$conf" first 21)
+    row "first frame after exec, median of 21" "$(value first_frame_ms)" ms le 50
+    also "the slowest" "$(value first_frame_worst_ms)" ms
+    lines=$("$console" "$muster" "$conf" live 20)
+    row "to the terminal, live, 80x24, over 20 s" "$(calc %.2f "$(value live_bytes_s) / 1000")" kB/s le 0.6
+    row "console RssAnon, every screen seen" "$(calc %.2f "$(value console_rss_anon_kib) / 1024")" MiB le 6
+else
+    echo "bench_console was not built (libvterm-dev is missing): no figures of the console"
+fi
+a=$(ticks "$agent")
+sleep 30
+row "agent idle, three members, over 30 s" "$(calc %.2f "($(ticks "$agent") - $a) * 100 / 30")" "% core" le 1
+if [ -x "$console" ]; then
+    for m in 0 1 2; do
+        "$muster" sandbox ctl --dir "$MUSTER_DIR" stop $m >/dev/null
+    done
+    lines=$("$console" "$muster" "$conf" keys 300)
+    row "key to screen, all members hang, p99 of 300" "$(value key_p99_ms)" ms le 10
+    also "median" "$(value key_ms)" ms
+    also "the slowest" "$(value key_worst_ms)" ms
+fi
+down
+
+# --- backup ---
+cache=${MUSTER_PEER_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/muster-peers}
+python=$cache/venv/bin/python
+peer=""
+if command -v zstd >/dev/null; then
+    "$python" -c 'import pymongo' 2>/dev/null || {
+        mkdir -p "$cache"
+        python3 -m venv "$cache/venv" && timeout 120 "$cache/venv/bin/pip" install -q \
+            --disable-pip-version-check pymongo==4.17.0
+    } >/dev/null 2>&1 || true
+    "$python" -c 'import pymongo' 2>/dev/null && peer=yes
+fi
+
+backup_runs() { # COLLECTIONS: sets speeds, cpus, peaks, peers, zstds, shas
+    speeds="" cpus="" peaks="" peers="" zstds="" shas="" ratios=""
+    n=0
+    while [ $n -lt "$runs" ]; do
+        n=$((n + 1))
+        up --rate 0 --fill "$bytes,$1"
+        a=$(ticks "$agent")
+        t=$(date +%s%N)
+        # shellcheck disable=SC2086
+        $pin "$muster" --config "$conf" --json backup --scans 4 >"$top/log"
+        ns=$(($(date +%s%N) - t))
+        read_bytes=$(sed -nE 's/.*"state":"done".*"done_bytes":([0-9]+).*/\1/p' "$top/log" | tail -n 1)
+        [ -n "$read_bytes" ] || { cat "$top/log" >&2; exit 1; }
+        speed=$(calc %.0f "$read_bytes * 1000 / $ns")
+        speeds="$speeds $speed"
+        cpus="$cpus $(calc %.2f "$(ticks "$agent") - $a")"
+        peaks="$peaks $(awk '/^VmHWM/ { printf "%.0f", $2 / 1024 }' "/proc/$agent/status")"
+        if [ -n "$peer" ]; then
+            mkdir "$top/peer"
+            # shellcheck disable=SC2086
+            if $pin "$python" "$here/peer_dump.py" "$uri" fill "$top/peer" >"$top/log"; then
+                p=$(awk '{ printf "%.0f", $1 / $2 / 1e6 }' "$top/log")
+                peers="$peers $p"
+                ratios="$ratios $(calc %.2f "$speed / $p")"
+            fi
+            rm -rf "$top/peer"
+        fi
+        if command -v zstd >/dev/null; then
+            # The same documents, out of the objects of the backup: what their bytes cost at least.
+            find "$MUSTER_DIR/store" -type f -path '*/d/*' | sort | xargs cat | zstd -dqc >"$top/raw" 2>/dev/null || true
+            size=$(stat -c %s "$top/raw")
+            if [ "$size" -ge "$bytes" ]; then
+                t=$(date +%s%N)
+                zstd -1 -q -c "$top/raw" >/dev/null
+                zstds="$zstds $(calc %.0f "$size * 1000 / ($(date +%s%N) - $t)")"
+                t=$(date +%s%N)
+                sha256sum "$top/raw" >/dev/null
+                shas="$shas $(calc %.0f "$size * 1000 / ($(date +%s%N) - $t)")"
+            fi
+            rm -f "$top/raw"
+        fi
+        down
+    done
+}
+for collections in 16 20000; do
+    echo
+    backup_runs $collections
+    # shellcheck disable=SC2086  # lists of words
+    {
+        row "backup, 1 GiB, $collections collections, median of $runs" "$(median $speeds)" MB/s ge 150
+        row "agent, peak RSS" "$(median $peaks)" MiB le 160
+        also "every run" "$(echo $speeds | tr ' ' ',')" MB/s
+        also "agent, processor time" "$(median $cpus)" s
+        [ -z "$peers" ] || also "pymongo raw batches into zstd -1" "$(median $peers)" MB/s
+        [ -z "$ratios" ] || also "muster to pymongo" "$(median $ratios)" times
+        [ -z "$peers" ] && also "no peer: pymongo or zstd cannot be had" - ""
+        [ -z "$zstds" ] || also "zstd -1 alone, one core, the same bytes" "$(median $zstds)" MB/s
+        [ -z "$shas" ] || also "sha256sum alone, one core, the same bytes" "$(median $shas)" MB/s
+    }
+done
+printf '\n%d of %d goals met; load average at the end: %s\n' "$met" "$goals" "$(cut -d' ' -f1-3 /proc/loadavg)"
