@@ -8,6 +8,7 @@
 #include "restore/target.h"
 
 #define IDS_SHOWN 20
+#define ROOM_KEYS (512U * 1024U) /* of 16 bytes, a fourth of the table */
 
 bool mst_index_is_ttl(const bson_t *spec)
 {
@@ -135,10 +136,46 @@ static void list_ids(struct mst_rs *r, const char *db, const char *name, const b
     bson_destroy(cmd);
 }
 
+/* The server did not say which key: look for it. *pattern, when it was not said, becomes the key of
+ * the index that is broken. */
+static void look_for_ids(struct mst_rs *r, const struct mst_map_coll *c, const char *name,
+                         char **pattern, struct mst_str *out)
+{
+    struct mst_err ignored = {0};
+    bson_t key;
+    size_t i;
+
+    mst_task_phase(r->task, "looking for equal keys in %.80s", c->coll);
+    for (i = 0; i < c->n_indexes && !out->len; i++) {
+        const bson_t *spec = c->indexes[i];
+
+        if (!mst_bson_bool(spec, "unique", false) ||
+            mst_dups_find(r, c->db, name, spec, ROOM_KEYS, IDS_SHOWN, out, &ignored) != MST_OK ||
+            !out->len) {
+            continue;
+        }
+        if (!*pattern && mst_bson_doc(spec, "key", &key)) {
+            *pattern = bson_as_relaxed_extended_json(&key, NULL);
+        }
+    }
+}
+
+/* A long list ends behind a whole one: the log has the others. */
+static void shorten(char *list, size_t most)
+{
+    size_t n = strlen(list);
+
+    if (n > most) {
+        for (n = most; n > 0 && strncmp(list + n, ", ", 2) != 0; n--) {
+        }
+        (void)mst_copy(list + n, 6, ", ...");
+    }
+}
+
 static enum mst_rc violated(struct mst_rs *r, const struct mst_map_coll *c, const char *name,
                             const bson_t *reply, struct mst_err *err)
 {
-    struct mst_str ids = {.max = 400};
+    struct mst_str ids = {.max = 2000};
     char show[MST_NS_MAX], *pattern = NULL, *text;
     bson_t key;
 
@@ -148,10 +185,17 @@ static enum mst_rc violated(struct mst_rs *r, const struct mst_map_coll *c, cons
     if (mst_bson_doc(reply, "keyValue", &key)) {
         list_ids(r, c->db, name, &key, &ids);
     }
+    if (!ids.len) {
+        look_for_ids(r, c, name, &pattern, &ids);
+    }
+    if (!ids.len) {
+        mst_str_add(&ids, "(not found)");
+    }
     text = mst_str_detach(&ids);
     mst_text_sanitise(text);
     mst_task_log(r->task, "unique index %s of %s: the documents %s have the same key",
                  pattern ? pattern : "?", mst_ns_show(c->db, c->coll, show), text);
+    shorten(text, 240);
     mst_err_set_detail(
         err, MST_E_PRECOND, MST_SC_DUP_KEY,
         "unique index %.80s of %.80s: the documents %.250s have the same key; nothing "

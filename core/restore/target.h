@@ -76,6 +76,13 @@ enum mst_rc mst_replay_all(struct mst_rs *r, struct mst_err *err) MST_MUST_CHECK
 enum mst_rc mst_index_all(struct mst_rs *r, struct mst_err *err) MST_MUST_CHECK;   /* index.c */
 enum mst_rc mst_compare_all(struct mst_rs *r, struct mst_err *err) MST_MUST_CHECK; /* compare.c */
 
+/* Why a unique index cannot be: the _ids of documents that have the same key, for people, at most
+ * shown of them. Reads the collection as often as needed to hold only `room` keys at a time; ""
+ * when none is found (a collation that this program does not know). */
+enum mst_rc mst_dups_find(struct mst_rs *r, const char *db, const char *coll, const bson_t *spec,
+                          size_t room, size_t shown, struct mst_str *out,
+                          struct mst_err *err) MST_MUST_CHECK; /* dups.c */
+
 /* Read a collection in natural order: count and sum of what is there. */
 enum mst_rc mst_sum_collection(struct mst_rs *r, struct mst_conn *c, const char *db,
                                const char *coll, uint64_t *count, struct mst_sum256 *sum,

@@ -481,7 +481,9 @@ static void a_broken_unique_index_names_the_documents(void **state)
         }
     }
     assert_rc(keep_restore(k, &o, s, &res, &err), MST_E_PRECOND, &err);
-    assert_non_null(strstr(err.msg, "unique index"));
+    assert_non_null(strstr(err.msg, "unique index { \"customer\" : 1 }"));
+    assert_non_null(strstr(err.msg, "the documents { \"_id\" : "));
+    assert_non_null(strstr(err.msg, "nothing was swapped"));
     print_message("    %s\n", err.msg);
     assert_int_equal(keep_leavings(k, false, NULL) + keep_leavings(k, true, NULL), 0);
     same(k, "shop", live);

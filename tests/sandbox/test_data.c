@@ -260,7 +260,7 @@ static bool add_index(struct sbx_coll *c, const char *json)
 
     assert_non_null(b);
     ok = sbx_index_normal(c, sbx_doc(bson_get_data(b), b->len), &full, &why) &&
-         sbx_index_add(c, sbx_out_done(&full), &why);
+         sbx_index_add(c, sbx_out_done(&full), NULL, &why);
     sbx_out_release(&full);
     bson_destroy(b);
     return ok;

@@ -22,6 +22,24 @@ bool sbx_cmd_fail(struct sbx_call *c, const struct sbx_why *why)
     return false;
 }
 
+void sbx_cmd_fail_dup(struct sbx_call *c, struct sbx_dup *dup)
+{
+    static const char *const names[] = {"keyPattern", "keyValue"};
+    struct sbx_out *const parts[] = {&dup->pattern, &dup->value};
+
+    for (size_t i = 0; i < MST_COUNT(parts); i++) {
+        bson_t doc;
+
+        if (parts[i]->b.len && bson_init_static(&doc, parts[i]->b.p, parts[i]->b.len)) {
+            if (!c->error_info) {
+                c->error_info = bson_new();
+            }
+            BSON_APPEND_DOCUMENT(c->error_info, names[i], &doc);
+        }
+        sbx_out_release(parts[i]);
+    }
+}
+
 bool sbx_cmd_ns(struct sbx_call *c, char ns[SBX_NS_MAX])
 {
     struct sbx_it it;

@@ -13,6 +13,8 @@ static inline struct sbx_doc sbx_cmd_doc(const struct sbx_call *c)
 }
 struct sbx_val sbx_cmd_arg(const struct sbx_call *c, const char *key);
 bool sbx_cmd_fail(struct sbx_call *c, const struct sbx_why *why); /* always false */
+/* And with which key: the error gets keyPattern and keyValue. dup is released. */
+void sbx_cmd_fail_dup(struct sbx_call *c, struct sbx_dup *dup);
 /* "db.name" from the command's first value; code 73 or 2 when it is none. */
 bool sbx_cmd_ns(struct sbx_call *c, char ns[SBX_NS_MAX]);
 struct sbx_view sbx_cmd_view(const struct sbx_call *c);

@@ -364,6 +364,9 @@ void sbx_cmd_find_and_modify(struct sbx_call *c)
         modified_reply(c, &w, remove, after);
     } else if (!c->failed) {
         sbx_cmd_fail(c, &w.why);
+        if (w.why.code == 11000) {
+            sbx_cmd_fail_dup(c, &w.dup);
+        }
     }
     sbx_write_release(&w);
 }

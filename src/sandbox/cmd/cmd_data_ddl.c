@@ -353,7 +353,7 @@ static void copy_indexes(struct sbx_call *c, const struct sbx_coll *src, struct 
         struct sbx_why why = {0};
 
         if (!sbx_index_normal(dst, sbx_out_done(&x->spec), &spec, &why) ||
-            !sbx_index_add(dst, sbx_out_done(&spec), &why)) {
+            !sbx_index_add(dst, sbx_out_done(&spec), NULL, &why)) {
             sbx_cmd_fail(c, &why);
         } else {
             sbx_log_index(c, dst, sbx_out_done(&spec));

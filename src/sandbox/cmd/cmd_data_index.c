@@ -145,6 +145,7 @@ static void build_specs(struct sbx_call *c, struct sbx_coll *coll, const struct 
     uint8_t build[16];
     size_t i;
     struct sbx_why why = {0};
+    struct sbx_dup dup = {0};
 
     sbx_uuid_new(build);
     if (old) {
@@ -152,7 +153,7 @@ static void build_specs(struct sbx_call *c, struct sbx_coll *coll, const struct 
     } else if (two_phase) {
         log_build(c, coll, "startIndexBuild", build, specs);
     }
-    for (i = 0; i < specs->n && sbx_index_add(coll, sbx_list_get(specs, i), &why); i++) {
+    for (i = 0; i < specs->n && sbx_index_add(coll, sbx_list_get(specs, i), &dup, &why); i++) {
     }
     if (i < specs->n) { /* all or nothing */
         while (i-- > 0) {
@@ -164,6 +165,7 @@ static void build_specs(struct sbx_call *c, struct sbx_coll *coll, const struct 
             log_build(c, coll, "abortIndexBuild", build, specs);
         }
         sbx_cmd_fail(c, &why);
+        sbx_cmd_fail_dup(c, &dup);
         return;
     }
     if (two_phase) {

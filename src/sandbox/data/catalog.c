@@ -101,7 +101,7 @@ static void copy_coll(struct sbx_data *d, const struct sbx_coll *from)
         }
     }
     for (const struct sbx_index *x = from->indexes->next; x; x = x->next) {
-        MST_ASSERT(sbx_index_add(c, sbx_out_done(&x->spec), &why));
+        MST_ASSERT(sbx_index_add(c, sbx_out_done(&x->spec), NULL, &why));
     }
     sbx_scan_init(&s, SBX_SCAN_NATURAL, false);
     s.rid = 0;
@@ -407,7 +407,7 @@ struct sbx_coll *sbx_data_create(struct sbx_data *d, const char *ns, const uint8
     } else {
         id_spec(c, &spec);
     }
-    MST_ASSERT(sbx_index_add(c, sbx_out_done(&spec), &none));
+    MST_ASSERT(sbx_index_add(c, sbx_out_done(&spec), NULL, &none));
     sbx_out_release(&spec);
     sbx_tree_add(&d->by_ns, c->ns, ns_cmp, c);
     sbx_tree_add(&d->by_uuid, c->uuid, uuid_cmp, c);

@@ -128,21 +128,22 @@ void sbx_oid_new(uint8_t oid[12]);
 void sbx_coll_set_fill(struct sbx_coll *c, uint64_t seed, int64_t count);
 
 /* ---- indexes; spec in its complete form ---- */
+/* What broke uniqueness, for the error's keyPattern and keyValue. */
+struct sbx_dup {
+    struct sbx_out pattern, value;
+};
 bool sbx_index_normal(const struct sbx_coll *c, struct sbx_doc in, struct sbx_out *out,
                       struct sbx_why *why);
 struct sbx_index *sbx_index_find(const struct sbx_coll *c, const char *name);
 struct sbx_index *sbx_index_by_key(const struct sbx_coll *c, struct sbx_doc key);
 unsigned sbx_index_count(const struct sbx_coll *c);
-/* Code 11000 when documents already break it. */
-bool sbx_index_add(struct sbx_coll *c, struct sbx_doc spec, struct sbx_why *why);
+/* Code 11000 when documents already break it; dup (may be NULL) says with what. */
+bool sbx_index_add(struct sbx_coll *c, struct sbx_doc spec, struct sbx_dup *dup,
+                   struct sbx_why *why);
 void sbx_index_drop(struct sbx_coll *c, struct sbx_index *x);
 void sbx_index_respec(struct sbx_index *x, struct sbx_doc spec); /* same key, changed options */
 
 /* ---- records ---- */
-/* What broke uniqueness, for the error's keyPattern and keyValue. */
-struct sbx_dup {
-    struct sbx_out pattern, value;
-};
 struct sbx_row {
     int64_t rid;
     struct sbx_rec *rec; /* NULL: a computed document nobody touched */

@@ -453,7 +453,7 @@ static void read_spec(struct sbx_index *x, struct sbx_doc spec)
     x->spec = copy;
 }
 
-static bool build(struct sbx_coll *c, struct sbx_index *x, struct sbx_why *why)
+static bool build(struct sbx_coll *c, struct sbx_index *x, struct sbx_dup *dup, struct sbx_why *why)
 {
     struct sbx_tree_at at;
 
@@ -473,7 +473,7 @@ static bool build(struct sbx_coll *c, struct sbx_index *x, struct sbx_why *why)
         }
         keys_of(x, sbx_doc(r->head->doc, r->head->n), &k);
         for (size_t i = 0; ok && i < k.n; i++) {
-            ok = check_key(c, x, r, sbx_out_done(&k.v[i]), SBX_LATEST, NULL, why);
+            ok = check_key(c, x, r, sbx_out_done(&k.v[i]), SBX_LATEST, dup, why);
         }
         keys_free(&k);
         if (!ok) {
@@ -484,7 +484,8 @@ static bool build(struct sbx_coll *c, struct sbx_index *x, struct sbx_why *why)
     return true;
 }
 
-bool sbx_index_add(struct sbx_coll *c, struct sbx_doc spec, struct sbx_why *why)
+bool sbx_index_add(struct sbx_coll *c, struct sbx_doc spec, struct sbx_dup *dup,
+                   struct sbx_why *why)
 {
     struct sbx_index *x = mst_xcalloc(1, sizeof *x), **tail = &c->indexes;
 
@@ -493,7 +494,7 @@ bool sbx_index_add(struct sbx_coll *c, struct sbx_doc spec, struct sbx_why *why)
         tail = &(*tail)->next;
     }
     *tail = x;
-    if (x->unique && !x->id && !build(c, x, why)) {
+    if (x->unique && !x->id && !build(c, x, dup, why)) {
         sbx_index_drop(c, x);
         return false;
     }

@@ -181,6 +181,9 @@ static void append_error(const struct sbx_call *c, bson_t *out)
         BSON_APPEND_INT32(out, "code", c->error_code);
         BSON_APPEND_UTF8(out, "codeName", sbx_code_name(c->w->profile, c->error_code, buf));
     }
+    if (c->error_info != NULL) {
+        bson_concat(out, c->error_info);
+    }
 }
 
 /* 4.2 puts operationTime in front of an error that was thrown, newer ones at the end. */
@@ -248,5 +251,9 @@ void sbx_call_release(struct sbx_call *c)
     if (c->error_extra != NULL) {
         bson_destroy(c->error_extra);
         c->error_extra = NULL;
+    }
+    if (c->error_info != NULL) {
+        bson_destroy(c->error_info);
+        c->error_info = NULL;
     }
 }

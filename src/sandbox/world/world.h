@@ -305,6 +305,7 @@ struct sbx_call {
     char errmsg[512];
     bool error_plain;    /* recorded form { ok, errmsg } at the front, without a code when 0 */
     bson_t *error_extra; /* put before the error's fields (errorLabels ..), or NULL; owned */
+    bson_t *error_info;  /* put behind the code's name (keyPattern ..), or NULL; owned */
     struct mst_optime last_op; /* newest entry this call wrote; ts zero: none */
     struct sbx_txn *txn;       /* open transaction of this call, else NULL */
     void *sess;                /* owned by sess: what it knows about this call */
