@@ -306,7 +306,7 @@ static enum mst_rc await_detail(struct mst_engine *e, const char *id, const stru
     rc = mst_engine_submit(e, &ask, &none, err);
     while (rc == MST_OK) {
         v = mst_engine_view(e);
-        if (v->detail && !v->detail->loading) {
+        if (v->detail && !v->detail->loading && v->detail->read_at_ms >= start) {
             *out = v;
             return MST_OK;
         }

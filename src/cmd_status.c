@@ -1,4 +1,5 @@
 /* muster status, topology, watch. */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -118,6 +119,7 @@ enum mst_rc cmd_watch(struct cmd_ctx *c, struct mst_err *err)
     const bool draw = c->tty && !c->json && !c->plain;
     struct mst_engine *e = NULL;
     struct seen s = {.verdict = MST_V_STARTING};
+    bool reader = true;
     int64_t seconds, end;
     enum mst_rc rc = args_number(&c->args, "for", 1, 86400, 0, &seconds, err);
 
@@ -129,7 +131,7 @@ enum mst_rc cmd_watch(struct cmd_ctx *c, struct mst_err *err)
     }
     mst_view_release(cmd_first_facts(e));
     end = seconds ? mst_clock_mono_ms(NULL) + seconds * 1000 : INT64_MAX;
-    while (rc == MST_OK && cmd_signal() == 0 && mst_clock_mono_ms(NULL) < end) {
+    while (rc == MST_OK && reader && cmd_signal() == 0 && mst_clock_mono_ms(NULL) < end) {
         const struct mst_view *v = mst_engine_view(e);
         struct mst_str out = {0};
 
@@ -140,6 +142,10 @@ enum mst_rc cmd_watch(struct cmd_ctx *c, struct mst_err *err)
         }
         if (out.len) {
             rc = cmd_out(mst_str_c(&out), err);
+            if (rc == MST_E_IO && err->detail == EPIPE) { /* the reader has seen enough */
+                reader = false;
+                rc = MST_OK;
+            }
         }
         c->exit_status = show_exit(v->topo->v.verdict);
         mst_str_release(&out);

@@ -56,8 +56,8 @@ enum mst_rc cmd_out(const char *text, struct mst_err *err)
     if (fputs(text, stdout) < 0 || fflush(stdout) != 0) {
         char why[128];
 
-        return mst_err_set(err, MST_E_IO, "cannot write the output: %s",
-                           mst_errno_text(errno, why, sizeof(why)));
+        return mst_err_set_detail(err, MST_E_IO, errno, "cannot write the output: %s",
+                                  mst_errno_text(errno, why, sizeof(why)));
     }
     return MST_OK;
 }

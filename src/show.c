@@ -392,8 +392,8 @@ void show_topology(const struct mst_view *v, enum show_form form, struct mst_str
     const struct mst_topo_view *t = &v->topo->v;
 
     if (form == SHOW_TABLE) {
-        mst_str_addf(out, "%s  %s  term %lld, configuration %lld\n", set_of(v), t->headline,
-                     (long long)t->term, (long long)t->config_version);
+        mst_str_addf(out, "%s  %s, configuration %lld\n", set_of(v), t->headline,
+                     (long long)t->config_version);
         table_topology(t, out);
         return;
     }

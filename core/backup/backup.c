@@ -217,7 +217,8 @@ static enum mst_rc run_scans(struct run *r, struct mst_err *err)
 
     n = n > MST_BACKUP_SCANS_MAX ? MST_BACKUP_SCANS_MAX : n;
     r->rate_start_ms = mst_clock_mono_ms(NULL);
-    atomic_store(&r->outer->total_bytes, r->estimate);
+    /* Sizes are known by database: with patterns, how much is left is not. */
+    atomic_store(&r->outer->total_bytes, r->o->n_include || r->o->n_exclude ? 0 : r->estimate);
     mst_mutex_lock(&r->mtx);
     r->scans_running = n;
     mst_mutex_unlock(&r->mtx);
@@ -352,8 +353,11 @@ static enum mst_rc work(struct run *r, struct mst_thread *tail, struct mst_err *
 static void tell(struct run *r, enum mst_rc rc, int64_t took_ms, const struct mst_err *err)
 {
     struct mst_backup_result *res = r->res;
-    char a[MST_HUMAN_MAX], b[MST_HUMAN_MAX], t[MST_HUMAN_MAX];
+    char a[MST_HUMAN_MAX], b[MST_HUMAN_MAX], t[MST_HUMAN_MAX], left_out[48] = "";
 
+    if (r->h.left_out) {
+        (void)snprintf(left_out, sizeof(left_out), ", %u left out by name", r->h.left_out);
+    }
     res->committed = rc == MST_OK;
     res->partial = r->h.left_out > 0;
     res->unproven = r->h.unproven;
@@ -368,13 +372,14 @@ static void tell(struct run *r, enum mst_rc rc, int64_t took_ms, const struct ms
     res->objects = (uint32_t)r->n_objects;
     res->took_ms = (uint64_t)took_ms;
     if (rc == MST_OK) {
-        (void)snprintf(res->text, sizeof(res->text),
-                       "%s %s: %llu documents, %s in %u namespaces stored as %s in %s%s%s%s",
-                       res->id, res->partial ? "PARTIAL" : "COMPLETE",
-                       (unsigned long long)res->documents, mst_text_bytes(res->data_bytes, a),
-                       res->namespaces, mst_text_bytes(res->stored_bytes, b),
-                       mst_text_duration(took_ms, t), res->unproven ? ", unproven on " : "",
-                       res->unproven ? r->h.server_version : "", "");
+        (void)snprintf(
+            res->text, sizeof(res->text),
+            "%s %s: %llu documents, %s in %u namespaces stored as %s in %s%s%s%s", res->id,
+            res->partial ? "PARTIAL" : "COMPLETE", (unsigned long long)res->documents,
+            mst_text_bytes(res->data_bytes, a), res->namespaces - res->left_out,
+            mst_text_bytes(res->stored_bytes, b), mst_text_duration(took_ms, t), left_out,
+            res->unproven ? ", unproven on " : "", res->unproven ? r->h.server_version : "");
+
     } else if (*res->id) {
         (void)snprintf(res->text, sizeof(res->text), "%s is %s: %.200s", res->id,
                        rc == MST_E_UNKNOWN ? "of unknown outcome" : "no backup", err->msg);

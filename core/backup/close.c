@@ -119,7 +119,7 @@ static enum mst_rc after_commit(struct run *r, const char *key, const struct mst
         return MST_OK; /* only the reply was lost */
     }
     if (ours || (got != MST_OK && got != MST_E_NOTFOUND)) {
-        mst_err_prefix(err, "it is not known whether %s is durable: verify it later: ", r->h.id);
+        mst_err_prefix(err, "it is not known whether %s is durable: verify it later", r->h.id);
         return err->rc = MST_E_UNKNOWN;
     }
     if (rc == MST_E_EXISTS || got == MST_OK) {

@@ -36,7 +36,7 @@ static enum mst_rc spool_open(struct run *r, struct mst_err *err)
     r->spool = fd >= 0 ? fdopen(fd, "w+") : NULL;
     if (!r->spool) {
         (void)spool_fail(err);
-        mst_err_prefix(err, "%s: ", dir);
+        mst_err_prefix(err, "%s", dir);
         if (fd >= 0) {
             (void)close(fd);
         }
@@ -132,7 +132,7 @@ static enum mst_rc list_indexes(struct run *r, struct entry *e, bson_t *out, str
         return MST_OK;
     }
     if (rc != MST_OK) {
-        mst_err_prefix(err, "the indexes of %s.%s: ", e->db, e->coll);
+        mst_err_prefix(err, "the indexes of %s.%s", e->db, e->coll);
     }
     return rc;
 }
@@ -276,7 +276,7 @@ static enum mst_rc list_db(struct run *r, const char *db, struct mst_err *err)
     }
     mst_cursor_free(cur);
     if (rc != MST_OK) {
-        mst_err_prefix(err, "the collections of %s: ", db);
+        mst_err_prefix(err, "the collections of %s", db);
     }
     for (size_t i = 0; i < all.n; i++) {
         if (rc == MST_OK) {
@@ -318,7 +318,7 @@ static enum mst_rc check_room(struct run *r, struct mst_err *err)
     }
     (void)mst_text_bytes(r->estimate, need);
     (void)mst_text_bytes(left, have);
-    if (total && left < r->estimate / 4) {
+    if (total && left < r->estimate / 4 && !r->o->n_include && !r->o->n_exclude) {
         return mst_err_set(err, MST_E_IO,
                            "the set holds %s, the store %s (%s) has %s left: less than a fourth; "
                            "make room there or use another store",
@@ -343,7 +343,7 @@ static enum mst_rc list_names(struct run *r, bson_t *reply, struct mst_err *err)
     rc = mst_conn_command(r->control, "admin", &cmd, CMD_MS, reply, err);
     bson_destroy(&cmd);
     if (rc != MST_OK) {
-        mst_err_prefix(err, "the databases of %s: ", r->res->source.name);
+        mst_err_prefix(err, "the databases of %s", r->res->source.name);
     }
     return rc;
 }

@@ -363,7 +363,7 @@ static enum mst_rc scan_entry(struct scan *s, struct mst_err *err)
             return dropped(s, err);
         }
         if (after_failure(s, rc, &failures, err) != MST_OK) {
-            mst_err_prefix(err, "reading %s.%s: ", e->db, e->coll);
+            mst_err_prefix(err, "reading %s.%s", e->db, e->coll);
             return err->rc;
         }
     }

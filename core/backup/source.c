@@ -130,7 +130,7 @@ enum mst_rc source_newest(struct run *r, struct mst_optime *out, struct mst_err 
         return mst_err_set(err, MST_E_PRECOND, "the oplog of %s is empty", r->res->source.name);
     }
     if (rc != MST_OK) {
-        mst_err_prefix(err, "the oplog of %s: ", r->res->source.name);
+        mst_err_prefix(err, "the oplog of %s", r->res->source.name);
         return rc;
     }
     if (!entry_optime(&entry, out)) {
@@ -177,7 +177,7 @@ static enum mst_rc oldest_open(struct run *r, struct mst_optime *out, bool *foun
         bson_destroy(&doc);
     }
     if (rc != MST_OK) {
-        mst_err_prefix(err, "open transactions: ");
+        mst_err_prefix(err, "open transactions");
     }
     return rc;
 }

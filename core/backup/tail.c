@@ -43,7 +43,7 @@ static enum mst_rc tail_cursor(struct tail *t, struct mst_err *err)
     if (rc == MST_OK) {
         mst_cursor_await(t->cur, AWAIT_MS);
     } else {
-        mst_err_prefix(err, "the oplog of %s: ", t->r->res->source.name);
+        mst_err_prefix(err, "the oplog of %s", t->r->res->source.name);
     }
     return rc;
 }

@@ -29,7 +29,7 @@ static enum mst_rc add(struct mst_manw *w, enum mst_man_kind kind, bson_t *b, st
     rc = mst_segw_add(w->seg, bson_get_data(b), b->len, err);
     bson_destroy(b);
     if (rc == MST_E_LIMIT) {
-        mst_err_prefix(err, "a record of the manifest: ");
+        mst_err_prefix(err, "a record of the manifest");
     }
     return rc;
 }

@@ -209,7 +209,7 @@ struct mst_segr {
 
 static enum mst_rc bad(struct mst_segr *r, struct mst_err *err)
 {
-    mst_err_prefix(err, "%s: ", r->key);
+    mst_err_prefix(err, "%s", r->key);
     return err->rc;
 }
 

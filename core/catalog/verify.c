@@ -352,7 +352,7 @@ static enum mst_rc leave_mark(struct run *v, const struct mst_verify_opts *o,
     m.data_bytes = v->res->data_bytes;
     m.stored_bytes = v->res->stored_bytes;
     if (mst_catalog_mark(v->c, &m, err) != MST_OK) {
-        mst_err_prefix(err, "%s was read (%.80s), but its mark was not written: ", m.id,
+        mst_err_prefix(err, "%s was read (%.80s), but its mark was not written", m.id,
                        v->res->text);
         return err->rc;
     }

@@ -157,6 +157,7 @@ static void load_detail(struct local *l, const char *id)
         (void)mst_copy(p->problem, sizeof(p->problem), err.msg);
         p->problem_rc = (int)err.rc;
     }
+    p->read_at_ms = mst_clock_mono_ms(NULL);
     mst_put_detail_take(l, p);
 }
 

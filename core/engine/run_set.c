@@ -332,7 +332,8 @@ static void log_outcomes(struct mst_task *task, const struct mst_restore_result 
         char name[200];
 
         mst_text_clean(name, sizeof(name), o->coll, strlen(o->coll));
-        mst_task_log(task, "%s.%s: %s%s%s, %llu documents, %llu operations replayed, %u indexes%s",
+        mst_task_log(task,
+                     "%s.%s: %s%s%s, %llu documents, %llu operations replayed, %u indexes built%s",
                      o->db, name, mst_restore_proof_word(o->proof), o->why[0] ? ": " : "", o->why,
                      (unsigned long long)o->documents, (unsigned long long)o->ops, o->indexes,
                      o->held ? ", TTL held" : "");
@@ -478,17 +479,18 @@ enum mst_rc mst_run_release(void *arg, struct mst_task *task, struct mst_err *er
     return rc;
 }
 
-/* A member of the set may have died with us: its primary is waited for. */
-static enum mst_rc env_await(struct env *e, struct mst_run *r, struct mst_task *task,
-                             struct mst_err *err)
+/* A member may have died with us, and the dead process's note in the oplog has its time to run. */
+static enum mst_rc await_set(struct env *e, struct hold *hold, struct mst_run *r,
+                             struct mst_task *task, struct mst_err *err)
 {
     const int64_t end = mst_clock_mono_ms(NULL) + RECOVER_WAIT_MS;
     enum mst_rc rc;
 
-    mst_task_phase(task, "waiting for a primary");
-    while ((rc = env_open(e, r->l, &r->cmd, r->reach, task, err)) != MST_OK &&
-           mst_clock_mono_ms(NULL) < end && mst_task_sleep_ms(task, 1000)) {
-    }
+    do {
+        mst_task_phase(task, "waiting for a primary");
+        rc = env_open(e, r->l, &r->cmd, r->reach, task, err);
+        rc = rc == MST_OK ? hold_take(hold, r, task, err) : rc;
+    } while (rc != MST_OK && mst_clock_mono_ms(NULL) < end && mst_task_sleep_ms(task, 1000));
     return rc;
 }
 
@@ -501,11 +503,8 @@ enum mst_rc mst_run_recover(void *arg, struct mst_task *task, struct mst_err *er
     struct mst_str report = {0};
     size_t n = 0;
     char text[160];
-    enum mst_rc rc = env_await(e, r, task, err);
+    enum mst_rc rc = await_set(e, &hold, r, task, err);
 
-    if (rc == MST_OK) {
-        rc = hold_take(&hold, r, task, err);
-    }
     mst_task_phase(task, "ending the swap");
     if (rc == MST_OK) {
         rc = mst_restore_recover(&e->o, r->cmd.backup, MST_RECOVER_FINISH, task, &n, &report, err);

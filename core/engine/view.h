@@ -34,6 +34,7 @@ struct mst_bucket_part { /* newest backup first */
 struct mst_detail_part { /* of the one backup that was asked for last */
     struct mst_shared shared;
     char id[MST_ID_MAX];
+    int64_t read_at_ms; /* monotonic; 0 while loading */
     bool loading;
     char problem[256];
     int problem_rc;

@@ -262,6 +262,7 @@ static DESC(ipc_object, mst_object);
 
 static const struct field mst_detail_part_fields[] = {
     F(mst_detail_part, id),
+    F(mst_detail_part, read_at_ms),
     F(mst_detail_part, loading),
     F(mst_detail_part, problem),
     F(mst_detail_part, problem_rc),

@@ -236,12 +236,14 @@ static enum mst_rc mark_dead(struct mst_db *db, void *arg, struct mst_err *err)
 {
     struct mst_jobq *q = arg;
 
-    return mst_db_run(db, err,
-                      "UPDATE jobs SET state = ?, ended_ms = ?, exit_status = 16, "
-                      "result = 'interrupted: ' || owner || ' ended while it was ' || "
-                      "CASE state WHEN 0 THEN 'queued' ELSE 'running (' || phase || ')' END "
-                      "WHERE state IN (0, 1, 2)",
-                      "ii", (int64_t)MST_JOB_INTERRUPTED, wall(q));
+    return mst_db_run(
+        db, err,
+        "UPDATE jobs SET state = ?, ended_ms = ?, exit_status = 16, "
+        "result = 'interrupted: ' || owner || ' ended while it was ' || "
+        "CASE state WHEN 0 THEN 'queued' ELSE 'running' || CASE phase WHEN '' THEN '' ELSE "
+        "' (' || phase || ')' END END "
+        "WHERE state IN (0, 1, 2)",
+        "ii", (int64_t)MST_JOB_INTERRUPTED, wall(q));
 }
 
 struct own {

@@ -446,8 +446,7 @@ static enum mst_rc load_docs(struct loader *l, struct mst_src_docs *in, uint64_t
     if (rc == MST_OK && l->count) {
         const uint64_t bytes = l->batch.len;
 
-        rc = flush(l, err);
-        rc = rc == MST_OK ? pace(l, bytes, err) : rc;
+        return flush(l, err) == MST_OK ? pace(l, bytes, err) : err->rc;
     }
     return rc;
 }

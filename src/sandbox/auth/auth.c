@@ -198,11 +198,15 @@ static bool is_user(const struct sbx_conn *conn, const char *name)
 static bool refused(const struct sbx_call *c)
 {
     const struct auth *a = c->w->auth;
+    bson_iter_t first;
+    const bool by_uuid =
+        bson_iter_init(&first, c->cmd) && bson_iter_next(&first) && BSON_ITER_HOLDS_BINARY(&first);
 
     for (size_t i = 0; a != NULL && i < a->n_refusals; i++) {
         const struct refusal *r = &a->refusals[i];
 
-        if (strcasecmp(r->command, c->name) == 0 &&
+        if ((strcasecmp(r->command, c->name) == 0 ||
+             (by_uuid && strcmp(r->command, "useUUID") == 0)) &&
             (strcmp(r->user, "*") == 0 || is_user(c->conn, r->user))) {
             return true;
         }

@@ -24,7 +24,7 @@ bool sbx_auth_enabled(const struct sbx_world *w);
 void sbx_auth_release(struct sbx_world *w);
 
 /* From now on (or no longer) this command is refused to this user with error 13; "*" is anybody,
- * also without authentication. */
+ * also without authentication. "useUUID" is any command that names its collection by UUID. */
 void sbx_auth_refuse(struct sbx_world *w, const char *user, const char *command, bool on);
 
 /* May this call run? flags are the command's. False: the call was failed. */
