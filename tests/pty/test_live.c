@@ -130,10 +130,10 @@ static void a_backup_is_made_verified_and_restored_by_its_phrase(void **state)
     pty_send(&p, "R");
     pty_assert(&p, pty_wait(&p, "Nothing is changed before the review", WAIT));
     pty_pump(&p, 450);
-    typed(&p, "\033[Z", 3); /* back to dry run */
+    typed(&p, "\033[Z", 2); /* back to dry run */
     pty_send(&p, " ");
     pty_assert(&p, pty_wait(&p, "dry run     [ ]", WAIT));
-    typed(&p, "\t", 4);
+    typed(&p, "\t", 3);
     pty_send(&p, "\r");
     pty_assert(&p, pty_wait(&p, "ASKS FOR A PHRASE", WAIT));
     pty_pump(&p, 450);
