@@ -281,6 +281,8 @@ static void add_op(void *arg, const bson_t *op)
 
 static bool do_current_op(struct agg *a, struct sbx_val v)
 {
+    struct sbx_ops_wish wish;
+    struct sbx_why why;
     struct sbx_list out = {0};
 
     if (strcmp(a->ns, "admin" DATABASE) != 0) {
@@ -288,10 +290,10 @@ static bool do_current_op(struct agg *a, struct sbx_val v)
                       "$currentOp must be run against the 'admin' database with "
                       "{aggregate: 1}");
     }
-    if (v.type != SBX_OBJECT) {
-        return refuse(a, 9, "$currentOp options must be specified in an object");
+    if (!sbx_ops_options(v, &wish, &why)) {
+        return refuse(a, why.code, why.msg);
     }
-    sbx_facts_ops(a->c, sbx_val_true(sbx_doc_get(sbx_val_doc(v), "idleConnections")), add_op, &out);
+    sbx_facts_ops(a->c, &wish, add_op, &out);
     replace(a, &out);
     return true;
 }

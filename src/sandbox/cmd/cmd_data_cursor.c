@@ -29,6 +29,7 @@ static void cursor_free(struct sbx_member *m, struct sbx_cursor *cur)
     sbx_out_release(&cur->projection);
     sbx_list_release(&cur->list);
     sbx_out_release(&cur->stash);
+    bson_destroy(cur->origin);
     free(cur);
 }
 
@@ -332,6 +333,9 @@ static void batch_reply(struct batch *b, const char *key)
     struct sbx_cursor *cur = b->cur;
     bson_t doc, token;
 
+    cur->documents += b->n;
+    cur->batches++;
+    cur->used_utc = sbx_utc(b->c->w);
     sbx_out_end(&b->out, b->mark);
     bson_append_document_begin(b->c->reply, "cursor", -1, &doc);
     sbx_reply_array(&doc, key, sbx_out_done(&b->out));

@@ -5,6 +5,8 @@
 #include "cmd/cmd_data_open.h"
 #include "oplog/entries.h"
 
+#define ORIGIN_MAX (64 * 1024) /* a larger command is shown as an empty one */
+
 static struct sbx_cursor *cursor_new(struct sbx_call *c, const char *ns, enum source source)
 {
     struct sbx_cursor *cur = mst_xcalloc(1, sizeof *cur);
@@ -21,6 +23,11 @@ static struct sbx_cursor *cursor_new(struct sbx_call *c, const char *ns, enum so
     if (id) {
         memcpy(cur->session, id, 16);
     }
+    if (c->conn) {
+        sbx_auth_uid(c->conn, cur->user);
+    }
+    cur->origin = c->cmd->len < ORIGIN_MAX ? bson_copy(c->cmd) : bson_new();
+    cur->opened_utc = cur->used_utc = sbx_utc(c->w);
     return cur;
 }
 

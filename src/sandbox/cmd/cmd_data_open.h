@@ -2,6 +2,7 @@
 #ifndef SBX_CMD_CMD_DATA_OPEN_H
 #define SBX_CMD_CMD_DATA_OPEN_H
 
+#include "auth/auth.h"
 #include "cmd/cmd_data.h"
 
 enum source { FROM_SCAN, FROM_LIST, FROM_OPLOG };
@@ -32,6 +33,10 @@ struct sbx_cursor {
     int64_t used_mono;
     bool has_session;
     uint8_t session[16];
+    /* what $currentOp shows of it */
+    uint8_t user[SBX_AUTH_UID];
+    bson_t *origin; /* the command that opened it; owned */
+    int64_t opened_utc, used_utc, documents, batches;
 };
 
 #endif

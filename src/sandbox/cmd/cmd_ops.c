@@ -4,6 +4,8 @@
 #include <time.h>
 
 #include "auth/auth.h"
+#include "base/mem.h"
+#include "cmd/cmd_data_cursor.h"
 #include "cmd/facts.h"
 #include "query/query.h"
 #include "value/value.h"
@@ -71,6 +73,16 @@ static void append_empty(bson_t *op, const char *key)
     bson_append_document_end(op, &sub);
 }
 
+static void append_cursor(const struct sbx_conn *conn, bson_t *op)
+{
+    int64_t id;
+
+    if (conn->op_cmd != NULL && strcmp(conn->op, "getMore") == 0 &&
+        sbx_doc_int(conn->op_cmd, "getMore", &id)) {
+        sbx_cursor_append(conn->m, id, conn->op_id, op);
+    }
+}
+
 static void append_op(const struct sbx_call *c, const struct sbx_conn *conn, bson_t *op)
 {
     const bool active = conn->op != NULL;
@@ -103,6 +115,7 @@ static void append_op(const struct sbx_call *c, const struct sbx_conn *conn, bso
     BSON_APPEND_UTF8(op, "op", kind_of(conn->op));
     BSON_APPEND_UTF8(op, "ns", conn->op_ns);
     append_command(conn, op);
+    append_cursor(conn, op);
     BSON_APPEND_INT32(op, "numYields", 0);
     append_empty(op, "locks");
     BSON_APPEND_BOOL(op, "waitingForLock", false);
@@ -111,11 +124,23 @@ static void append_op(const struct sbx_call *c, const struct sbx_conn *conn, bso
     append_empty(op, "flowControlStats");
 }
 
-void sbx_facts_ops(struct sbx_call *c, bool idle, void (*fn)(void *arg, const bson_t *op),
-                   void *arg)
+static bool is_users(const struct sbx_conn *conn, const uint8_t user[SBX_AUTH_UID])
 {
+    uint8_t its[SBX_AUTH_UID];
+
+    sbx_auth_uid(conn, its);
+    return memcmp(its, user, sizeof its) == 0;
+}
+
+void sbx_facts_ops(struct sbx_call *c, const struct sbx_ops_wish *wish,
+                   void (*fn)(void *arg, const bson_t *op), void *arg)
+{
+    uint8_t user[SBX_AUTH_UID];
+
+    sbx_auth_uid(c->conn, user);
     for (const struct sbx_conn *conn = c->w->conns; conn != NULL; conn = conn->next) {
-        if (conn->m == c->m && !conn->dead && (conn->op != NULL || idle)) {
+        if (conn->m == c->m && !conn->dead && (conn->op != NULL || wish->idle_connections) &&
+            (wish->all_users || is_users(conn, user))) {
             bson_t op = BSON_INITIALIZER;
 
             append_op(c, conn, &op);
@@ -123,6 +148,48 @@ void sbx_facts_ops(struct sbx_call *c, bool idle, void (*fn)(void *arg, const bs
             bson_destroy(&op);
         }
     }
+    if (wish->idle_cursors) {
+        sbx_cursors_idle(c->m, wish->all_users ? NULL : user, fn, arg);
+    }
+}
+
+bool sbx_ops_options(struct sbx_val options, struct sbx_ops_wish *wish, struct sbx_why *why)
+{
+    bool unused = false;
+    const struct {
+        const char *name;
+        bool *to;
+    } known[] = {{"allUsers", &wish->all_users},
+                 {"idleConnections", &wish->idle_connections},
+                 {"idleCursors", &wish->idle_cursors},
+                 {"idleSessions", &unused}, /* sessions are not shown */
+                 {"localOps", &unused}};
+    struct sbx_it it;
+
+    *wish = (struct sbx_ops_wish){0};
+    if (options.type != SBX_OBJECT) {
+        return sbx_why(why, 9, "$currentOp options must be specified in an object, but found: %s",
+                       sbx_type_name(options.type));
+    }
+    sbx_it_init(&it, sbx_val_doc(options));
+    while (sbx_it_next(&it)) {
+        size_t i = 0;
+
+        while (i < MST_COUNT(known) && strcmp(known[i].name, it.key) != 0) {
+            i++;
+        }
+        if (i == MST_COUNT(known)) {
+            return sbx_why(why, 9, "Unrecognized option '%s' in $currentOp stage.", it.key);
+        }
+        if (it.v.type != SBX_BOOL) {
+            return sbx_why(why, 9,
+                           "The '%s' parameter of the $currentOp stage must be a boolean value, "
+                           "but found: %s",
+                           it.key, sbx_type_name(it.v.type));
+        }
+        *known[i].to = sbx_val_true(it.v);
+    }
+    return true;
 }
 
 struct shown {
@@ -148,7 +215,8 @@ static void show(void *arg, const bson_t *op)
 void sbx_facts_current_op(struct sbx_call *c)
 {
     struct shown s = {.n = 0};
-    bool all = sbx_doc_true(c->cmd, "$all");
+    struct sbx_ops_wish wish = {.all_users = !sbx_doc_true(c->cmd, "$ownOps"),
+                                .idle_connections = sbx_doc_true(c->cmd, "$all")};
     bson_iter_t it;
     struct sbx_why why;
 
@@ -171,7 +239,7 @@ void sbx_facts_current_op(struct sbx_call *c)
         return;
     }
     BSON_APPEND_ARRAY_BEGIN(c->reply, "inprog", &s.list);
-    sbx_facts_ops(c, all, show, &s);
+    sbx_facts_ops(c, &wish, show, &s);
     bson_append_array_end(c->reply, &s.list);
     bson_destroy(&s.filter);
 }

@@ -25,6 +25,8 @@ struct sbx_opts {
     const struct sbx_tls_options *tls; /* NULL: plain */
     const char *const *users;          /* NAME=FILE; the first one switches authentication on */
     size_t n_users;
+    int64_t sessions_ms; /* between two writes of config.system.sessions; 0: five minutes */
+    bool moves;          /* a document that grows moves: natural scans may meet it twice */
     int64_t fill_bytes; /* documents computed on read, in database fill; 0: none */
     int fill_colls;     /* in how many collections; 0: 1 */
 };

@@ -22,6 +22,7 @@ static const struct sbx_hooks hooks = {
     .hello = sbx_auth_hello,
     .stepped = sbx_sess_stepped,
     .died = sbx_sess_died,
+    .tick = sbx_sess_tick,
 };
 
 void sbx_register_all(void)

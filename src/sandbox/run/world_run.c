@@ -85,6 +85,7 @@ static void make_members(struct sbx_world *w, const struct sbx_opts *o)
         if (!w->config.members[i].arbiter) {
             m->data = sbx_data_new();
             sbx_data_plain_specs(m->data, w->profile->server != SBX_42);
+            sbx_data_move_on_grow(m->data, o->moves);
         }
         m->oplog = sbx_oplog_new(w->oplog_bytes);
         sbx_set_boot(m);
@@ -99,6 +100,7 @@ static void init_world(struct sbx_world *w, const struct sbx_opts *o)
     w->random = o->seed != 0 ? o->seed : (uint64_t)mst_clock_mono_us();
     w->oplog_bytes = o->oplog_bytes > 0 ? o->oplog_bytes : DEFAULT_OPLOG;
     w->max_txn_bytes = o->max_txn_bytes;
+    w->sessions_ms = o->sessions_ms;
 }
 
 /* What must be there before the first connection. */

@@ -16,6 +16,7 @@ struct sbx_open { /* an open transaction */
     bson_t **ops;
     size_t n, cap;
     int64_t since_mono;
+    bool busy, orphan; /* a call stands in it; it ended meanwhile: the call frees it */
 };
 
 struct sbx_session {
@@ -32,6 +33,9 @@ struct sbx_session {
 struct sbx_sessions { /* member->sess */
     struct sbx_session *buckets[SBX_SESS_BUCKETS];
     struct sbx_sess_stats stats;
+    uint8_t (*ended)[SBX_SESS_KEY]; /* since the last look at config.system.sessions */
+    size_t n_ended, cap_ended;
+    int64_t look_mono; /* when the next one is due; 0: not known yet */
 };
 
 struct sbx_call_state { /* call->sess */
@@ -54,6 +58,9 @@ bool sbx_retry_begin(struct sbx_call *c);
 /* The session's record in config.transactions; false: none. */
 bool sbx_session_record(struct sbx_member *m, const bson_t *lsid, int64_t *number,
                         struct mst_optime *last, bool *committed);
+void sbx_lsid_append(const struct sbx_session *s, bson_t *out);
+/* The session's record in config.system.sessions goes with the next look. */
+void sbx_sess_ended(struct sbx_member *m, const uint8_t key[SBX_SESS_KEY]);
 void sbx_session_text(const struct sbx_session *s, char *out, size_t size);
 
 #endif

@@ -75,7 +75,7 @@ static void reap(struct sbx_member *m, struct sbx_session **bucket)
     }
 }
 
-static void append_lsid(const struct sbx_session *s, bson_t *out)
+void sbx_lsid_append(const struct sbx_session *s, bson_t *out)
 {
     BSON_APPEND_BINARY(out, "id", BSON_SUBTYPE_UUID, s->key, 16);
     BSON_APPEND_BINARY(out, "uid", BSON_SUBTYPE_BINARY, s->key + 16, 32);
@@ -93,7 +93,7 @@ static struct sbx_session *session(struct sbx_member *m, const uint8_t key[SBX_S
         s = mst_xcalloc(1, sizeof *s);
         memcpy(s->key, key, SBX_SESS_KEY);
         s->number = -1;
-        append_lsid(s, &lsid);
+        sbx_lsid_append(s, &lsid);
         if (sbx_session_record(m, &lsid, &s->number, &s->commit_op, &committed) && committed) {
             s->state = SBX_TXN_COMMITTED;
         }
@@ -241,7 +241,7 @@ bool sbx_sess_begin(struct sbx_call *c, const struct sbx_cmd *cmd)
             return false;
         }
         cs->session = session(c->m, cs->key);
-        append_lsid(cs->session, &cs->pub.lsid);
+        sbx_lsid_append(cs->session, &cs->pub.lsid);
         cs->pub.has_lsid = true;
     }
     const bool has_number = sbx_doc_int(c->cmd, "txnNumber", &cs->pub.txn_number);
@@ -307,6 +307,18 @@ static void count(struct sbx_call *c, const struct sbx_call_state *cs)
     t->retried_commands += cs->retried;
 }
 
+/* The call no longer stands in its transaction. */
+static void leave(struct sbx_call *c)
+{
+    struct sbx_open *o = (struct sbx_open *)c->txn; /* its first member */
+
+    o->busy = false;
+    c->txn = NULL;
+    if (o->orphan) {
+        free(o);
+    }
+}
+
 void sbx_sess_end(struct sbx_call *c, const struct sbx_cmd *cmd)
 {
     struct sbx_call_state *cs = sbx_call_state(c);
@@ -326,7 +338,7 @@ void sbx_sess_end(struct sbx_call *c, const struct sbx_cmd *cmd)
         if (c->failed && c->error_extra == NULL && transient(c->error_code)) {
             sbx_fail_label(c, "TransientTransactionError");
         }
-        c->txn = NULL;
+        leave(c);
     }
     bson_destroy(&cs->pub.lsid);
     free(cs);
@@ -364,26 +376,11 @@ void sbx_sess_stepped(struct sbx_member *m)
 void sbx_sess_died(struct sbx_member *m)
 {
     drop_all(m);
+    if (m->sess != NULL) {
+        free(sbx_sessions_of(m)->ended);
+    }
     free(m->sess);
     m->sess = NULL;
-}
-
-void sbx_sess_used(struct sbx_member *m, void (*fn)(void *arg, const bson_t *lsid), void *arg)
-{
-    struct sbx_sessions *all = sbx_sessions_of(m);
-
-    for (size_t i = 0; i < SBX_SESS_BUCKETS; i++) {
-        for (struct sbx_session *s = all->buckets[i]; s != NULL; s = s->next) {
-            bson_t lsid = BSON_INITIALIZER;
-
-            if (s->used) {
-                append_lsid(s, &lsid);
-                fn(arg, &lsid);
-                s->used = false;
-            }
-            bson_destroy(&lsid);
-        }
-    }
 }
 
 /* ---- commands ---- */
@@ -433,6 +430,7 @@ void sbx_sess_drop(struct sbx_call *c, bool all)
 
         if (session_key(c, &list, key)) {
             at = slot(c->m, key);
+            sbx_sess_ended(c->m, key);
             if (*at != NULL) {
                 if (cs != NULL && cs->session == *at) {
                     cs->session = NULL;

@@ -34,7 +34,8 @@ void sbx_sess_start_session(struct sbx_call *c);
 void sbx_sess_drop(struct sbx_call *c, bool all);
 void sbx_sess_refresh(struct sbx_call *c);
 
-/* Sessions used since the last time, for config.system.sessions: fn gets {id, uid}. */
-void sbx_sess_used(struct sbx_member *m, void (*fn)(void *arg, const bson_t *lsid), void *arg);
+/* What a member does by the clock: transactions that are too old end, and every five minutes (not
+ * divided by --fast, as on a server) the sessions used since then go to config.system.sessions. */
+void sbx_sess_tick(struct sbx_member *m, int64_t now);
 
 #endif

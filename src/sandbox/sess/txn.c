@@ -60,8 +60,15 @@ static void close_txn(struct sbx_session *s)
         bson_destroy(o->ops[i]);
     }
     free(o->ops);
-    free(o);
     s->open = NULL;
+    if (o->busy) {
+        o->ops = NULL;
+        o->n = o->cap = 0;
+        o->pub.txd = NULL;
+        o->orphan = true;
+    } else {
+        free(o);
+    }
 }
 
 void sbx_open_abort(struct sbx_member *m, struct sbx_session *s)
@@ -140,6 +147,7 @@ static bool start_txn(struct sbx_call *c, struct sbx_session *s, int64_t number)
     s->open->pub.txd = sbx_txd_new(c->m->data, s->open->pub.read_at);
     s->open->pub.add = add_op;
     sbx_sessions_of(c->m)->stats.started++;
+    s->open->busy = true;
     c->txn = &s->open->pub;
     return true;
 }
@@ -168,6 +176,7 @@ bool sbx_txn_enter(struct sbx_call *c, struct sbx_session *s, int64_t number, bo
     if (!find_txn(c, s, number)) {
         return false;
     }
+    s->open->busy = true;
     c->txn = &s->open->pub;
     return true;
 }

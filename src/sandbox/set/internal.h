@@ -26,9 +26,7 @@ void sbx_report(struct sbx_member *m);
 void sbx_commit_tick(struct sbx_member *m);
 void sbx_learn_commit(struct sbx_member *m, struct sbx_pos pos);
 
-/* The timer's next look: an earlier time wins. */
-void sbx_due(struct sbx_world *w, int64_t mono);
-
+void sbx_first_version(struct sbx_member *m); /* featureCompatibilityVersion */
 void sbx_newborn(struct sbx_member *m); /* the very first primary's first entries */
 
 #endif

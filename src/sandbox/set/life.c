@@ -6,6 +6,7 @@
 #include "data/data.h"
 #include "oplog/entries.h"
 #include "set/internal.h"
+#include "world/hooks.h"
 
 void sbx_due(struct sbx_world *w, int64_t mono)
 {
@@ -83,6 +84,7 @@ void sbx_set_initiate(struct sbx_member *m, const struct sbx_config *config)
     w->newborn = true;
     bson_oid_init(&w->config.replica_set_id, NULL);
     install_config(m);
+    sbx_first_version(m);
     m->initial_sync = false;
     m->term = -1; /* the first entry stands before any term */
     bson_init(&op);
@@ -244,6 +246,7 @@ int64_t sbx_set_tick(struct sbx_world *w)
         sbx_drain_tick(m, now);
         sbx_commit_tick(m);
         checkpoint_tick(m, now);
+        sbx_hooks_tick(m, now);
     }
     return w->due_mono;
 }

@@ -9,7 +9,7 @@
 #define KEY_BYTES 20
 #define KEY_LIFE_S (90 * 24 * 3600)
 
-static void log_and_apply(struct sbx_member *m, const bson_t *op)
+void sbx_log_apply(struct sbx_member *m, const bson_t *op)
 {
     char why[256];
     struct mst_optime at = sbx_log_server(m, op);
@@ -18,7 +18,7 @@ static void log_and_apply(struct sbx_member *m, const bson_t *op)
     MST_ASSERT(sbx_data_apply(m->data, sbx_entry_doc(e), why, sizeof why));
 }
 
-static void create(struct sbx_member *m, const char *db, const char *name, uint8_t uuid[16])
+void sbx_log_create(struct sbx_member *m, const char *db, const char *name, uint8_t uuid[16])
 {
     bson_t op = BSON_INITIALIZER, o, index, key;
     char ns[SBX_NS_MAX];
@@ -42,7 +42,7 @@ static void create(struct sbx_member *m, const char *db, const char *name, uint8
     }
     bson_append_document_end(&o, &index);
     bson_append_document_end(&op, &o);
-    log_and_apply(m, &op);
+    sbx_log_apply(m, &op);
     bson_destroy(&op);
 }
 
@@ -64,16 +64,36 @@ static void insert_key(struct sbx_member *m, const uint8_t uuid[16], int number)
     BSON_APPEND_BINARY(&o, "key", BSON_SUBTYPE_BINARY, key, sizeof key);
     BSON_APPEND_TIMESTAMP(&o, "expiresAt", now + (uint32_t)(KEY_LIFE_S * number), 0);
     bson_append_document_end(&op, &o);
-    log_and_apply(m, &op);
+    sbx_log_apply(m, &op);
     bson_destroy(&op);
+}
+
+/* Every server makes this document when it first starts, before there is a set: it is in no oplog,
+ * and the other members have it from their first sync. */
+void sbx_first_version(struct sbx_member *m)
+{
+    static const uint8_t empty[5] = {5, 0, 0, 0, 0};
+    bson_t doc = BSON_INITIALIZER;
+    struct sbx_why why = {0};
+    struct sbx_coll *c = m->data == NULL ? NULL
+                                         : sbx_data_create(m->data, "admin.system.version", NULL,
+                                                           sbx_doc(empty, sizeof empty),
+                                                           sbx_doc(NULL, 0), &why);
+
+    if (c != NULL) {
+        BSON_APPEND_UTF8(&doc, "_id", "featureCompatibilityVersion");
+        BSON_APPEND_UTF8(&doc, "version", m->w->profile->fcv);
+        sbx_coll_insert(c, sbx_doc(bson_get_data(&doc), doc.len), (struct sbx_stamp){{0, 1}, NULL});
+    }
+    bson_destroy(&doc);
 }
 
 void sbx_newborn(struct sbx_member *m)
 {
     uint8_t uuid[16];
 
-    create(m, "config", "transactions", uuid);
-    create(m, "admin", "system.keys", uuid);
+    sbx_log_create(m, "config", "transactions", uuid);
+    sbx_log_create(m, "admin", "system.keys", uuid);
     insert_key(m, uuid, 1);
     insert_key(m, uuid, 2);
 }

@@ -24,6 +24,8 @@ void sbx_copy_all(struct sbx_member *m, struct sbx_member *s, const struct mst_o
 /* Let time pass: whatever is due on any member. Returns the monotonic time of the next due thing.
  */
 int64_t sbx_set_tick(struct sbx_world *w);
+/* The timer's next look: an earlier time wins. */
+void sbx_due(struct sbx_world *w, int64_t mono);
 
 /* ---- configuration ---- */
 
@@ -58,6 +60,10 @@ void sbx_log_write(struct sbx_call *c, const bson_t *op, struct mst_optime *out)
 /* The same for entries of the server itself, without a call. */
 struct mst_optime sbx_log_server(struct sbx_member *m, const bson_t *op);
 struct mst_optime sbx_log_noop(struct sbx_member *m, const char *msg);
+/* Entries of the server's own writes on the primary, applied to its data as well: any operation,
+ * and the creation of a collection, whose UUID is made up. */
+void sbx_log_apply(struct sbx_member *m, const bson_t *op);
+void sbx_log_create(struct sbx_member *m, const char *db, const char *name, uint8_t uuid[16]);
 /* m's last applied position moved. */
 void sbx_applied(struct sbx_member *m, struct sbx_pos pos);
 

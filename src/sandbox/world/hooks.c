@@ -75,3 +75,8 @@ void sbx_hooks_died(struct sbx_member *m)
 {
     EACH(died, m)
 }
+
+void sbx_hooks_tick(struct sbx_member *m, int64_t now)
+{
+    EACH(tick, m, now)
+}

@@ -19,6 +19,7 @@ struct sbx_hooks {
     void (*hello)(struct sbx_call *c);     /* adds to isMaster and hello, before ok */
     void (*stepped)(struct sbx_member *m); /* its state changed: kill what may not survive */
     void (*died)(struct sbx_member *m);    /* killed: forget what a process forgets */
+    void (*tick)(struct sbx_member *m, int64_t now); /* time passed on a running member */
 };
 void sbx_hook(const struct sbx_hooks *hooks);
 bool sbx_hooks_accept(struct sbx_conn *conn);
@@ -30,5 +31,6 @@ void sbx_hooks_end(struct sbx_call *c, const struct sbx_cmd *cmd);
 void sbx_hooks_hello(struct sbx_call *c);
 void sbx_hooks_stepped(struct sbx_member *m);
 void sbx_hooks_died(struct sbx_member *m);
+void sbx_hooks_tick(struct sbx_member *m, int64_t now);
 
 #endif

@@ -245,6 +245,7 @@ struct sbx_world {
     uint64_t random;       /* state of sbx_random */
     int64_t max_txn_bytes; /* of one applyOps entry; 0: the server's 16 MiB */
     int txn_lifetime_s;    /* 0: the server's 60 s */
+    int64_t sessions_ms;   /* between two looks at config.system.sessions; 0: five minutes */
     size_t oplog_bytes;
     void *auth; /* users, refusals: owned by auth */
     void *tls;  /* owned by server/tls */
