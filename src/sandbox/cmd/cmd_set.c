@@ -186,7 +186,7 @@ static void cmd_step_down(struct sbx_call *c)
     }
     m->stepping_down = false;
     if (!go) {
-        m->writable = true;
+        m->writable = m->fall_due_mono == 0;
         m->topology++;
         sbx_changed(c->w);
         return;

@@ -99,7 +99,7 @@ static void answered(struct sbx_member *m, struct sbx_member *b, int64_t now)
     }
     saw_primary(m, b);
     sbx_see_cluster_time(m, b->cluster_time);
-    sbx_see_term(m, b->term);
+    sbx_hear_term(m, b->term);
     if (changed) {
         m->topology++;
         sbx_changed(m->w);
@@ -112,7 +112,7 @@ static void exchange(struct sbx_member *m, struct sbx_member *b, int64_t now)
     b->of[m->index].last_heartbeat_recv_ms = sbx_utc(m->w);
     invite(b, now);
     sbx_see_cluster_time(b, m->cluster_time);
-    sbx_see_term(b, m->term);
+    sbx_hear_term(b, m->term);
     answered(m, b, now);
 }
 

@@ -106,7 +106,7 @@ static void finish(struct sbx_member *m, int64_t now, bool timed_out)
 
 void sbx_drain_tick(struct sbx_member *m, int64_t now)
 {
-    if (m->state != SBX_PRIMARY) {
+    if (m->state != SBX_PRIMARY || m->fall_due_mono != 0) {
         return;
     }
     if (m->draining) {

@@ -7,6 +7,7 @@
 #include "set/internal.h"
 #include "world/hooks.h"
 
+#define FALL_MS 100 /* from a newer term heard of to the end of what a primary runs */
 #define ROUND_TRIP_MS 4 /* until a round of votes is in */
 
 void sbx_set_state(struct sbx_member *m, enum sbx_state state)
@@ -66,6 +67,7 @@ void sbx_become_secondary(struct sbx_member *m)
 {
     m->writable = false;
     m->stepping_down = false;
+    m->fall_due_mono = m->fall_term = 0;
     m->catch_up_due_mono = 0;
     m->draining = false;
     m->sync_source = -1;
@@ -88,6 +90,22 @@ void sbx_see_term(struct sbx_member *m, int64_t term)
         sbx_become_secondary(m);
     }
     sbx_changed(m->w);
+}
+
+void sbx_hear_term(struct sbx_member *m, int64_t term)
+{
+    if (m->state != SBX_PRIMARY || !m->has_config || term <= m->term) {
+        sbx_see_term(m, term);
+        return;
+    }
+    m->fall_term = term > m->fall_term ? term : m->fall_term;
+    if (m->fall_due_mono == 0) {
+        m->fall_due_mono = sbx_mono(m->w) + FALL_MS / m->w->fast;
+        m->writable = false;
+        m->topology++;
+        sbx_changed(m->w);
+    }
+    sbx_due(m->w, m->fall_due_mono);
 }
 
 static struct mst_optime newest_known(const struct sbx_member *m)
@@ -313,6 +331,13 @@ static void watch_majority(struct sbx_member *m, int64_t now)
 
 void sbx_election_tick(struct sbx_member *m, int64_t now)
 {
+    if (m->fall_due_mono != 0) {
+        sbx_due(m->w, m->fall_due_mono);
+        if (now >= m->fall_due_mono) {
+            sbx_see_term(m, m->fall_term);
+        }
+        return;
+    }
     if (m->state == SBX_PRIMARY) {
         watch_majority(m, now);
         return;

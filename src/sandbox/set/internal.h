@@ -13,6 +13,8 @@ void sbx_opinion_reset(struct sbx_opinion *o);
 /* election.c */
 void sbx_election_tick(struct sbx_member *m, int64_t now);
 void sbx_election_restart_timer(struct sbx_member *m);
+/* From a heartbeat: a primary stops writing at once, and steps down when its operations ended. */
+void sbx_hear_term(struct sbx_member *m, int64_t term);
 void sbx_see_term(struct sbx_member *m, int64_t term);
 int sbx_voters_up(const struct sbx_member *m);
 void sbx_set_state(struct sbx_member *m, enum sbx_state state);

@@ -35,7 +35,7 @@ static void forget(struct sbx_member *m)
     m->sync_source = -1;
     m->info[0] = '\0';
     m->election_due_mono = m->no_stand_until = m->state_due_mono = 0;
-    m->catch_up_due_mono = 0;
+    m->catch_up_due_mono = m->fall_due_mono = m->fall_term = 0;
     m->run.phase = SBX_RUN_NONE;
     m->vote = (struct sbx_vote){0};
     m->candidacy = (struct sbx_candidacy){0};

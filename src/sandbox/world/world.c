@@ -80,6 +80,9 @@ void sbx_unlock(struct sbx_world *w)
 void sbx_changed(struct sbx_world *w)
 {
     mst_cond_broadcast(&w->changed);
+    if (w->observer != NULL) {
+        w->observer(w, w->observer_arg);
+    }
 }
 
 void sbx_conns_close(struct sbx_member *m)

@@ -198,6 +198,8 @@ struct sbx_member {
     bool too_stale;            /* its sync source no longer has what comes next */
     bool handed;               /* this step-down has handed over */
     int64_t primary_since_mono;
+    int64_t fall_due_mono; /* a newer term was heard of: steps down then; 0: none */
+    int64_t fall_term;
     int64_t catch_up_due_mono; /* primary in catch-up: gives up then; 0 none */
     bool draining;             /* primary, not writable yet */
     struct mst_optime catch_up_from;
@@ -252,6 +254,8 @@ struct sbx_world {
     struct sbx_server_state *server;
     struct sbx_conn *conns; /* all open ones */
     int64_t due_mono;       /* the set's timer looks again then */
+    void (*observer)(struct sbx_world *w, void *arg); /* at every change; for tests */
+    void *observer_arg;
 };
 
 /* The stream below a connection: plain or TLS. Called without the lock, by one thread at a time for

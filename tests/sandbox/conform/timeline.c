@@ -7,8 +7,6 @@
 #include "base/mem.h"
 #include "set/set.h"
 
-#define SAMPLE_MS 2
-
 static void add(struct timeline *t, const struct moment *m)
 {
     const struct moment *last = t->n > 0 ? &t->at[t->n - 1] : NULL;
@@ -19,47 +17,80 @@ static void add(struct timeline *t, const struct moment *m)
     }
 }
 
-static void sample(void *arg)
+/* Its next heartbeat tells a member what another one is now, and one is always due in time. */
+static void look_at_opinion(struct watcher *k, size_t a, size_t b)
+{
+    const struct sbx_opinion *o = &k->w->members[a].of[b];
+    const int64_t beat = k->w->config.heartbeat_ms;
+
+    if (!k->w->members[a].has_config || !sbx_linked(k->w, a, b) || o->asking ||
+        o->last_ok_mono <= k->since_mono[b]) {
+        return;
+    }
+    if (o->next_ask_mono > o->last_ok_mono + beat) {
+        mst_str_addf(&k->late, "%zu asks %zu too late; ", a, b);
+    }
+    if (k->owed[a][b]) {
+        k->owed[a][b] = false;
+        k->followed++;
+        if (o->state != k->state[b] || !o->up) {
+            mst_str_addf(&k->late, "%zu takes %zu for %s, which is %s; ", a, b,
+                         sbx_state_name(o->state), sbx_state_name(k->state[b]));
+        }
+    }
+}
+
+static void look(struct sbx_world *w, void *arg)
 {
     struct watcher *k = arg;
 
-    sbx_lock(k->w);
-    for (;;) {
-        for (size_t i = 0; i < k->w->n; i++) {
-            const struct sbx_member *m = &k->w->members[i];
-            struct moment now = {.writable = m->alive && m->writable, .term = m->term};
+    for (size_t i = 0; i < w->n; i++) {
+        const struct sbx_member *m = &w->members[i];
+        struct moment now = {.writable = m->alive && m->writable, .term = m->term};
 
-            mst_copy(now.state, sizeof now.state, m->alive ? sbx_state_name(m->state) : "DOWN");
-            if (!m->frozen && m->alive && m->has_config) {
-                add(&k->of[i], &now);
+        mst_copy(now.state, sizeof now.state, m->alive ? sbx_state_name(m->state) : "DOWN");
+        if (!m->frozen && m->alive && m->has_config) {
+            add(&k->of[i], &now);
+        }
+        if (k->since_mono[i] == 0 || m->state != k->state[i]) {
+            k->state[i] = m->state;
+            k->since_mono[i] = sbx_mono(w);
+            for (size_t j = 0; j < w->n; j++) {
+                k->owed[j][i] = m->alive && j != i;
             }
         }
-        if (k->stop) { /* after a last look */
-            break;
-        }
-        (void)mst_cond_wait_ms(&k->w->changed, &k->w->mu, SAMPLE_MS);
     }
-    sbx_unlock(k->w);
+    for (size_t i = 0; i < w->n; i++) {
+        for (size_t j = 0; j < w->n; j++) {
+            if (i != j) {
+                look_at_opinion(k, i, j);
+            }
+        }
+    }
 }
 
 void watcher_start(struct watcher *k, struct sbx_world *w)
 {
-    struct mst_err err = {0};
-
     memset(k, 0, sizeof *k);
     k->w = w;
-    if (mst_thread_start(&k->thread, "watcher", sample, k, &err) != MST_OK) {
-        abort();
-    }
+    sbx_lock(w);
+    look(w, k);
+    w->observer = look;
+    w->observer_arg = k;
+    sbx_unlock(w);
 }
 
 void watcher_stop(struct watcher *k)
 {
     sbx_lock(k->w);
-    k->stop = true;
-    sbx_changed(k->w);
+    look(k->w, k);
+    k->w->observer = NULL;
     sbx_unlock(k->w);
-    mst_thread_join(&k->thread);
+}
+
+void watcher_release(struct watcher *k)
+{
+    mst_str_release(&k->late);
 }
 
 /* "(10, 'PRIMARY', 1.0)" in the list of states, for the member itself. */
@@ -90,10 +121,7 @@ static void recorded(const struct play *p, int port, int id, int from, int to, s
             sbx_doc_int(&l->view, "term", &m.term) &&
             own_state(list, id, m.state, sizeof m.state)) {
             m.writable = sbx_doc_true(&l->view, "ismaster");
-            /* A primary that is not writable is on its way: a sample may miss it. */
-            if (m.writable || strcmp(m.state, "PRIMARY") != 0) {
-                add(t, &m);
-            }
+            add(t, &m);
         }
     }
 }
@@ -171,6 +199,10 @@ unsigned timeline_check(struct play *p, const struct watcher *k, int from, int t
         recorded(p, PLAY_FIRST_PORT + i, p->w->config.members[index].id, from, to, &want);
         check_one(p, PLAY_FIRST_PORT + i, &want, &k->of[index]);
         n += (unsigned)want.n;
+    }
+    if (k->late.len > 0) {
+        conf_note(p->conf, "opinions did not follow: %s", mst_str_c(&k->late));
+        p->conf->failed++;
     }
     return n;
 }

@@ -2,7 +2,6 @@
 #ifndef CONFORM_TIMELINE_H
 #define CONFORM_TIMELINE_H
 
-#include "conc/thread.h"
 #include "play.h"
 
 #define TIMELINE_MAX 512
@@ -18,18 +17,23 @@ struct timeline { /* one member's */
     size_t n;
 };
 
-struct watcher { /* samples every member of a world, in a thread of its own */
+struct watcher { /* looks at every member of a world at each of its changes */
     struct sbx_world *w;
     struct timeline of[PLAY_MEMBERS];
-    struct mst_thread thread;
-    bool stop; /* under the world's lock */
+    enum sbx_state state[PLAY_MEMBERS];
+    int64_t since_mono[PLAY_MEMBERS];   /* it is in that state since then */
+    bool owed[PLAY_MEMBERS][PLAY_MEMBERS]; /* the first has not noticed the second's state yet */
+    unsigned followed;                  /* opinions that came to be what they should */
+    struct mst_str late;                /* ... and those that did not, with the next heartbeat */
 };
 
 void watcher_start(struct watcher *k, struct sbx_world *w);
 void watcher_stop(struct watcher *k);
+void watcher_release(struct watcher *k);
 
 /* The `view` lines from..to of a recording against what the watcher saw: every recorded moment of a
- * member came in the recorded order, nobody else was ever writable, and all ended as recorded.
+ * member came in the recorded order, nobody else was ever writable, and all ended as recorded; and
+ * what members think of each other followed each change with their next heartbeat.
  * Differences are noted in the recording's conf; returns how many moments were compared. */
 unsigned timeline_check(struct play *p, const struct watcher *k, int from, int to);
 /* Until every member is what the last view before this line says of it, its own state and whom it
