@@ -198,6 +198,10 @@ const struct sbx_cmd sbx_cmds_admin[] = {
 const struct sbx_cmd sbx_cmds_refused[] = {
     {"fsync", refused, SBX_CMD_ADMIN, NULL},
     {"fsyncUnlock", refused, SBX_CMD_ADMIN, NULL},
+    {"replSetAbortPrimaryCatchUp", refused, SBX_CMD_ADMIN, NULL},
+    {"replSetMaintenance", refused, SBX_CMD_ADMIN, NULL},
+    {"replSetReconfig", refused, SBX_CMD_ADMIN, NULL},
+    {"replSetSyncFrom", refused, SBX_CMD_ADMIN, NULL},
     {"createUser", refused, 0, NULL},
     {"updateUser", refused, 0, NULL},
     {"dropUser", refused, 0, NULL},

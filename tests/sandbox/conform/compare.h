@@ -37,6 +37,12 @@ struct conf_host {
     char want[64], got[64];
 };
 
+#define CONF_FILES 20
+#define CONF_LINES 256
+struct conf_seen { /* a bit for each command that was sent, by file number and line */
+    uint8_t bits[CONF_FILES][CONF_LINES / 8];
+};
+
 struct conf {
     struct conf_exception *exceptions;
     size_t n_exceptions;
@@ -49,6 +55,7 @@ struct conf {
     unsigned replayed, excepted, compared, failed; /* commands, values, values, commands */
     unsigned by_kind[CONF_KINDS];
     struct mst_str diffs; /* of everything so far */
+    struct conf_seen seen;
     /* of the reply being compared */
     const char *file, *command;
     int line;

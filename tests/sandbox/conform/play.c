@@ -7,7 +7,9 @@
 #include "auth/scram.h"
 #include "base/mem.h"
 
-static char skipped[256][16];
+static struct { /* "07:9", or "07:9-14" */
+    int file, from, to;
+} skipped[256];
 static int n_skipped = -1;
 
 static void load_skipped(void)
@@ -17,9 +19,14 @@ static void load_skipped(void)
 
     n_skipped = 0;
     while (f != NULL && fgets(line, sizeof line, f) != NULL) {
-        if (line[0] != '#' && line[0] != '\n' && n_skipped < 256 &&
-            sscanf(line, "%15s", skipped[n_skipped]) == 1) {
-            n_skipped++;
+        if (line[0] != '#' && line[0] != '\n' && n_skipped < (int)MST_COUNT(skipped)) {
+            const int n = sscanf(line, "%d:%d-%d", &skipped[n_skipped].file,
+                                 &skipped[n_skipped].from, &skipped[n_skipped].to);
+
+            if (n == 2) {
+                skipped[n_skipped].to = skipped[n_skipped].from;
+            }
+            n_skipped += n >= 2;
         }
     }
     if (f != NULL) {
@@ -29,18 +36,56 @@ static void load_skipped(void)
 
 bool play_skipped(const char *file, int line)
 {
-    char key[16];
+    const int number = (int)strtol(file, NULL, 10);
 
     if (n_skipped < 0) {
         load_skipped();
     }
-    (void)snprintf(key, sizeof key, "%.2s:%d", file, line);
     for (int i = 0; i < n_skipped; i++) {
-        if (strcmp(skipped[i], key) == 0) {
+        if (skipped[i].file == number && line >= skipped[i].from && line <= skipped[i].to) {
             return true;
         }
     }
     return false;
+}
+
+static uint8_t *seen_at(struct conf *conf, const char *file, int line, uint8_t *bit)
+{
+    const long number = strtol(file, NULL, 10);
+
+    if (number < 0 || number >= CONF_FILES || line < 0 || line >= CONF_LINES) {
+        fprintf(stderr, "no room for %s:%d\n", file, line);
+        abort();
+    }
+    *bit = (uint8_t)(1u << (line % 8));
+    return &conf->seen.bits[number][line / 8];
+}
+
+void play_sent(struct play *p, int line)
+{
+    uint8_t bit;
+
+    *seen_at(p->conf, p->file, line, &bit) |= bit;
+}
+
+unsigned play_unlisted(struct conf *conf, const char *file)
+{
+    struct play p;
+    unsigned n = 0;
+
+    play_load(&p, conf, file);
+    for (int i = 1; i <= p.n; i++) {
+        uint8_t bit;
+
+        if (p.lines[i - 1].has_command && (*seen_at(conf, file, i, &bit) & bit) == 0 &&
+            !play_skipped(file, i)) {
+            mst_str_addf(&conf->diffs, "%s:%d %s: neither replayed nor listed\n", file, i,
+                         p.lines[i - 1].name);
+            n++;
+        }
+    }
+    play_release(&p);
+    return n;
 }
 
 static bool sub(const bson_t *doc, const char *key, bson_t *out)
@@ -328,6 +373,7 @@ bool play_line(struct play *p, int line)
         p->skipped++;
         return true;
     }
+    play_sent(p, line);
     client = play_client(p, l->member);
     if (client == NULL) {
         mst_str_addf(&p->conf->diffs, "%s:%d %s: no connection\n", p->file, line, l->name);

@@ -44,6 +44,10 @@ void play_lines(struct play *p, int from, int to);
 void play_hang_up(struct play *p, int port);
 struct sbx_client *play_client(struct play *p, int port);
 /* Is the line in the list of what is not replayed? */
+void play_sent(struct play *p, int line); /* by the test itself: it counts as replayed */
+/* Commands of a recording that were neither sent nor stand in the list of those that are not; they
+ * are noted in conf. */
+unsigned play_unlisted(struct conf *conf, const char *file);
 bool play_skipped(const char *file, int line);
 /* Log in with SCRAM-SHA-256. */
 bool play_login(struct sbx_client *c, const char *user, const char *password);
