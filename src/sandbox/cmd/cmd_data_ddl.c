@@ -352,7 +352,7 @@ static void copy_indexes(struct sbx_call *c, const struct sbx_coll *src, struct 
         struct sbx_out spec = {0};
         struct sbx_why why = {0};
 
-        if (!sbx_index_normal(dst, sbx_out_done(&x->spec), &spec, &why) ||
+        if (!sbx_index_logged(dst, sbx_out_done(&x->spec), &spec, &why) ||
             !sbx_index_add(dst, sbx_out_done(&spec), NULL, &why)) {
             sbx_cmd_fail(c, &why);
         } else {

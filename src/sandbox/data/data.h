@@ -134,6 +134,10 @@ struct sbx_dup {
 };
 bool sbx_index_normal(const struct sbx_coll *c, struct sbx_doc in, struct sbx_out *out,
                       struct sbx_why *why);
+/* The same for one that an entry or a listing gave: without a collation it compares bytes, whatever
+ * the collection does. */
+bool sbx_index_logged(const struct sbx_coll *c, struct sbx_doc in, struct sbx_out *out,
+                      struct sbx_why *why);
 struct sbx_index *sbx_index_find(const struct sbx_coll *c, const char *name);
 struct sbx_index *sbx_index_by_key(const struct sbx_coll *c, struct sbx_doc key);
 unsigned sbx_index_count(const struct sbx_coll *c);

@@ -165,7 +165,7 @@ static bool add_index(struct sbx_coll *t, struct sbx_doc spec, struct sbx_why *w
     if (name && sbx_index_find(t, name)) {
         return true;
     }
-    ok = sbx_index_normal(t, spec, &full, why) && sbx_index_add(t, sbx_out_done(&full), NULL, why);
+    ok = sbx_index_logged(t, spec, &full, why) && sbx_index_add(t, sbx_out_done(&full), NULL, why);
     sbx_out_release(&full);
     return ok;
 }

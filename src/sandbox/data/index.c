@@ -119,11 +119,10 @@ static bool check_spec(struct sbx_doc in, struct sbx_why *why)
     return filter.type != SBX_OBJECT || sbx_match_check(sbx_val_doc(filter), why);
 }
 
-bool sbx_index_normal(const struct sbx_coll *c, struct sbx_doc in, struct sbx_out *out,
-                      struct sbx_why *why)
+static bool normal(const struct sbx_coll *c, struct sbx_doc in, struct sbx_val inherited,
+                   struct sbx_out *out, struct sbx_why *why)
 {
     const struct sbx_val key = sbx_doc_get(in, "key");
-    const struct sbx_val inherited = sbx_doc_get(sbx_out_done(&c->options), "collation");
     struct sbx_it it;
     size_t mark;
     bool text;
@@ -170,6 +169,18 @@ bool sbx_index_normal(const struct sbx_coll *c, struct sbx_doc in, struct sbx_ou
     }
     sbx_out_end(out, mark);
     return true;
+}
+
+bool sbx_index_normal(const struct sbx_coll *c, struct sbx_doc in, struct sbx_out *out,
+                      struct sbx_why *why)
+{
+    return normal(c, in, sbx_doc_get(sbx_out_done(&c->options), "collation"), out, why);
+}
+
+bool sbx_index_logged(const struct sbx_coll *c, struct sbx_doc in, struct sbx_out *out,
+                      struct sbx_why *why)
+{
+    return normal(c, in, (struct sbx_val){SBX_EOO, NULL, 0}, out, why);
 }
 
 struct sbx_index *sbx_index_find(const struct sbx_coll *c, const char *name)
