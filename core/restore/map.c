@@ -49,8 +49,7 @@ static void index_put(struct mst_map_coll *c, const bson_t *spec)
         while (bson_iter_next(&it)) {
             const char *key = bson_iter_key(&it);
 
-            if (strcmp(key, "ns") != 0 && strcmp(key, "createIndexes") != 0 &&
-                strcmp(key, "background") != 0) {
+            if (strcmp(key, "ns") != 0 && strcmp(key, "createIndexes") != 0) {
                 (void)bson_append_iter(clean, key, -1, &it);
             }
         }

@@ -115,7 +115,7 @@ static size_t put_all(struct keep *k, struct mst_conn *c, int n)
     b = BCON_NEW("_id", BCON_INT32(base + 4));
     BSON_APPEND_UTF8(b, "bad", "\xff\xfe\xc0 not text");
     put_take(k, c, b);
-    id = deep(170);
+    id = deep(178); /* with the document and the innermost one: 180 levels */
     b = BCON_NEW("_id", BCON_INT32(base + 5));
     BSON_APPEND_DOCUMENT(b, "deep", id);
     put_take(k, c, b);
@@ -178,6 +178,7 @@ static void through(const char *server)
     struct mst_restore_result res;
     struct mst_restore_source *s;
     struct mst_sum256 before, after;
+    bson_t *hash, *hash2;
     uint64_t n = 0, n2 = 0;
     struct mst_err err = {0};
 
@@ -190,6 +191,7 @@ static void through(const char *server)
     bo.at_arg = &w;
     assert_ok(mst_backup_run(&bo, &k->task, &b, &err), &err);
     sums(k, w.c, &n, &before);
+    hash = keep_dbhash(k, "hard");
     assert_int_equal(n, w.n);
     keep_do(k, "hard", "{'drop': 'docs'}");
     keep_restore_opts(k, &o);
@@ -200,6 +202,10 @@ static void through(const char *server)
                   (unsigned long long)res.ops);
     assert_int_equal(n, n2);
     assert_true(mst_sum256_equal(&before, &after));
+    hash2 = keep_dbhash(k, "hard");
+    assert_true(bson_has_field(hash, "docs") && bson_equal(hash, hash2));
+    bson_destroy(hash);
+    bson_destroy(hash2);
     assert_true(res.ops >= 3);
     mst_restore_result_release(&res);
     mst_restore_source_free(s);
