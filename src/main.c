@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "base/mem.h"
@@ -243,6 +244,7 @@ static void prepare_process(void)
         }
     }
     (void)signal(SIGPIPE, SIG_IGN);
+    (void)signal(SIGXFSZ, SIG_IGN); /* a file past the limit is an error of its write */
     if (mst_wake_init(&signal_wake, &err) == MST_OK) {
         (void)sigaction(SIGINT, &sa, NULL);
         (void)sigaction(SIGTERM, &sa, NULL);
@@ -294,6 +296,16 @@ static enum mst_rc understand(struct cmd_ctx *c, int argc, char **argv, bool *ra
     return args_parse(&c->args, argc - *at, argv + *at, both, err);
 }
 
+/* The driver's library made it before main, for a tool that nobody runs; it would stay after a
+ * kill -9, and the next process with this number would hear of it. */
+static void leave_no_file(void)
+{
+    char name[48];
+
+    (void)snprintf(name, sizeof(name), "/mongoc-%d", (int)getpid());
+    (void)shm_unlink(name);
+}
+
 int main(int argc, char **argv)
 {
     struct cmd_ctx c = {0};
@@ -303,6 +315,7 @@ int main(int argc, char **argv)
     int at = 0;
     enum mst_rc rc;
 
+    leave_no_file();
     rc = understand(&c, argc, argv, &raw, &at, &err);
     if (raw) {
         return c.cmd->raw(argc - at + 1, argv + at - 1);

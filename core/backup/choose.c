@@ -84,7 +84,8 @@ static bool refused(const struct mst_topo_view *v, int i, const struct mst_sourc
     } else if (!m->builds_indexes && m->configured) {
         (void)snprintf(why, size, "has no indexes (buildIndexes false)");
     } else if (!primary && m->lag_ms < 0 && v->primary >= 0) {
-        (void)snprintf(why, size, "has a lag that is not known");
+        (void)snprintf(why, size, "has a lag that is not known%s%s",
+                       m->status_missing[0] ? ": " : "", m->status_missing);
     } else if (!primary && m->lag_ms > lag_max) {
         (void)snprintf(why, size, "lags %lld.%lld s, more than %lld s", (long long)m->lag_ms / 1000,
                        (long long)m->lag_ms % 1000 / 100, (long long)lag_max / 1000);
@@ -172,7 +173,7 @@ enum mst_rc mst_backup_choose(const struct mst_topo_view *v, const struct mst_so
     memset(out, 0, sizeof(*out));
     out->member = -1;
     for (int i = 0; i < (int)v->n; i++) {
-        char why[120];
+        char why[200];
 
         if (!wanted(&v->members[i], wish)) {
             continue;

@@ -203,8 +203,7 @@ static enum mst_rc settle(struct run *r, struct mst_err *err)
     rc = find_one(r, "admin", &cmd, &doc, &found, err);
     bson_destroy(&cmd);
     if (rc != MST_OK) {
-        mst_err_prefix(err,
-                       "waiting for %s to have applied its newest entry: ", r->res->source.name);
+        mst_err_prefix(err, "waiting for %s to have applied its newest entry", r->res->source.name);
         return rc;
     }
     if (!found) {

@@ -401,6 +401,28 @@ static void check_whole(struct load *l, const config_setting_t *root)
     }
 }
 
+static void syntax_problem(const struct load *l, const config_t *conf, const char *text,
+                           const char *path)
+{
+    const char *included = config_error_file(conf);
+    const int line = config_error_line(conf);
+    char why[256], at[80];
+
+    mst_text_clean(why, sizeof(why), config_error_text(conf), strlen(config_error_text(conf)));
+    if (strstr(why, "include")) {
+        for (int i = 1; i < line && *text; i++) {
+            text += strcspn(text, "\n");
+            text += *text == '\n';
+        }
+        mst_text_clean(at, sizeof(at), text, strcspn(text, "\n"));
+        mst_str_addf(l->problems, "%s:%d: %s: %s: paths are below the directory of the file\n",
+                     path, line, why, at);
+        return;
+    }
+    mst_str_addf(l->problems, "%s:%d: %s: look for a missing ';', quote or brace here or above\n",
+                 included ? included : path, line, why);
+}
+
 enum mst_rc mst_cfg_read(struct mst_cfg *cfg, const char *path, struct mst_str *problems,
                          struct mst_err *err)
 {
@@ -424,16 +446,7 @@ enum mst_rc mst_cfg_read(struct mst_cfg *cfg, const char *path, struct mst_str *
     if (memchr(text.p, 0, text.len - 1)) {
         problem(&l, NULL, "the file holds a NUL byte: it is not a configuration");
     } else if (config_read_string(&conf, (const char *)text.p) != CONFIG_TRUE) {
-        const char *included = config_error_file(&conf);
-        const int line = config_error_line(&conf);
-        char why[256];
-
-        mst_text_clean(why, sizeof(why), config_error_text(&conf),
-                       strlen(config_error_text(&conf)));
-        mst_str_addf(problems, "%s:%d: %s%s\n", included ? included : path, line, why,
-                     strstr(why, "include") ? ": it must be there, below the directory of the file"
-                                            : ": look for a missing ';', quote or brace here or "
-                                              "above");
+        syntax_problem(&l, &conf, (const char *)text.p, path);
         l.n_problems++;
     } else {
         read_group(&l, NULL, config_root_setting(&conf), (char *)cfg);

@@ -6,6 +6,7 @@
 #include "topo/derive.h"
 
 #define NO_STATUS_MS 5000 /* then a first answer is overdue */
+#define OPTIME_STEP_MS 2000 /* optimes have whole seconds, of either side */
 
 static void add(struct mst_topo_view *v, enum mst_reason_kind kind, enum mst_severity severity,
                 int member, const char *fmt, ...) __attribute__((format(printf, 5, 6)));
@@ -122,7 +123,7 @@ static void member_numbers(struct mst_topo_view *v, const struct mst_topo_limits
             "%.100s lag %s > %s%s", m->name, mst_text_duration(behind, a),
             mst_text_duration(limit, b), m->delay_s > 0 ? " beyond its delay" : "");
     }
-    if (m->headroom_s >= 0 && m->headroom_s < l->headroom_warn_s && m->lag_ms >= 0 &&
+    if (m->headroom_s >= 0 && m->headroom_s < l->headroom_warn_s && m->lag_ms > OPTIME_STEP_MS &&
         m->lag_ms / 1000 > m->headroom_s / 2) {
         /* A short oplog alone is a choice; falling towards its end is not. */
         add(v, MST_RS_HEADROOM, m->headroom_s < l->headroom_crit_s ? MST_SEV_CRIT : MST_SEV_WARN,
