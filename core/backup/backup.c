@@ -160,8 +160,8 @@ static enum mst_rc wait_for(struct run *r, bool (*ready)(const struct run *r), i
         return mst_task_check(&r->task, err);
     }
     return yes ? MST_OK
-               : mst_err_set(err, MST_E_TIMEOUT, "%s did not happen within %lld s", what,
-                             (long long)ms / 1000);
+               : mst_err_set(err, MST_E_TIMEOUT, "%s: %s did not happen within %lld s",
+                             r->res->source.name, what, (long long)ms / 1000);
 }
 
 static bool tail_is_open(const struct run *r)

@@ -283,7 +283,9 @@ enum mst_rc source_has(struct run *r, const struct mst_optime *at, const char *w
 enum mst_rc source_majority(struct run *r, const struct mst_optime *at, struct mst_err *err)
 {
     const int64_t end = mst_clock_mono_ms(NULL) + MAJORITY_WAIT_MS;
+    int64_t ask = mst_clock_mono_ms(NULL) + 1000;
     struct mst_optime have = {0};
+    char who[160] = "";
 
     for (;;) {
         bson_t reply;
@@ -301,11 +303,17 @@ enum mst_rc source_majority(struct run *r, const struct mst_optime *at, struct m
             return MST_OK;
         }
         if (mst_clock_mono_ms(NULL) >= end) {
+            mst_conn_who_lags(r->control, at->ts, who, sizeof(who));
             return mst_err_set(err, MST_E_TIMEOUT,
                                "the end point {%u, %u} did not reach a majority within %d s; %s "
-                               "has {%u, %u}: look for the members that lag",
+                               "has {%u, %u}; waited for %s",
                                at->ts.t, at->ts.i, MAJORITY_WAIT_MS / 1000, r->res->source.name,
-                               have.ts.t, have.ts.i);
+                               have.ts.t, have.ts.i, who[0] ? who : "members that lag");
+        }
+        if (mst_clock_mono_ms(NULL) >= ask) {
+            ask += 1000;
+            mst_conn_who_lags(r->control, at->ts, who, sizeof(who));
+            mst_task_phase(r->outer, "waiting for a majority: %.70s", who);
         }
         if (!mst_task_sleep_ms(r->outer, 100) || run_stopped(r)) {
             return mst_task_check(&r->task, err);

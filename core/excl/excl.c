@@ -144,11 +144,19 @@ static enum mst_rc append(struct mst_conn *c, const bson_t *data, struct mst_err
     bson_t *cmd =
         BCON_NEW("appendOplogNote", BCON_INT32(1), "data", BCON_DOCUMENT(data), "writeConcern", "{",
                  "w", "majority", "wtimeout", BCON_INT32(MAJORITY_MS), "}");
+    struct mst_err ignored = {0};
+    char who[160];
+    int64_t wall;
+    struct mst_ts ts;
     bson_t reply;
     enum mst_rc rc = mst_conn_command(c, "admin", cmd, COMMAND_MS, &reply, err);
 
     if (rc == MST_OK) {
         rc = mst_reply_write_error(&reply, err);
+    }
+    if (rc == MST_E_TIMEOUT && newest(c, &wall, &ts, &ignored) == MST_OK) {
+        mst_conn_who_lags(c, ts, who, sizeof(who));
+        mst_err_prefix(err, "waited for %s", who[0] ? who : "a majority");
     }
     if (rc == MST_E_TIMEOUT || rc == MST_E_NET) {
         mst_err_prefix(err, "the note may or may not stand in the oplog");

@@ -165,4 +165,8 @@ int64_t mst_bson_date(const bson_t *b, const char *path, int64_t otherwise);
 bool mst_bson_text(const bson_t *b, const char *path, char *out, size_t size);
 bool mst_bson_doc(const bson_t *b, const char *path, bson_t *out); /* static view, do not destroy */
 
+/* Data-bearing members that have not what was written at this point, for a sentence:
+ * "b:27017 (no answer), c:27017 (SECONDARY, 4 s behind)"; "" when none is known. */
+void mst_conn_who_lags(struct mst_conn *c, struct mst_ts at, char *out, size_t size);
+
 #endif

@@ -44,19 +44,6 @@ enum mst_rc mst_rs_do_take(struct mst_conn *c, const char *db, bson_t *cmd, int6
     return rc;
 }
 
-enum mst_rc mst_rs_do_majority_take(const struct mst_rs *r, const char *db, bson_t *cmd, int64_t ms,
-                                    struct mst_err *err)
-{
-    const int64_t wait = r->o->majority_ms ? r->o->majority_ms : MAJORITY_DEFAULT_MS;
-    bson_t wc;
-
-    BSON_APPEND_DOCUMENT_BEGIN(cmd, "writeConcern", &wc);
-    BSON_APPEND_UTF8(&wc, "w", "majority");
-    BSON_APPEND_INT64(&wc, "wtimeout", wait);
-    bson_append_document_end(cmd, &wc);
-    return mst_rs_do_take(r->c, db, cmd, ms + wait, err);
-}
-
 void mst_stage_name(const char *run, bool old, size_t n, char out[MST_STAGE_MAX])
 {
     (void)snprintf(out, MST_STAGE_MAX, "mst.%c.%s.%zu", old ? 'o' : 's', run, n % 100000000);
@@ -133,23 +120,52 @@ static enum mst_rc last_write(struct mst_conn *c, struct mst_optime *own,
     return rc;
 }
 
+enum mst_rc mst_rs_do_majority_take(const struct mst_rs *r, const char *db, bson_t *cmd, int64_t ms,
+                                    struct mst_err *err)
+{
+    const int64_t wait = r->o->majority_ms ? r->o->majority_ms : MAJORITY_DEFAULT_MS;
+    struct mst_optime own, majority;
+    struct mst_err ignored = {0};
+    char who[160];
+    bson_t wc;
+
+    BSON_APPEND_DOCUMENT_BEGIN(cmd, "writeConcern", &wc);
+    BSON_APPEND_UTF8(&wc, "w", "majority");
+    BSON_APPEND_INT64(&wc, "wtimeout", wait);
+    bson_append_document_end(cmd, &wc);
+    if (mst_rs_do_take(r->c, db, cmd, ms + wait, err) == MST_OK) {
+        return MST_OK;
+    }
+    if (err->detail == MST_SC_WC_TIMEOUT && last_write(r->c, &own, &majority, &ignored) == MST_OK) {
+        mst_conn_who_lags(r->c, own.ts, who, sizeof who);
+        mst_err_prefix(err, "no majority within %lld s, waited for %s", (long long)(wait / 1000),
+                       who[0] ? who : "members that lag");
+    }
+    return err->rc;
+}
+
 enum mst_rc mst_rs_wait_majority(const struct mst_rs *r, struct mst_err *err)
 {
     const int64_t limit = r->o->majority_ms ? r->o->majority_ms : MAJORITY_DEFAULT_MS;
     const int64_t until = mst_clock_mono_ms(NULL) + limit;
     struct mst_optime mine, majority, target;
-    char name[MST_HOST_MAX];
-    int64_t behind;
+    int64_t ask = mst_clock_mono_ms(NULL) + 1000;
+    char who[160];
 
     if (last_write(r->c, &target, &majority, err) != MST_OK) {
         return err->rc;
     }
     while (mst_ts_cmp(majority.ts, target.ts) < 0) {
         if (mst_clock_mono_ms(NULL) > until) {
-            slowest(r->c, name, &behind);
-            return mst_err_set(err, MST_E_TIMEOUT, "no majority has the writes after %lld s%s%s",
-                               (long long)(limit / 1000), name[0] ? "; furthest behind is " : "",
-                               name);
+            mst_conn_who_lags(r->c, target.ts, who, sizeof who);
+            return mst_err_set(err, MST_E_TIMEOUT,
+                               "no majority has the writes after %lld s; waited for %s",
+                               (long long)(limit / 1000), who[0] ? who : "members that lag");
+        }
+        if (mst_clock_mono_ms(NULL) >= ask) {
+            ask += 1000;
+            mst_conn_who_lags(r->c, target.ts, who, sizeof who);
+            mst_task_phase(r->task, "waiting for a majority: %.70s", who);
         }
         if (!mst_task_sleep_ms(r->task, 20)) {
             return mst_task_check(r->task, err);

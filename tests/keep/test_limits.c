@@ -138,6 +138,38 @@ static void a_source_without_rights_is_named_with_its_exit(void **state)
     assert_false(k->res.committed);
 }
 
+static void a_wait_on_a_majority_names_the_members(void **state)
+{
+    struct keep *k = *state;
+    const int p = k->topo.primary, dead = (p + 1) % 3, slow = (p + 2) % 3;
+    const int64_t until = mst_clock_mono_ms(NULL) + 20000;
+    char who[400] = "", number[8], want[320];
+    struct mst_conn *c = NULL;
+
+    (void)snprintf(number, sizeof(number), "%d", slow);
+    kit_ctl(&k->kit, "lag", number, "60000");
+    (void)snprintf(number, sizeof(number), "%d", dead);
+    kit_ctl(&k->kit, "kill", number, NULL);
+    assert_ok(keep_connect(NULL, k->topo.members[p].name, "test", NULL, &c, &k->err), &k->err);
+    (void)snprintf(want, sizeof(want), "%s (no answer)", k->topo.members[dead].name);
+    while (!strstr(who, want) && mst_clock_mono_ms(NULL) < until) {
+        struct mst_ts at;
+
+        kit_noop(&k->kit, p);
+        sbx_lock(k->kit.w);
+        at.t = k->kit.w->members[p].applied.op.ts.t;
+        at.i = k->kit.w->members[p].applied.op.ts.i;
+        sbx_unlock(k->kit.w);
+        mst_conn_who_lags(c, at, who, sizeof(who));
+        mst_clock_sleep_ms(50);
+    }
+    assert_non_null(strstr(who, want));
+    (void)snprintf(want, sizeof(want), "%s (SECONDARY, ", k->topo.members[slow].name);
+    assert_non_null(strstr(who, want));
+    assert_null(strstr(who, k->topo.members[p].name));
+    mst_conn_free(c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -147,6 +179,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(too_little_room_is_refused_before_anything_is_read, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(who_may_not_read_by_uuid_reads_by_name, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_wait_on_a_majority_names_the_members, setup, teardown),
         cmocka_unit_test_setup_teardown(a_source_without_rights_is_named_with_its_exit, setup,
                                         teardown),
     };
