@@ -43,6 +43,22 @@ static enum mst_rc take_arbiter(struct sbx_cli *cli, const char *v, struct mst_e
     return MST_OK;
 }
 
+static enum mst_rc take_member(struct sbx_cli *cli, const char *v, struct mst_err *err)
+{
+    if (cli->n_specs == SBX_VOTERS_MAX) {
+        return mst_err_set(err, MST_E_USAGE, "at most %d members", SBX_VOTERS_MAX);
+    }
+    cli->specs[cli->n_specs++] = v;
+    return MST_OK;
+}
+
+static enum mst_rc take_moves(struct sbx_cli *cli, const char *v, struct mst_err *err)
+{
+    (void)v, (void)err;
+    cli->opts.moves = true;
+    return MST_OK;
+}
+
 static enum mst_rc take_server(struct sbx_cli *cli, const char *v, struct mst_err *err)
 {
     cli->opts.server = v;
@@ -181,18 +197,20 @@ static enum mst_rc take_daemon(struct sbx_cli *cli, const char *v, struct mst_er
 static const struct opt opts[] = {
     {"members", "N", take_members, "data-bearing members, 1 to 7 (3)"},
     {"arbiter", NULL, take_arbiter, "one arbiter more"},
+    {"member", "SPEC", take_member, "one member by name: see below; instead of the two above"},
     {"server", "VERSION", take_server, "4.2 as recorded (default), or 7.0 from the manual"},
     {"fast", NULL, take_fast, "heartbeats and elections 10 times faster"},
     {"rate", "N", take_rate, "writes a second of the built-in shop (50; 0: none)"},
     {"fill", "BYTES[,N]", take_fill, "documents computed on read, in N collections"},
+    {"moves", NULL, take_moves, "a document that grows moves: a scan may meet it twice"},
     {"port", "PORT", take_port, "of the first member, the others follow (0: any)"},
     {"set", "NAME", take_set, "name of the replica set (rs0)"},
     {"dir", "DIR", take_dir, "where configuration, socket and store are kept"},
     {"seed", "N", take_seed, "of everything that chance decides"},
     {"oplog-bytes", "N", take_oplog, "cap of each oplog (64 MiB)"},
     {"max-txn-bytes", "N", take_txn, "size at which a transaction becomes a chain"},
-    {"user", "NAME=FILE", take_user, "a user, its password in FILE; may be repeated"},
-    {"tls-cert", "FILE", take_tls_cert, "speak TLS with this certificate and key"},
+    {"user", "NAME=FILE", take_user, "a user, its password in FILE; repeatable; no shop then"},
+    {"tls-cert", "FILE", take_tls_cert, "speak TLS with this certificate and key; no shop then"},
     {"tls-ca", "FILE", take_tls_ca, "who signed the certificates"},
     {"tls-require-client", NULL, take_tls_client, "no client without a certificate"},
     {"mongod", "PATH", take_mongod, "real servers of this program instead"},
@@ -214,6 +232,9 @@ const char *sbx_cli_help(void)
                        opts[i].arg != NULL ? opts[i].arg : "");
         mst_str_addf(&s, "  %-22s %s\n", left, opts[i].help);
     }
+    mst_str_add(&s, "\nSPEC is a list of: priority=N votes=N hidden delay=SECONDS tag.NAME=TEXT "
+                    "arbiter,\nfor instance --member priority=2 --member '' --member "
+                    "hidden,delay=3600,tag.dc=east\n");
     mst_str_add(&s, "\nVerbs: kill, start, stop, cont, partition, heal, lag, drop, status.\n");
     (void)mst_copy(text, sizeof text, mst_str_c(&s));
     mst_str_release(&s);
@@ -244,6 +265,9 @@ static enum mst_rc unknown(const char *name, struct mst_err *err)
 
 static enum mst_rc check(const struct sbx_cli *cli, struct mst_err *err)
 {
+    if (cli->n_specs > 0 && (cli->opts.members > 0 || cli->opts.arbiter)) {
+        return mst_err_set(err, MST_E_USAGE, "--member takes the place of --members and --arbiter");
+    }
     if (cli->opts.members + cli->opts.arbiter > SBX_VOTERS_MAX) {
         return mst_err_set(err, MST_E_USAGE, "at most %d members with the arbiter", SBX_VOTERS_MAX);
     }
@@ -254,8 +278,9 @@ static enum mst_rc check(const struct sbx_cli *cli, struct mst_err *err)
         return mst_err_set(err, MST_E_USAGE,
                            "the built-in shop speaks neither TLS nor passwords: --rate 0");
     }
-    if (cli->mongod != NULL && (cli->have_tls || cli->opts.n_users > 0 || cli->opts.fast ||
-                                cli->opts.server != NULL || cli->opts.fill_bytes > 0)) {
+    if (cli->mongod != NULL &&
+        (cli->have_tls || cli->opts.n_users > 0 || cli->opts.fast || cli->opts.server != NULL ||
+         cli->opts.fill_bytes > 0 || cli->opts.moves || cli->n_specs > 0)) {
         return mst_err_set(err, MST_E_USAGE, "--mongod takes no option of the simulator");
     }
     return MST_OK;
@@ -290,5 +315,6 @@ enum mst_rc sbx_cli_parse(struct sbx_cli *cli, int argc, char **argv, struct mst
     }
     cli->opts.users = cli->users;
     cli->opts.tls = cli->have_tls ? &cli->tls : NULL;
-    return check(cli, err);
+    const enum mst_rc rc = check(cli, err);
+    return rc == MST_OK ? sbx_members_build(cli, err) : rc;
 }

@@ -117,10 +117,16 @@ static enum mst_rc do_start(int argc, char **argv, struct mst_err *err)
     }
     if (rc == MST_OK && cli.mongod == NULL && getenv("MUSTER_MONGOD") != NULL &&
         cli.opts.server == NULL && !cli.opts.fast && !cli.have_tls && cli.opts.n_users == 0 &&
-        cli.opts.fill_bytes == 0) {
+        cli.opts.fill_bytes == 0 && !cli.opts.moves && cli.n_specs == 0) {
         cli.mongod = getenv("MUSTER_MONGOD");
     }
-    return rc == MST_OK ? sbx_start(&cli, err) : rc;
+    if (rc == MST_OK) {
+        rc = sbx_start(&cli, err);
+    }
+    if (cli.opts.config != NULL) {
+        bson_destroy(&cli.config);
+    }
+    return rc;
 }
 
 static bool wants_help(int argc, char **argv)
