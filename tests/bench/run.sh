@@ -1,9 +1,10 @@
 #!/bin/sh
-# run.sh BUILD [RUNS]: the figures of docs/benchmarks.md, each with its goal. Nothing here is a test: a figure
-# depends on the machine and on what else it does. Leaves nothing behind.
+# run.sh BUILD [RUNS [PARTS]]: the figures of docs/benchmarks.md, each with its goal. Nothing here is a test: a
+# figure depends on the machine and on what else it does. PARTS are of: console backup. Leaves nothing behind.
 set -eu
 build=$(cd "$1" && pwd)
 runs=${2:-3}
+parts=${3:-console backup}
 here=$(cd "$(dirname "$0")" && pwd)
 muster=$build/muster
 console=$build/tests/bench/bench_console
@@ -77,30 +78,32 @@ printf 'on %s: %s x %s\n' "$(uname -sm)" "$(nproc)" "$(sed -n 's/^model name[^:]
 printf 'load average at the start: %s\n\n' "$(cut -d' ' -f1-3 /proc/loadavg)"
 
 # --- the console, and an agent with nothing to do ---
-up
-if [ -x "$console" ]; then
-    lines=$("$console" "$muster" "$conf" first 21)
-    row "first frame after exec, median of 21" "$(value first_frame_ms)" ms le 50
-    also "the slowest" "$(value first_frame_worst_ms)" ms
-    lines=$("$console" "$muster" "$conf" live 20)
-    row "to the terminal, live, 80x24, over 20 s" "$(calc %.2f "$(value live_bytes_s) / 1000")" kB/s le 0.6
-    row "console RssAnon, every screen seen" "$(calc %.2f "$(value console_rss_anon_kib) / 1024")" MiB le 6
-else
-    echo "bench_console was not built (libvterm-dev is missing): no figures of the console"
-fi
-a=$(ticks "$agent")
-sleep 30
-row "agent idle, three members, over 30 s" "$(calc %.2f "($(ticks "$agent") - $a) * 100 / 30")" "% core" le 1
-if [ -x "$console" ]; then
-    for m in 0 1 2; do
-        "$muster" sandbox ctl --dir "$MUSTER_DIR" stop $m >/dev/null
-    done
-    lines=$("$console" "$muster" "$conf" keys 300)
-    row "key to screen, all members hang, p99 of 300" "$(value key_p99_ms)" ms le 10
-    also "median" "$(value key_ms)" ms
-    also "the slowest" "$(value key_worst_ms)" ms
-fi
-down
+console_part() {
+    up
+    if [ -x "$console" ]; then
+        lines=$("$console" "$muster" "$conf" first 21)
+        row "first frame after exec, median of 21" "$(value first_frame_ms)" ms le 50
+        also "the slowest" "$(value first_frame_worst_ms)" ms
+        lines=$("$console" "$muster" "$conf" live 20)
+        row "to the terminal, live, 80x24, over 20 s" "$(calc %.2f "$(value live_bytes_s) / 1000")" kB/s le 0.6
+        row "console RssAnon, every screen seen" "$(calc %.2f "$(value console_rss_anon_kib) / 1024")" MiB le 6
+    else
+        echo "bench_console was not built (libvterm-dev is missing): no figures of the console"
+    fi
+    a=$(ticks "$agent")
+    sleep 30
+    row "agent idle, three members, over 30 s" "$(calc %.2f "($(ticks "$agent") - $a) * 100 / 30")" "% core" le 1
+    if [ -x "$console" ]; then
+        for m in 0 1 2; do
+            "$muster" sandbox ctl --dir "$MUSTER_DIR" stop $m >/dev/null
+        done
+        lines=$("$console" "$muster" "$conf" keys 300)
+        row "key to screen, all members hang, p99 of 300" "$(value key_p99_ms)" ms le 10
+        also "median" "$(value key_ms)" ms
+        also "the slowest" "$(value key_worst_ms)" ms
+    fi
+    down
+}
 
 # --- backup ---
 cache=${MUSTER_PEER_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/muster-peers}
@@ -115,13 +118,15 @@ if command -v zstd >/dev/null; then
     "$python" -c 'import pymongo' 2>/dev/null && peer=yes
 fi
 
-backup_runs() { # COLLECTIONS: sets speeds, cpus, peaks, peers, zstds, shas
-    speeds="" cpus="" peaks="" peers="" zstds="" shas="" ratios=""
+backup_runs() { # COLLECTIONS: sets speeds, cpus, others, peaks, peers, ratios, zstds, shas
+    speeds="" cpus="" others="" peaks="" peers="" zstds="" shas="" ratios=""
     n=0
     while [ $n -lt "$runs" ]; do
         n=$((n + 1))
         up --rate 0 --fill "$bytes,$1"
         a=$(ticks "$agent")
+        simulator=$(cat "$MUSTER_DIR/sandbox.pid")
+        b=$(ticks "$simulator")
         t=$(date +%s%N)
         # shellcheck disable=SC2086
         $pin "$muster" --config "$conf" --json backup --scans 4 >"$top/log"
@@ -130,6 +135,7 @@ backup_runs() { # COLLECTIONS: sets speeds, cpus, peaks, peers, zstds, shas
         [ -n "$read_bytes" ] || { cat "$top/log" >&2; exit 1; }
         speed=$(calc %.0f "$read_bytes * 1000 / $ns")
         speeds="$speeds $speed"
+        others="$others $(calc %.2f "$(ticks "$simulator") - $b")"
         cpus="$cpus $(calc %.2f "$(ticks "$agent") - $a")"
         peaks="$peaks $(awk '/^VmHWM/ { printf "%.0f", $2 / 1024 }' "/proc/$agent/status")"
         if [ -n "$peer" ]; then
@@ -159,7 +165,8 @@ backup_runs() { # COLLECTIONS: sets speeds, cpus, peaks, peers, zstds, shas
         down
     done
 }
-for collections in 16 20000; do
+backup_part() { # COLLECTIONS
+    collections=$1
     echo
     backup_runs $collections
     # shellcheck disable=SC2086  # lists of words
@@ -168,11 +175,19 @@ for collections in 16 20000; do
         row "agent, peak RSS" "$(median $peaks)" MiB le 160
         also "every run" "$(echo $speeds | tr ' ' ',')" MB/s
         also "agent, processor time" "$(median $cpus)" s
+        also "simulator, processor time" "$(median $others)" s
         [ -z "$peers" ] || also "pymongo raw batches into zstd -1" "$(median $peers)" MB/s
         [ -z "$ratios" ] || also "muster to pymongo" "$(median $ratios)" times
         [ -z "$peers" ] && also "no peer: pymongo or zstd cannot be had" - ""
         [ -z "$zstds" ] || also "zstd -1 alone, one core, the same bytes" "$(median $zstds)" MB/s
         [ -z "$shas" ] || also "sha256sum alone, one core, the same bytes" "$(median $shas)" MB/s
     }
-done
+}
+
+case $parts in *console*) console_part ;; esac
+case $parts in *backup*)
+    backup_part 16
+    backup_part 20000
+    ;;
+esac
 printf '\n%d of %d goals met; load average at the end: %s\n' "$met" "$goals" "$(cut -d' ' -f1-3 /proc/loadavg)"
