@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "cfg/cfg.h"
+#include "log/log.h"
 
 #define COMMAND_MS 10000
 #define OUTPUT_MAX ((size_t)64 * 1024)
@@ -130,9 +131,9 @@ static enum mst_rc from_command(const struct mst_cfg_list *cmd, struct mst_secre
     return rc;
 }
 
-enum mst_rc mst_cfg_password(const struct mst_cfg_cred *cred, enum mst_cred_act act,
-                             mst_cfg_ask_fn *ask, void *arg, struct mst_secret *out,
-                             struct mst_err *err)
+static enum mst_rc read_password(const struct mst_cfg_cred *cred, enum mst_cred_act act,
+                                 mst_cfg_ask_fn *ask, void *arg, struct mst_secret *out,
+                                 struct mst_err *err)
 {
     char what[400];
 
@@ -153,4 +154,16 @@ enum mst_rc mst_cfg_password(const struct mst_cfg_cred *cred, enum mst_cred_act 
                            what);
     }
     return ask(arg, what, out, err);
+}
+
+enum mst_rc mst_cfg_password(const struct mst_cfg_cred *cred, enum mst_cred_act act,
+                             mst_cfg_ask_fn *ask, void *arg, struct mst_secret *out,
+                             struct mst_err *err)
+{
+    const enum mst_rc rc = read_password(cred, act, ask, arg, out, err);
+
+    if (rc == MST_OK) {
+        mst_log_redact(out); /* from here on no line shows it */
+    }
+    return rc;
 }

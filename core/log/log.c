@@ -93,8 +93,13 @@ void mst_log_to_stderr(bool on, enum mst_level max)
 
 void mst_log_redact(const struct mst_secret *s)
 {
+    bool known = false;
+
     mst_mutex_lock(&sink.mtx);
-    if (s->len > 0 && sink.n_redact < REDACT_MAX) {
+    for (size_t i = 0; i < sink.n_redact; i++) {
+        known |= sink.redact[i].len == s->len && memcmp(sink.redact[i].p, s->p, s->len) == 0;
+    }
+    if (s->len > 0 && !known && sink.n_redact < REDACT_MAX) {
         mst_secret_set(&sink.redact[sink.n_redact++], s->p, s->len);
     }
     mst_mutex_unlock(&sink.mtx);

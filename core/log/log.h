@@ -1,6 +1,6 @@
 /* log.h: diagnostic lines, not results and not the audit trail.
  *
- * Thread-safe. Lines are sanitised and every registered secret is replaced by "<redacted>". Nothing
+ * Thread-safe. Lines are sanitised and every registered secret is replaced by asterisks. Nothing
  * goes to a terminal unless a sink says so; the default is silence.
  */
 #ifndef MST_LOG_LOG_H
