@@ -15,7 +15,7 @@ const struct mst_view *cmd_first_facts(struct mst_engine *e)
     const int64_t end = mst_clock_mono_ms(NULL) + FIRST_FACTS_MS;
     const struct mst_view *v = mst_engine_view(e);
 
-    while (!show_settled(&v->topo->v)) {
+    while (!show_settled(&v->topo->v) || (v->topo->v.primary >= 0 && !v->info->notes_at_ms)) {
         const int64_t left = end - mst_clock_mono_ms(NULL);
 
         if (left <= 0 || !cmd_wait(e, left)) {

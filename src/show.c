@@ -55,6 +55,8 @@ bool show_settled(const struct mst_topo_view *t)
     return !somebody || t->config_at_ms != 0 || t->config_missing[0];
 }
 
+#define DAY_MS 86400000
+
 static const char *severity_word(enum mst_severity s)
 {
     return s == MST_SEV_CRIT ? "crit" : s == MST_SEV_WARN ? "warn" : "info";
@@ -183,6 +185,46 @@ static void json_head(struct mst_str *s, const struct mst_view *v)
     json_reasons(s, t);
 }
 
+static bool recently_interrupted(const struct mst_view *v, const struct mst_job *j)
+{
+    return j->state == MST_JOB_INTERRUPTED && v->now_wall_ms - j->ended_wall_ms < DAY_MS;
+}
+
+/* Who else acts, what dead processes left, and jobs that they did not end; newest first. */
+static void json_others(const struct mst_view *v, struct mst_str *s)
+{
+    js_open(s, "open_acts", '[');
+    for (size_t i = 0; i < v->info->n_notes; i++) {
+        const struct mst_note *n = &v->info->notes[i];
+
+        js_open(s, NULL, '{');
+        js_text(s, "act", n->act);
+        js_text(s, "agent", n->agent);
+        js_text(s, "host", n->host);
+        js_time(s, "until", n->until_wall_ms);
+        js_close(s, '}');
+    }
+    js_close(s, ']');
+    js_open(s, "interrupted_jobs", '[');
+    for (size_t i = 0; i < v->jobs->n; i++) {
+        if (recently_interrupted(v, &v->jobs->jobs[i])) {
+            js_open(s, NULL, '{');
+            js_int(s, "id", (int64_t)v->jobs->jobs[i].id);
+            js_text(s, "result", v->jobs->jobs[i].result);
+            js_close(s, '}');
+        }
+    }
+    js_close(s, ']');
+    js_open(s, "leavings", '[');
+    for (size_t i = 0; i < v->leavings->n; i++) {
+        js_open(s, NULL, '{');
+        js_text(s, "id", v->leavings->items[i].id);
+        js_text(s, "text", v->leavings->items[i].what);
+        js_close(s, '}');
+    }
+    js_close(s, ']');
+}
+
 static void json_status(const struct mst_view *v, struct mst_str *s)
 {
     const struct mst_topo_view *t = &v->topo->v;
@@ -196,7 +238,31 @@ static void json_status(const struct mst_view *v, struct mst_str *s)
         js_close(s, '}');
     }
     js_close(s, ']');
+    json_others(v, s);
     js_end(s);
+}
+
+static void text_others(const struct mst_view *v, const char *end, struct mst_str *s)
+{
+    for (size_t i = 0; i < v->info->n_notes; i++) {
+        const struct mst_note *n = &v->info->notes[i];
+        const int64_t left = n->until_wall_ms - v->now_wall_ms;
+        char t[MST_HUMAN_MAX];
+
+        mst_str_addf(s, "another acts on this set: %s by %s on %s, for at least %s more%s", n->act,
+                     n->agent, n->host, mst_text_duration(left > 0 ? left : 0, t), end);
+    }
+    for (size_t i = 0; i < v->jobs->n; i++) {
+        const struct mst_job *j = &v->jobs->jobs[i];
+
+        if (recently_interrupted(v, j)) {
+            mst_str_addf(s, "job %llu (%s) was interrupted: %s%s", (unsigned long long)j->id,
+                         mst_job_kind_word(j->kind), j->result, end);
+        }
+    }
+    for (size_t i = 0; i < v->leavings->n; i++) {
+        mst_str_addf(s, "left: %s%s", v->leavings->items[i].what, end);
+    }
 }
 
 /* --- sentences --- */
@@ -270,6 +336,7 @@ static void plain_status(const struct mst_view *v, struct mst_str *s)
     for (size_t i = 0; i < t->n; i++) {
         plain_member(t, &t->members[i], s);
     }
+    text_others(v, ".\n", s);
 }
 
 /* --- tables --- */
@@ -334,6 +401,7 @@ static void table_status(const struct mst_view *v, bool color, struct mst_str *s
     if (t->if_primary_dies[0]) {
         mst_str_addf(s, "if the primary dies: %s\n", t->if_primary_dies);
     }
+    text_others(v, "\n", s);
 }
 
 void show_status(const struct mst_view *v, enum show_form form, bool color, struct mst_str *out)

@@ -147,6 +147,29 @@ static enum mst_rc take_uri(struct mst_cfg *cfg, const struct mst_cfg_where *w, 
     return MST_OK;
 }
 
+/* An agent has another working directory than who starts it. */
+static enum mst_rc make_absolute(char *path, size_t size, struct mst_err *err)
+{
+    char cwd[MST_CFG_PATH], *was;
+    size_t n;
+    enum mst_rc rc;
+
+    if (!path[0] || path[0] == '/') {
+        return MST_OK;
+    }
+    if (!getcwd(cwd, sizeof(cwd) - 1)) {
+        return mst_err_set(err, MST_E_CONFIG, "the current directory has no name: give %s from /",
+                           path);
+    }
+    n = strlen(cwd);
+    cwd[n] = '/';
+    cwd[n + 1] = '\0';
+    was = mst_xstrdup(path);
+    rc = join(path, size, cwd, was, err);
+    free(was);
+    return rc;
+}
+
 static enum mst_rc finish(struct mst_cfg *cfg, const struct mst_cfg_where *w, struct mst_err *err)
 {
     const char *pw = w->password_file ? w->password_file : env("MUSTER_PASSWORD_FILE");
@@ -156,6 +179,9 @@ static enum mst_rc finish(struct mst_cfg *cfg, const struct mst_cfg_where *w, st
 
         if (!mst_copy(view->password_file, sizeof(view->password_file), pw)) {
             return mst_err_set(err, MST_E_USAGE, "the path of the password file is too long");
+        }
+        if (make_absolute(view->password_file, sizeof(view->password_file), err) != MST_OK) {
+            return err->rc;
         }
         view->prompt = false;
         view->password_command.n = 0;
@@ -189,7 +215,8 @@ enum mst_rc mst_cfg_open(const struct mst_cfg_where *where, struct mst_cfg **out
     char *slash;
 
     mst_cfg_defaults(cfg);
-    if ((rc = places(cfg, err)) != MST_OK || (rc = which_file(where, cfg->path, err)) != MST_OK) {
+    if ((rc = places(cfg, err)) != MST_OK || (rc = which_file(where, cfg->path, err)) != MST_OK ||
+        (rc = make_absolute(cfg->path, sizeof(cfg->path), err)) != MST_OK) {
         goto out;
     }
     if (cfg->path[0]) {

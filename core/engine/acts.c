@@ -90,7 +90,8 @@ static enum mst_rc make_reach(struct local *l, const struct mst_cmd *cmd, struct
         rc = mst_wire_uri(&r->own, cmd->target_uri, err);
     }
     if (rc == MST_OK && k->connects) {
-        rc = mst_wire_cred(l->cfg, k->cred, l->o.ask, l->o.ask_arg, &r->cred, &r->has_cred, err);
+        rc = mst_wire_cred_for(l->cfg, k->cred, cmd->target_uri, l->o.ask, l->o.ask_arg, &r->cred,
+                               &r->has_cred, err);
     }
     if (rc != MST_OK) {
         mst_reach_release(r);

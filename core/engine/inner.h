@@ -39,6 +39,11 @@ void mst_wire_release(struct wire *w);
 enum mst_rc mst_wire_cred(const struct mst_cfg *cfg, enum mst_cred_act act, mst_cfg_ask_fn *ask,
                           void *arg, struct mst_cred *out, bool *has,
                           struct mst_err *err) MST_MUST_CHECK;
+/* The same for another set: its URI's user, with the password that is configured for the act. A URI
+ * without a user takes the act's own credential. */
+enum mst_rc mst_wire_cred_for(const struct mst_cfg *cfg, enum mst_cred_act act, const char *uri,
+                              mst_cfg_ask_fn *ask, void *arg, struct mst_cred *out, bool *has,
+                              struct mst_err *err) MST_MUST_CHECK;
 /* Name of the directory of this set below the state directory. */
 void mst_wire_key(const struct mst_cfg *cfg, const struct wire *w, char *out, size_t size);
 
@@ -110,6 +115,11 @@ struct local {
     struct mst_message messages[MST_MESSAGES];
     size_t n_messages; /* ever */
     bool parts_changed;
+    size_t n_notes; /* foreign open notes on the set */
+    struct mst_note notes[8];
+    int64_t notes_at_ms; /* monotonic; 0 never read */
+    bool notes_changed;
+    char own_note[24]; /* id of the note that we hold, "" none */
     struct slot slots[MST_TICKETS];
     uint64_t next_handle;
 };
@@ -140,6 +150,14 @@ enum mst_rc mst_state_audit(struct local *l, const char *act, const char *target
                             struct mst_err *err) MST_MUST_CHECK;
 /* A restore's journal over the database. */
 void mst_state_journal(struct local *l, struct mst_restore_journal *j);
+
+/* fault.c: faults on request of the environment. */
+void mst_fault_at(void *arg, const char *point);
+enum mst_rc mst_fault_restore(void *arg, const char *point, struct mst_err *err);
+int64_t mst_fault_hold_ms(void); /* 0: as usual */
+
+/* notes.c: look who else acts on this set, on the io thread. */
+void mst_notes_look(struct local *l);
 
 /* acts.c: what changes something. */
 enum mst_rc mst_act_submit(struct mst_engine *e, const struct mst_cmd *cmd, uint64_t *job,

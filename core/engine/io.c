@@ -10,6 +10,8 @@
 #include "engine/runs.h"
 
 #define NAME_WAIT_MS 5000
+#define NOTES_MS 10000 /* a note is open for a minute, so none is missed */
+#define FIRST_NOTES_MS 250
 
 /* Name of the set: configured, or what its members say. */
 static enum mst_rc set_name(struct local *l, char *out, size_t size, struct mst_err *err)
@@ -182,29 +184,41 @@ static void make_ticket(struct local *l, const struct ask *a)
     mst_wake_signal(&l->out);
 }
 
+static void answer(struct local *l, const struct ask *a)
+{
+    if (a->kind == ASK_BUCKET && l->cfg->n_stores > 0) {
+        list_bucket(l);
+    } else if (a->kind == ASK_BUCKET) {
+        list_leavings(l, NULL, 0);
+    } else if (a->kind == ASK_DETAIL) {
+        load_detail(l, a->id);
+    } else if (a->kind == ASK_TICKET) {
+        make_ticket(l, a);
+    } else if (a->kind == ASK_RECOVER) {
+        mst_runs_recover(l);
+    }
+}
+
 void mst_io_run(void *arg)
 {
     struct local *l = arg;
-    struct ask *a;
+    int64_t next = 0;
 
     if (l->o.agent && l->lock_fd >= 0) {
         mst_runs_recover(l);
     }
     while (!atomic_load(&l->stop)) {
-        a = mst_queue_pop(l->asks, 60000);
-        if (!a) {
-            continue;
+        const int64_t now = mst_clock_mono_ms(NULL);
+        struct ask *a;
+
+        a = mst_queue_pop(l->asks, next > now ? next - now : 0);
+        if (a) {
+            answer(l, a);
+            mst_reach_release(a->reach);
+            free(a);
+        } else if (mst_clock_mono_ms(NULL) >= next && !atomic_load(&l->stop)) {
+            mst_notes_look(l);
+            next = mst_clock_mono_ms(NULL) + (l->notes_at_ms ? NOTES_MS : FIRST_NOTES_MS);
         }
-        if (a->kind == ASK_BUCKET && l->cfg->n_stores > 0) {
-            list_bucket(l);
-        } else if (a->kind == ASK_DETAIL) {
-            load_detail(l, a->id);
-        } else if (a->kind == ASK_TICKET) {
-            make_ticket(l, a);
-        } else if (a->kind == ASK_RECOVER) {
-            mst_runs_recover(l);
-        }
-        mst_reach_release(a->reach);
-        free(a);
     }
 }

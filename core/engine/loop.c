@@ -159,6 +159,7 @@ static bool take_parts(struct local *l, struct now *now)
     return news;
 }
 
+/* Under l->mtx, or before there are threads. */
 static struct mst_info_part *make_info(const struct local *l)
 {
     struct mst_info_part *p = mst_info_new();
@@ -180,7 +181,24 @@ static struct mst_info_part *make_info(const struct local *l)
     (void)mst_copy(p->agent, sizeof(p->agent), l->agent_text);
     (void)mst_copy(p->agent_note, sizeof(p->agent_note),
                    l->o.agent ? "private agent: schedules do not run here" : "");
+    p->n_notes = l->n_notes;
+    memcpy(p->notes, l->notes, sizeof(p->notes));
+    p->notes_at_ms = l->notes_at_ms;
     return p;
+}
+
+static bool take_notes(struct local *l, struct now *now)
+{
+    bool news;
+
+    mst_mutex_lock(&l->mtx);
+    news = l->notes_changed;
+    l->notes_changed = false;
+    if (news) {
+        swap(&now->info, make_info(l));
+    }
+    mst_mutex_unlock(&l->mtx);
+    return news;
 }
 
 static void publish(struct local *l, struct now *now)
@@ -207,6 +225,7 @@ static void refresh(struct local *l, struct now *now, bool force)
 
     news = take_jobs(l, now) || news;
     news = take_parts(l, now) || news;
+    news = take_notes(l, now) || news;
     if (news || force) {
         publish(l, now);
     }
@@ -229,8 +248,11 @@ static void wait_for_news(struct local *l)
 void mst_loop_run(void *arg)
 {
     struct local *l = arg;
-    struct now now = {.info = make_info(l)};
+    struct now now = {.gen = 0};
 
+    mst_mutex_lock(&l->mtx);
+    now.info = make_info(l);
+    mst_mutex_unlock(&l->mtx);
     atomic_store(&l->jobs_changed, true);
     refresh(l, &now, true);
     while (!atomic_load(&l->stop)) {

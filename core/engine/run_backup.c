@@ -31,6 +31,7 @@ enum mst_rc mst_run_backup(void *arg, struct mst_task *task, struct mst_err *err
         .n_exclude = r->cmd.n_exclude,
         .exclude = exclude,
         .scratch_dir = l->dir,
+        .at = mst_fault_at,
         .muster = MST_VERSION};
     enum mst_rc rc = mst_local_catalog(l, &cat, err);
 

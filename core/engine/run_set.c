@@ -7,8 +7,8 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "engine/acts.h"
+#include "engine/hold.h"
 #include "engine/runs.h"
-#include "excl/excl.h"
 #include "hash/hash.h"
 
 #define RECOVER_WAIT_MS 600000
@@ -22,8 +22,8 @@ struct env { /* everything a restore borrows */
     char primary[MST_HOST_MAX];
 };
 
-static enum mst_rc find_primary(struct local *l, const struct mst_cmd *cmd, struct reach *reach,
-                                char out[MST_HOST_MAX], struct mst_task *task, struct mst_err *err)
+enum mst_rc mst_find_primary(struct local *l, const struct mst_cmd *cmd, struct reach *reach,
+                             char out[MST_HOST_MAX], struct mst_task *task, struct mst_err *err)
 {
     struct mst_monitor_view *m;
     const int64_t end = mst_clock_mono_ms(NULL) + 5000;
@@ -52,7 +52,7 @@ static enum mst_rc find_primary(struct local *l, const struct mst_cmd *cmd, stru
 static enum mst_rc env_open(struct env *e, struct local *l, const struct mst_cmd *cmd,
                             struct reach *reach, struct mst_task *task, struct mst_err *err)
 {
-    enum mst_rc rc = find_primary(l, cmd, reach, e->primary, task, err);
+    enum mst_rc rc = mst_find_primary(l, cmd, reach, e->primary, task, err);
 
     mst_state_journal(l, &e->journal);
     for (size_t i = 0; i < MST_CMD_PATTERNS; i++) {
@@ -73,6 +73,7 @@ static enum mst_rc env_open(struct env *e, struct local *l, const struct mst_cmd
     e->o.rate_bps = cmd->rate_bps;
     e->o.lag_pause_ms = l->cfg->backup.lag_pause_ms;
     e->o.spill_dir = l->dir;
+    e->o.at = mst_fault_restore;
     return rc;
 }
 
@@ -272,57 +273,6 @@ enum mst_rc mst_act_plan(struct local *l, const struct ask *a, struct mst_ticket
 
 /* --- one act at a time on a set, wherever it is started --- */
 
-struct hold {
-    struct mst_run *run;
-    struct mst_task *task;
-    struct mst_excl *excl;
-};
-
-/* The primary of now: it may be another one at the next renewal. */
-static enum mst_rc connect_primary(void *arg, struct mst_task *task, struct mst_conn **out,
-                                   struct mst_err *err)
-{
-    struct hold *h = arg;
-    char primary[MST_HOST_MAX];
-    enum mst_rc rc = find_primary(h->run->l, &h->run->cmd, h->run->reach, primary, task, err);
-
-    return rc == MST_OK ? mst_reach_connect(h->run->reach, primary, "muster-note", task, out, err)
-                        : rc;
-}
-
-static void hold_lost(void *arg)
-{
-    struct hold *h = arg;
-
-    mst_task_log(h->task, "the note in the oplog could not be renewed: stopping, so that nobody "
-                          "else acts at the same time");
-    mst_task_cancel(h->task);
-}
-
-static enum mst_rc hold_take(struct hold *h, struct mst_run *r, struct mst_task *task,
-                             struct mst_err *err)
-{
-    static const char *const words[] = {
-        [MST_CMD_RESTORE] = "restore", [MST_CMD_DISCARD] = "discard",
-        [MST_CMD_CLEAN] = "clean",     [MST_CMD_IMPORT] = "import",
-        [MST_CMD_RECOVER] = "recover", [MST_CMD_RELEASE_TTL] = "release"};
-    char agent[192];
-    const struct mst_excl_opts o = {.connect = connect_primary,
-                                    .connect_arg = h,
-                                    .act = words[r->cmd.kind],
-                                    .agent = agent,
-                                    .plan = r->plan,
-                                    .lost = hold_lost,
-                                    .lost_arg = h,
-                                    .task = task};
-
-    h->run = r;
-    h->task = task;
-    (void)snprintf(agent, sizeof(agent), "%s, %s", r->l->who, r->l->agent_text);
-    mst_task_phase(task, "waiting for the set");
-    return mst_excl_take(&o, &h->excl, err);
-}
-
 /* --- jobs --- */
 
 static void log_outcomes(struct mst_task *task, const struct mst_restore_result *res)
@@ -351,7 +301,7 @@ enum mst_rc mst_run_restore(void *arg, struct mst_task *task, struct mst_err *er
     enum mst_rc rc = env_open(e, r->l, &r->cmd, r->reach, task, err);
 
     if (rc == MST_OK) {
-        rc = hold_take(&hold, r, task, err);
+        rc = mst_hold_take(&hold, r, task, err);
     }
     mst_task_phase(task, "reading what is to be restored");
     if (rc == MST_OK) {
@@ -375,6 +325,7 @@ enum mst_rc mst_run_restore(void *arg, struct mst_task *task, struct mst_err *er
     }
     if (rc == MST_OK) {
         rc = mst_restore_run(&e->o, e->source, p, task, &res, err);
+        rc = mst_hold_judge(&hold, rc, err);
         log_outcomes(task, &res);
         if (!res.left && mst_runs_forget(r->l, p->run, &ignore) != MST_OK) {
             mst_task_log(task, "%s", ignore.msg);
@@ -385,7 +336,7 @@ enum mst_rc mst_run_restore(void *arg, struct mst_task *task, struct mst_err *er
             mst_task_log(task, "%s", res.text);
         }
     }
-    mst_excl_release(hold.excl);
+    mst_hold_end(&hold);
     mst_restore_result_release(&res);
     mst_restore_plan_free(p);
     mst_restore_source_free(e->source);
@@ -402,7 +353,7 @@ static enum mst_rc drop(struct mst_run *r, bool old, struct mst_task *task, stru
     enum mst_rc rc = env_open(e, r->l, &r->cmd, r->reach, task, err);
 
     if (rc == MST_OK) {
-        rc = hold_take(&hold, r, task, err);
+        rc = mst_hold_take(&hold, r, task, err);
     }
     mst_task_phase(task, "dropping");
     if (rc == MST_OK) {
@@ -417,7 +368,7 @@ static enum mst_rc drop(struct mst_run *r, bool old, struct mst_task *task, stru
     if (rc == MST_OK) {
         mst_jobq_result(r->l->jobq, mst_jobq_current(), NULL, text);
     }
-    mst_excl_release(hold.excl);
+    mst_hold_end(&hold);
     free(e);
     return rc;
 }
@@ -460,7 +411,7 @@ enum mst_rc mst_run_release(void *arg, struct mst_task *task, struct mst_err *er
     enum mst_rc rc = env_open(e, r->l, &r->cmd, r->reach, task, err);
 
     if (rc == MST_OK) {
-        rc = hold_take(&hold, r, task, err);
+        rc = mst_hold_take(&hold, r, task, err);
     }
     mst_task_phase(task, "giving TTL indexes their expiry back");
     if (rc == MST_OK) {
@@ -474,7 +425,7 @@ enum mst_rc mst_run_release(void *arg, struct mst_task *task, struct mst_err *er
     if (rc == MST_OK) {
         mst_jobq_result(r->l->jobq, mst_jobq_current(), NULL, text);
     }
-    mst_excl_release(hold.excl);
+    mst_hold_end(&hold);
     free(e);
     return rc;
 }
@@ -489,7 +440,7 @@ static enum mst_rc await_set(struct env *e, struct hold *hold, struct mst_run *r
     do {
         mst_task_phase(task, "waiting for a primary");
         rc = env_open(e, r->l, &r->cmd, r->reach, task, err);
-        rc = rc == MST_OK ? hold_take(hold, r, task, err) : rc;
+        rc = rc == MST_OK ? mst_hold_take(hold, r, task, err) : rc;
     } while (rc != MST_OK && mst_clock_mono_ms(NULL) < end && mst_task_sleep_ms(task, 1000));
     return rc;
 }
@@ -509,6 +460,12 @@ enum mst_rc mst_run_recover(void *arg, struct mst_task *task, struct mst_err *er
     if (rc == MST_OK) {
         rc = mst_restore_recover(&e->o, r->cmd.backup, MST_RECOVER_FINISH, task, &n, &report, err);
     }
+    if (rc == MST_E_INTEGRITY) { /* a staging collection is gone: back is the only way */
+        mst_task_log(task, "%s: putting the old collections back", err->msg);
+        mst_str_reset(&report);
+        memset(err, 0, sizeof(*err));
+        rc = mst_restore_recover(&e->o, r->cmd.backup, MST_RECOVER_UNDO, task, &n, &report, err);
+    }
     for (char *at = report.p, *line; at && (line = strsep(&at, "\n")) != NULL;) {
         if (*line) {
             mst_task_log(task, "%s", line);
@@ -523,7 +480,7 @@ enum mst_rc mst_run_recover(void *arg, struct mst_task *task, struct mst_err *er
         mst_jobq_result(r->l->jobq, mst_jobq_current(), NULL, text);
     }
     mst_str_release(&report);
-    mst_excl_release(hold.excl);
+    mst_hold_end(&hold);
     free(e);
     return rc;
 }

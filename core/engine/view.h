@@ -94,6 +94,7 @@ struct mst_info_part {
     char config_path[256];
     size_t n_notes;
     struct mst_note notes[8];
+    int64_t notes_at_ms;   /* monotonic, when the notes were read; 0 never */
     int64_t agent_lost_ms; /* monotonic since the agent does not answer; 0 while it does */
 };
 

@@ -66,12 +66,13 @@ enum mst_rc mst_wire_cfg(struct wire *w, const struct mst_cfg *cfg, struct mst_e
 }
 
 /* A URI's user with the password that was named for it. */
-static enum mst_rc uri_cred(const struct mst_cfg *cfg, enum mst_cred_act act, mst_cfg_ask_fn *ask,
-                            void *arg, struct mst_cred *out, bool *has, struct mst_err *err)
+static enum mst_rc uri_cred(const char *uri, const struct mst_cfg_cred *base, enum mst_cred_act act,
+                            mst_cfg_ask_fn *ask, void *arg, struct mst_cred *out, bool *has,
+                            struct mst_err *err)
 {
     struct mst_uri *u = mst_xcalloc(1, sizeof(*u));
-    struct mst_cfg_cred how = cfg->set.cred[MST_CRED_VIEW];
-    enum mst_rc rc = mst_uri_parse(cfg->uri, u, err);
+    struct mst_cfg_cred how = *base;
+    enum mst_rc rc = mst_uri_parse(uri, u, err);
 
     if (rc == MST_OK && (u->user[0] || u->mech == MST_MECH_X509)) {
         *has = true;
@@ -94,7 +95,7 @@ enum mst_rc mst_wire_cred(const struct mst_cfg *cfg, enum mst_cred_act act, mst_
 
     *has = false;
     if (cfg->uri[0]) {
-        return uri_cred(cfg, act, ask, arg, out, has, err);
+        return uri_cred(cfg->uri, &cfg->set.cred[MST_CRED_VIEW], act, ask, arg, out, has, err);
     }
     c = mst_cfg_cred(cfg, act);
     if (!c) {
@@ -108,6 +109,20 @@ enum mst_rc mst_wire_cred(const struct mst_cfg *cfg, enum mst_cred_act act, mst_
     (void)mst_copy(out->user, sizeof(out->user), c->user);
     (void)mst_copy(out->source, sizeof(out->source), c->source);
     return mst_cfg_password(c, act, ask, arg, &out->password, err);
+}
+
+enum mst_rc mst_wire_cred_for(const struct mst_cfg *cfg, enum mst_cred_act act, const char *uri,
+                              mst_cfg_ask_fn *ask, void *arg, struct mst_cred *out, bool *has,
+                              struct mst_err *err)
+{
+    const struct mst_cfg_cred *base = mst_cfg_cred(cfg, act);
+    enum mst_rc rc = MST_OK;
+
+    *has = false;
+    if (uri[0]) {
+        rc = uri_cred(uri, base ? base : &cfg->set.cred[act], act, ask, arg, out, has, err);
+    }
+    return rc == MST_OK && !*has ? mst_wire_cred(cfg, act, ask, arg, out, has, err) : rc;
 }
 
 void mst_wire_key(const struct mst_cfg *cfg, const struct wire *w, char *out, size_t size)

@@ -14,7 +14,7 @@
 #define COMMAND_MS 15000
 #define MAJORITY_MS 10000
 #define NOTES_MAX 4096
-#define LOOK_BACK_S 300 /* far more than a note can be open without being renewed */
+#define LOOK_BACK_S 120 /* more than a note can be open without being renewed */
 
 struct mst_excl {
     struct mst_excl_opts o;
@@ -167,7 +167,7 @@ static enum mst_rc append(struct mst_conn *c, const bson_t *data, struct mst_err
     return rc;
 }
 
-static enum mst_rc write_note(const struct mst_excl *x, struct mst_conn *c, struct mst_err *err)
+static enum mst_rc write_note(struct mst_excl *x, struct mst_conn *c, struct mst_err *err)
 {
     const int64_t hold = x->o.hold_ms ? x->o.hold_ms : MST_EXCL_HOLD_MS;
     int64_t wall;
@@ -175,6 +175,9 @@ static enum mst_rc write_note(const struct mst_excl *x, struct mst_conn *c, stru
     bson_t data, m;
     enum mst_rc rc = newest(c, &wall, &ts, err);
 
+    if (rc == MST_OK && x->me.until_wall_ms && wall > x->me.until_wall_ms) {
+        rc = mst_err_set(err, MST_E_STALE, "the note is past its time: the set may be another's");
+    }
     if (rc != MST_OK) {
         return rc;
     }
@@ -192,12 +195,15 @@ static enum mst_rc write_note(const struct mst_excl *x, struct mst_conn *c, stru
     bson_append_document_end(&data, &m);
     rc = append(c, &data, err);
     bson_destroy(&data);
+    if (rc == MST_OK) {
+        x->me.until_wall_ms = wall + hold;
+    }
     return rc;
 }
 
-static enum mst_rc write_end(const struct mst_excl *x, struct mst_conn *c, struct mst_err *err)
+static enum mst_rc write_end(const char *id, struct mst_conn *c, struct mst_err *err)
 {
-    bson_t *data = BCON_NEW("muster", "{", "end", BCON_UTF8(x->me.id), "}");
+    bson_t *data = BCON_NEW("muster", "{", "end", BCON_UTF8(id), "}");
     const enum mst_rc rc = append(c, data, err);
 
     bson_destroy(data);
@@ -224,24 +230,26 @@ static void renewing(void *arg)
     const int64_t every = x->o.renew_ms ? x->o.renew_ms : MST_EXCL_RENEW_MS;
     const int64_t hold = x->o.hold_ms ? x->o.hold_ms : MST_EXCL_HOLD_MS;
     int64_t good = mst_clock_mono_ms(NULL), wait = every;
-    bool told = false;
 
     while (mst_task_sleep_ms(&x->stop, wait)) {
         struct mst_err err = {0};
         const int64_t begun = mst_clock_mono_ms(NULL);
+        const bool late = begun - good > hold - every; /* this process stood still, or renewals
+                                                          failed: others may act soon */
 
-        if (renew(x, &err) == MST_OK) {
+        if (!late && renew(x, &err) == MST_OK) {
             good = begun;
             wait = every;
             continue;
         }
-        mst_log(MST_LOG_WARN, "excl", "the note could not be renewed: %s", err.msg);
+        mst_log(MST_LOG_WARN, "excl", "the note could not be renewed: %s",
+                late ? "its time is nearly over" : err.msg);
         wait = every / 10 + 1;
-        /* One interval before somebody else may think that the set is free. */
-        if (!told && mst_clock_mono_ms(NULL) - good > hold - every && x->o.lost &&
-            !mst_task_cancelled(&x->stop)) {
-            told = true;
-            x->o.lost(x->o.lost_arg);
+        if ((late || err.rc == MST_E_STALE) && !mst_task_cancelled(&x->stop)) {
+            if (x->o.lost) {
+                x->o.lost(x->o.lost_arg);
+            }
+            return;
         }
     }
 }
@@ -277,28 +285,45 @@ static enum mst_rc judge(struct mst_excl *x, struct mst_conn *c, struct mst_err 
     return rc;
 }
 
+/* Who must be refused anyhow leaves no trace. */
+static enum mst_rc look_first(struct mst_excl *x, struct mst_conn *c, struct mst_err *err)
+{
+    bool again = true;
+    enum mst_rc rc = MST_OK;
+
+    for (int i = 0; rc == MST_OK && again && i < 8; i++) {
+        struct mst_excl_note *notes = NULL;
+        const struct mst_excl_note *h;
+        int64_t now;
+        size_t n = 0;
+
+        again = false;
+        rc = mst_excl_list(c, &notes, &n, &now, err);
+        h = rc == MST_OK ? mst_excl_holder(notes, n, now) : NULL;
+        if (h && x->o.dead && strcmp(h->host, x->host) == 0 && x->o.dead(x->o.dead_arg, h)) {
+            rc = write_end(h->id, c, err);
+            again = true;
+        } else if (h) {
+            rc = refuse(h, now, err);
+        }
+        free(notes);
+    }
+    return rc;
+}
+
 static enum mst_rc take(struct mst_excl *x, struct mst_err *err)
 {
     struct mst_conn *c = NULL;
     struct mst_err ignore = {0};
-    struct mst_excl_note *notes = NULL;
-    const struct mst_excl_note *h;
-    int64_t now;
-    size_t n = 0;
     enum mst_rc rc = x->o.connect(x->o.connect_arg, x->o.task, &c, err);
 
-    /* A look first: who must be refused anyhow leaves no trace. */
     if (rc == MST_OK) {
-        rc = mst_excl_list(c, &notes, &n, &now, err);
+        rc = look_first(x, c, err);
     }
-    if (rc == MST_OK && (h = mst_excl_holder(notes, n, now)) != NULL) {
-        rc = refuse(h, now, err);
-    }
-    free(notes);
     if (rc == MST_OK && (rc = write_note(x, c, err)) == MST_OK) {
         rc = judge(x, c, err);
         if (rc != MST_OK && !mst_conn_broken(c)) {
-            (void)!write_end(x, c, &ignore);
+            (void)!write_end(x->me.id, c, &ignore);
         }
     }
     mst_conn_free(c);
@@ -338,6 +363,11 @@ enum mst_rc mst_excl_take(const struct mst_excl_opts *o, struct mst_excl **out, 
     return rc;
 }
 
+const char *mst_excl_id(const struct mst_excl *x)
+{
+    return x->me.id;
+}
+
 void mst_excl_release(struct mst_excl *x)
 {
     struct mst_conn *c = NULL;
@@ -349,7 +379,7 @@ void mst_excl_release(struct mst_excl *x)
     mst_task_cancel(&x->stop);
     mst_thread_join(&x->thread);
     if (x->o.connect(x->o.connect_arg, NULL, &c, &err) != MST_OK ||
-        write_end(x, c, &err) != MST_OK) {
+        write_end(x->me.id, c, &err) != MST_OK) {
         mst_log(MST_LOG_WARN, "excl", "the note was not closed, it ends by itself: %s", err.msg);
     }
     mst_conn_free(c);

@@ -44,6 +44,10 @@ struct mst_excl_opts {
     const char *act, *agent, *plan;
     void (*lost)(void *arg); /* on the renewing thread: the note may be void soon */
     void *lost_arg;
+    /* Is this open note, of this host, one of a process of ours that is known to be dead? Then it
+     * is closed, and nobody has to wait until its time is over. NULL: none is. */
+    bool (*dead)(void *arg, const struct mst_excl_note *note);
+    void *dead_arg;
     int64_t hold_ms, renew_ms; /* 0: as above */
     struct mst_task *task;     /* cancels the wait for the majority */
 };
@@ -53,6 +57,8 @@ struct mst_excl;
  */
 enum mst_rc mst_excl_take(const struct mst_excl_opts *o, struct mst_excl **out,
                           struct mst_err *err) MST_MUST_CHECK;
+/* What the own notes of x say: to tell them from others'. */
+const char *mst_excl_id(const struct mst_excl *x);
 /* Ends the note; NULL allowed. When that cannot be written it ends by itself. */
 void mst_excl_release(struct mst_excl *x);
 /* Open notes on the set now; *out is the caller's. */

@@ -174,6 +174,7 @@ static const struct field mst_info_part_fields[] = {
     F(mst_info_part, sandbox_ctl),
     F(mst_info_part, config_path),
     ARRAY(mst_info_part, notes, FT_FIXED, n_notes, 8, &ipc_note),
+    F(mst_info_part, notes_at_ms),
     F(mst_info_part, agent_lost_ms),
 };
 DESC(ipc_info, mst_info_part);

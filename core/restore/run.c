@@ -144,7 +144,7 @@ static enum mst_rc swap_all(struct mst_rs *r, const struct mst_facts *f, struct 
     for (i = 0; rc == MST_OK && i < s.n; i++) {
         enum mst_swapped what = MST_SWAP_OLD;
 
-        rc = r->o->at ? mst_rs_at(r, "swap", err) : MST_OK; /* a cancel comes too late here */
+        rc = mst_rs_point(r, "swap", err); /* a cancel comes too late here */
         if (rc == MST_OK) {
             rc = mst_swap_forward(r, r->run, &s.items[i], &what, err);
         }

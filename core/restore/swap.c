@@ -189,7 +189,7 @@ enum mst_rc mst_swap_forward(const struct mst_rs *r, const char *run,
     }
     rc = put_aside(r, it, &w, what, err);
     if (rc == MST_OK && *what == MST_SWAP_OLD) {
-        rc = r->o ? mst_rs_at(r, "between", err) : MST_OK;
+        rc = mst_rs_point(r, "between", err);
         if (rc == MST_OK) {
             rc = rename_coll(r, it->db, w.staging, it->coll, err);
         }

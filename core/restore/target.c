@@ -18,16 +18,21 @@ enum mst_rc mst_rs_connect(const struct mst_restore_opts *o, const char *app, st
     return o->connect(o->connect_arg, o->primary, app, task, out, err);
 }
 
-enum mst_rc mst_rs_at(const struct mst_rs *r, const char *point, struct mst_err *err)
+enum mst_rc mst_rs_point(const struct mst_rs *r, const char *point, struct mst_err *err)
 {
-    if (mst_task_check(r->task, err) != MST_OK) {
-        return err->rc;
-    }
     if (r->o->at && r->o->at(r->o->at_arg, point, err) != MST_OK) {
         *r->crashed = true;
         return err->rc;
     }
     return MST_OK;
+}
+
+enum mst_rc mst_rs_at(const struct mst_rs *r, const char *point, struct mst_err *err)
+{
+    if (mst_task_check(r->task, err) != MST_OK) {
+        return err->rc;
+    }
+    return mst_rs_point(r, point, err);
 }
 
 enum mst_rc mst_rs_do_take(struct mst_conn *c, const char *db, bson_t *cmd, int64_t ms,

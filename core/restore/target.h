@@ -28,6 +28,9 @@ enum mst_rc mst_rs_connect(const struct mst_restore_opts *o, const char *app, st
 /* A test's place to stop; also looks at the cancel flag. */
 enum mst_rc mst_rs_at(const struct mst_rs *r, const char *point,
                       struct mst_err *err) MST_MUST_CHECK;
+/* The same inside the swap, where a cancel comes too late. */
+enum mst_rc mst_rs_point(const struct mst_rs *r, const char *point,
+                         struct mst_err *err) MST_MUST_CHECK;
 /* Run cmd (consumed) and throw the reply away; write errors inside it are errors. */
 enum mst_rc mst_rs_do_take(struct mst_conn *c, const char *db, bson_t *cmd, int64_t ms,
                            struct mst_err *err) MST_MUST_CHECK;

@@ -1,0 +1,60 @@
+/* Faults on request, for tests and drills: MUSTER_FAULT="kill=POINT:N" ends the process as kill -9
+ * does at the N-th time it comes by, "stop=POINT:N" as SIGSTOP does; "hold=MS" is how long a note
+ * in the oplog holds. Nothing happens without it. */
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "engine/inner.h"
+
+static const char *wanted(const char *key)
+{
+    const char *f = getenv("MUSTER_FAULT");
+    const char *at = f ? strstr(f, key) : NULL;
+
+    return at ? at + strlen(key) : NULL;
+}
+
+static bool now(const char *key, const char *point, atomic_int *seen)
+{
+    const char *w = wanted(key);
+    const size_t n = strlen(point);
+
+    if (!w || strncmp(w, point, n) != 0 || (w[n] != ':' && w[n] != ',' && w[n] != '\0')) {
+        return false;
+    }
+    return atomic_fetch_add(seen, 1) + 1 == (w[n] == ':' ? (int)strtol(w + n + 1, NULL, 10) : 1);
+}
+
+void mst_fault_at(void *arg, const char *point)
+{
+    static atomic_int kills, stops;
+
+    (void)arg;
+    if (now("stop=", point, &stops)) {
+        (void)raise(SIGSTOP);
+    }
+    if (now("kill=", point, &kills)) {
+        (void)kill(getpid(), SIGKILL);
+        for (;;) {
+            (void)pause();
+        }
+    }
+}
+
+enum mst_rc mst_fault_restore(void *arg, const char *point, struct mst_err *err)
+{
+    (void)err;
+    mst_fault_at(arg, point);
+    return MST_OK;
+}
+
+int64_t mst_fault_hold_ms(void)
+{
+    const char *w = wanted("hold=");
+
+    return w ? strtoll(w, NULL, 10) : 0;
+}

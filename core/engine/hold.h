@@ -1,0 +1,25 @@
+/* hold.h: one act at a time on a set, wherever it is started; private to engine. */
+#ifndef MST_ENGINE_HOLD_H
+#define MST_ENGINE_HOLD_H
+
+#include "engine/acts.h"
+#include "excl/excl.h"
+
+struct hold {
+    struct mst_run *run;
+    struct mst_task *task;
+    struct mst_excl *excl;
+    bool lost;
+};
+/* MST_E_BUSY names who acts. */
+enum mst_rc mst_hold_take(struct hold *h, struct mst_run *r, struct mst_task *task,
+                          struct mst_err *err) MST_MUST_CHECK;
+void mst_hold_end(struct hold *h);
+/* A cancel that came from losing the note says so. */
+enum mst_rc mst_hold_judge(const struct hold *h, enum mst_rc rc, struct mst_err *err);
+
+enum mst_rc mst_find_primary(struct local *l, const struct mst_cmd *cmd, struct reach *reach,
+                             char out[MST_HOST_MAX], struct mst_task *task,
+                             struct mst_err *err) MST_MUST_CHECK;
+
+#endif
