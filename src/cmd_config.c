@@ -46,21 +46,30 @@ enum mst_rc cmd_config_show(struct cmd_ctx *c, struct mst_err *err)
 
 static void doc_errors(struct mst_str *out)
 {
-    mst_str_add(out,
-                "# Exit statuses and errors\n\n"
-                "Made from the table in `core/base/err.h` by `muster doc errors`; do not edit. A "
-                "status never changes\nits meaning once released.\n\n"
-                "| status | meaning |\n|---|---|\n"
-                "| 0 | done, healthy |\n"
-                "| 1 | not healthy, or the server refused the command |\n"
-                "| 2 | usage or configuration |\n"
-                "| 3 | unreachable, TLS failed, or no answer in time |\n"
-                "| 4 | not authorised |\n"
-                "| 5 | damaged, or larger than allowed |\n"
-                "| 6 | local I/O |\n"
-                "| 10 to 18 | a guarded act: what it did and did not do |\n"
-                "| 70 | a bug of muster |\n\n"
-                "| error | status | may be tried again | what to do |\n|---|---|---|---|\n");
+    mst_str_add(
+        out,
+        "# Exit statuses and errors\n\n"
+        "Made from the table in `core/base/err.h` by `muster doc errors`; do not edit. A "
+        "status never changes\nits meaning once released.\n\n"
+        "| status | meaning |\n|---|---|\n"
+        "| 0 | done, healthy |\n"
+        "| 1 | not healthy, or the server refused the command |\n"
+        "| 2 | usage or configuration |\n"
+        "| 3 | unreachable, TLS failed, or no answer in time |\n"
+        "| 4 | not authorised |\n"
+        "| 5 | damaged, or larger than allowed |\n"
+        "| 6 | local I/O |\n"
+        "| 10 | a guarded act was refused before it began: nothing was changed |\n"
+        "| 11 | stopped by whoever asked for it; what was done so far is said |\n"
+        "| 12 | given up by itself, and clean: nothing was changed (no act of this version) |\n"
+        "| 13 | undone: it failed after a change and took it back (no act of this version) |\n"
+        "| 14 | another member won the election than was asked for (no act of this version) |\n"
+        "| 15 | incomplete: some of it was done, the result says what |\n"
+        "| 16 | unknown: a reply was lost; look before you act again |\n"
+        "| 17 | another act holds the lock of this set: it is named |\n"
+        "| 18 | the facts moved since the plan was made, or the agent is of another version |\n"
+        "| 70 | a bug of muster |\n\n"
+        "| error | status | may be tried again | what to do |\n|---|---|---|---|\n");
     for (int rc = MST_OK + 1; rc < MST_RC_COUNT; rc++) {
         mst_str_addf(out, "| %s | %d | %s | %s |\n", mst_rc_name((enum mst_rc)rc),
                      mst_rc_exit((enum mst_rc)rc), mst_rc_retryable((enum mst_rc)rc) ? "yes" : "no",

@@ -23,6 +23,7 @@ static void the_configuration_page_is_what_the_option_table_makes(void **state)
 
 static void every_error_stands_on_the_errors_page_with_its_status(void **state)
 {
+    static const int statuses[] = {0, 1, 2, 3, 4, 5, 6, 10, 11, 12, 13, 14, 15, 16, 17, 18, 70};
     struct mst_buf file = {0};
     struct mst_err err = {0};
     char line[256];
@@ -30,6 +31,12 @@ static void every_error_stands_on_the_errors_page_with_its_status(void **state)
     (void)state;
     assert_ok(mst_file_read(TEST_SOURCE "/docs/errors.md", 1 << 20, &file, &err), &err);
     mst_buf_add(&file, "", 1);
+    for (size_t i = 0; i < sizeof(statuses) / sizeof(statuses[0]); i++) {
+        (void)snprintf(line, sizeof(line), "\n| %d | ", statuses[i]);
+        if (!strstr((const char *)file.p, line)) {
+            fail_msg("docs/errors.md does not say what status %d means", statuses[i]);
+        }
+    }
     for (int rc = MST_OK + 1; rc < MST_RC_COUNT; rc++) {
         (void)snprintf(line, sizeof(line), "| %s | %d | %s | %s |\n", mst_rc_name((enum mst_rc)rc),
                        mst_rc_exit((enum mst_rc)rc),
