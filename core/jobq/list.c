@@ -17,7 +17,11 @@ static void measure(struct live *l, int64_t now)
         l->moved_mark = mark;
         l->moved_ms = now;
     }
-    if (dt >= 200 && l->job.done_bytes >= l->sample_bytes) {
+    if (l->job.done_bytes < l->sample_bytes) { /* the next phase counts from nothing */
+        l->sample_ms = now;
+        l->sample_bytes = l->job.done_bytes;
+        l->rate = 0;
+    } else if (dt >= 200) {
         const double fresh = (double)(l->job.done_bytes - l->sample_bytes) * 1000.0 / (double)dt;
         const double w = dt >= RATE_WINDOW_MS ? 1.0 : (double)dt / RATE_WINDOW_MS;
 
