@@ -146,6 +146,7 @@ enum mst_rc cmd_console(struct cmd_ctx *c, struct mst_err *err)
     const struct ui_sandbox acts = {sandbox, sandbox_start, sandbox_result};
     const struct ui_opts opts = {.theme = args_get(&c->args, "theme"),
                                  .glyphs = args_get(&c->args, "glyphs"),
+                                 .export_dir = c->cfg->state_dir,
                                  .no_color = args_has(&c->args, "no-color"),
                                  .sandbox = c->cfg->sandbox.control[0] ? &acts : NULL};
     struct mst_engine *engine = NULL;

@@ -166,7 +166,7 @@ static void act_pane(struct ui_app *app, int by)
     struct ui_rect r[UI_PANES] = {{0}};
     const int n = (int)s->n_panes;
 
-    s->layout(&x, 20, 80, r);
+    s->layout(&x, app->rows > 4 ? app->rows - 4 : 20, app->cols > 0 ? app->cols : 80, r);
     do {
         ss->pane = (ss->pane + by + n) % n;
     } while (r[ss->pane].h <= 0 && ss->pane != 0);
@@ -191,11 +191,13 @@ static void ask_detail(struct ui_app *app)
 
 static void act_open(struct ui_app *app)
 {
-    static const enum ui_scr from_dash[] = {UI_SCR_TOPO, UI_SCR_BUCKET, UI_SCR_JOBS};
+    static const enum ui_scr from_dash[] = {UI_SCR_TOPO, UI_SCR_BUCKET,
+                                            UI_SCR_JOBS, UI_SCR_COUNT /* the messages */,
+                                            UI_SCR_TOPO, UI_SCR_JOBS};
     struct ui_scr_state *ss = &app->st.s[app->st.scr];
 
     if (app->st.scr == UI_SCR_DASH) {
-        if ((size_t)ss->pane < MST_COUNT(from_dash)) {
+        if (from_dash[ss->pane] != UI_SCR_COUNT) {
             go_screen(app, from_dash[ss->pane]);
         } else {
             app->st.layer = UI_LAYER_LOG;
@@ -345,6 +347,16 @@ static void act_show(struct ui_app *app, enum ui_act act)
     case UI_ACT_REPAINT:
         app->repaint = true;
         break;
+    case UI_ACT_SORT:
+    case UI_ACT_SORT_TURN:
+        ui_app_sort(app, act == UI_ACT_SORT_TURN);
+        break;
+    case UI_ACT_COPY:
+        ui_app_copy(app);
+        break;
+    case UI_ACT_EXPORT:
+        app->export_wanted = true;
+        break;
     default:
         break;
     }
@@ -425,6 +437,10 @@ void ui_app_act(struct ui_app *app, enum ui_act act, int key)
     case UI_ACT_FREEZE:
     case UI_ACT_THEME:
     case UI_ACT_REPAINT:
+    case UI_ACT_SORT:
+    case UI_ACT_SORT_TURN:
+    case UI_ACT_COPY:
+    case UI_ACT_EXPORT:
         act_show(app, act);
         break;
     default:

@@ -31,7 +31,10 @@ struct ui_app {
     bool bell;
     char theme_wanted[256]; /* set by 't' and ':theme'; the loop loads it and empties it */
     char glyphs_wanted[8];  /* "ascii", "utf8" */
+    char copy_wanted[800];  /* for the terminal's clipboard */
+    bool export_wanted;     /* the screen to a file */
     int page;               /* rows of the screen, for page keys */
+    int rows, cols;         /* of the terminal; 0 not known */
     int last_key;
     int64_t last_key_ms;
     size_t n_history, history_at;
@@ -50,6 +53,8 @@ void ui_app_say(struct ui_app *app, enum mst_severity severity, const char *fmt,
     __attribute__((format(printf, 3, 4)));
 void ui_app_act(struct ui_app *app, enum ui_act act, int key);
 void ui_app_command(struct ui_app *app, const char *line); /* of the ':' prompt */
+void ui_app_sort(struct ui_app *app, bool turn);
+void ui_app_copy(struct ui_app *app);
 void ui_app_prompt_key(struct ui_app *app, int key, const char *paste);
 /* Opens the dialog of an act, or says why not; what names its object ("": the selected one). */
 void ui_app_dialog(struct ui_app *app, enum ui_act act, const char *what);
@@ -61,6 +66,8 @@ void ui_dialog_tick(struct ui_app *app);
 void ui_dialog_close(struct ui_app *app);
 /* What an act of the sandbox menu is done to: the member, or the collection of 'drop'. */
 const char *ui_sandbox_object(const struct ui_form *f);
+/* The command line that does what the dialog does; "" when there is none (err says why). */
+void ui_dialog_command(const struct ui_ctx *x, char *out, size_t size, struct mst_err *err);
 /* The command that a dialog stands for; err says which field is wrong. Pure. */
 enum mst_rc ui_dialog_cmd(const struct ui_dialog *d, struct mst_cmd *out,
                           struct mst_err *err) MST_MUST_CHECK;

@@ -33,6 +33,7 @@ static bool command_plain(struct ui_app *app, const char *verb)
         enum ui_act act;
         int key;
     } table[] = {{"ack", UI_ACT_ACK, 0},       {"bucket", UI_ACT_SCREEN, '4'},
+                 {"copy", UI_ACT_COPY, 0},     {"export", UI_ACT_EXPORT, 0},
                  {"dash", UI_ACT_SCREEN, '1'}, {"freeze", UI_ACT_FREEZE, 0},
                  {"help", UI_ACT_HELP, 0},     {"jobs", UI_ACT_SCREEN, '3'},
                  {"messages", UI_ACT_LOG, 0},  {"quit", UI_ACT_QUIT, 0},

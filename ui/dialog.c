@@ -481,6 +481,20 @@ static void go(struct ui_app *app)
     }
 }
 
+/* y outside a text field: the command line to the clipboard. */
+static bool copies(struct ui_app *app, int key)
+{
+    const struct ui_form *f = &app->st.dlg.form;
+    const struct ui_ctx x = ctx_of(app);
+    struct mst_err err = {0};
+
+    if (key != 'y' || f->n == 0 || f->f[f->focus].kind == UI_F_TEXT) {
+        return false;
+    }
+    ui_dialog_command(&x, app->copy_wanted, sizeof app->copy_wanted, &err);
+    return true;
+}
+
 void ui_dialog_key(struct ui_app *app, int key, const char *paste)
 {
     struct ui_dialog *d = &app->st.dlg;
@@ -504,6 +518,9 @@ void ui_dialog_key(struct ui_app *app, int key, const char *paste)
     if (key == UI_KEY_PGUP || key == UI_KEY_PGDN) {
         d->top += key == UI_KEY_PGUP ? -5 : 5;
         d->top = d->top < 0 ? 0 : d->top;
+        return;
+    }
+    if (copies(app, key)) {
         return;
     }
     pressed = ui_form_key(&d->form, key);

@@ -47,33 +47,54 @@ static const char *intro_of(const struct ui_dialog *d)
     return "";
 }
 
-static void put_command(struct ui_pen *p, const char *command)
+static void put_command(const struct ui_dialog *d, struct ui_pen *p, const char *command)
 {
-    ui_pen_line(p, UI_HEAD, "the same on the command line:");
+    const struct ui_form *f = &d->form;
+    const bool typing = f->n > 0 && f->f[f->focus].kind == UI_F_TEXT;
+
+    ui_pen_line(p, UI_HEAD, "the same on the command line%s:", typing ? "" : " (y copies it)");
     ui_pen_wrap(p, 2, UI_COMMAND, command);
 }
 
-static void edit_command(const struct ui_dialog *d, struct ui_pen *p)
+/* The control socket stands in the sandbox's folder. */
+static void sandbox_command(const struct ui_ctx *x, char *out, size_t size)
 {
+    const struct ui_form *f = &x->st->dlg.form;
+    const char *act = ui_form_chosen(f, 'v'), *path = x->v->info->sandbox_ctl;
+    const char *slash = strrchr(path, '/');
+    const bool lag = strcmp(act, "lag") == 0;
+
+    (void)snprintf(out, size, "muster sandbox ctl%s%.*s %s %s%s%s", slash ? " --dir " : "",
+                   slash ? (int)(slash - path) : 0, path, act, ui_sandbox_object(f), lag ? " " : "",
+                   lag ? ui_form_at(f, 'l')->line.text : "");
+}
+
+void ui_dialog_command(const struct ui_ctx *x, char *out, size_t size, struct mst_err *err)
+{
+    const struct ui_dialog *d = &x->st->dlg;
     struct mst_cmd cmd;
+
+    out[0] = '\0';
+    if (d->ticket) {
+        (void)mst_copy(out, size, d->ticket->command);
+    } else if (d->kind == UI_DLG_SANDBOX) {
+        sandbox_command(x, out, size);
+    } else if (d->step == UI_STEP_EDIT && d->kind != UI_DLG_QUIT &&
+               ui_dialog_cmd(d, &cmd, err) == MST_OK) {
+        mst_cmd_line(&cmd, out, size);
+    }
+}
+
+static void edit_command(const struct ui_ctx *x, struct ui_pen *p)
+{
     struct mst_err err = {0};
     char line[800];
 
-    if (d->kind == UI_DLG_QUIT) {
-        return;
-    }
-    if (d->kind == UI_DLG_SANDBOX) {
-        const char *act = ui_form_chosen(&d->form, 'v');
-
-        (void)snprintf(line, sizeof line, "muster sandbox ctl %s %s%s%s", act,
-                       ui_sandbox_object(&d->form), strcmp(act, "lag") == 0 ? " " : "",
-                       strcmp(act, "lag") == 0 ? ui_form_at(&d->form, 'l')->line.text : "");
-        put_command(p, line);
-    } else if (ui_dialog_cmd(d, &cmd, &err) != MST_OK) {
-        ui_pen_wrap(p, 0, UI_WARN, err.msg);
+    ui_dialog_command(x, line, sizeof line, &err);
+    if (line[0]) {
+        put_command(&x->st->dlg, p, line);
     } else {
-        mst_cmd_line(&cmd, line, sizeof line);
-        put_command(p, line);
+        ui_pen_wrap(p, 0, UI_WARN, err.msg);
     }
 }
 
@@ -104,7 +125,7 @@ static void draw_edit(const struct ui_ctx *x, struct ui_pen *p, int *focus)
     } else {
         (void)ui_pen_next(p);
     }
-    edit_command(d, p);
+    edit_command(x, p);
 }
 
 static void draw_rules(const struct mst_ticket *t, struct ui_pen *p)
@@ -150,7 +171,7 @@ static void draw_review(const struct ui_ctx *x, struct ui_pen *p)
         (void)snprintf(line, sizeof line, "%zu %s", i + 1, t->steps[i]);
         ui_pen_wrap(p, 0, UI_TEXT, line);
     }
-    put_command(p, t->command);
+    put_command(&x->st->dlg, p, t->command);
     ui_pen_line(p, left > 0 ? UI_DIM : UI_CRIT,
                 left > 0 ? "plan %s, valid for %d s" : "plan %s, expired", t->plan_hash,
                 left > 0 ? (int)(left / 1000) : 0);

@@ -157,8 +157,9 @@ static void draw_message(const struct ui_ctx *x, const struct ui_area *a, int y)
 static void draw_hints(const struct ui_ctx *x, const struct ui_area *a, int y)
 {
     static const enum ui_act order[] = {
-        UI_ACT_HELP,    UI_ACT_FIND, UI_ACT_COMMAND, UI_ACT_MENU,      UI_ACT_BACKUP,
-        UI_ACT_RESTORE, UI_ACT_VIEW, UI_ACT_BACK,    UI_ACT_NEXT_PANE, UI_ACT_OPEN};
+        UI_ACT_HELP,   UI_ACT_MENU,      UI_ACT_BACKUP, UI_ACT_RESTORE, UI_ACT_SANDBOX,
+        UI_ACT_VERIFY, UI_ACT_DISCARD,   UI_ACT_VIEW,   UI_ACT_BACK,    UI_ACT_FIND,
+        UI_ACT_OPEN,   UI_ACT_NEXT_PANE, UI_ACT_COMMAND};
     const unsigned bit = ui_screen_of(x->st->scr)->bit;
     int at = 1;
 
@@ -167,7 +168,10 @@ static void draw_hints(const struct ui_ctx *x, const struct ui_area *a, int y)
         const char *rest = b && b->hint ? strchr(b->hint, ' ') : NULL;
         char key[16];
 
-        if (!rest || at + ui_cols(b->hint) > a->w) {
+        if (!rest || at + ui_cols(b->hint) > a->w ||
+            (order[i] == UI_ACT_SANDBOX && !x->v->info->sandbox_ctl[0]) ||
+            (order[i] == UI_ACT_DISCARD &&
+             (x->v->leavings->n == 0 || x->st->scr != UI_SCR_BUCKET))) {
             continue;
         }
         (void)snprintf(key, sizeof key, "%.*s", (int)(rest - b->hint), b->hint);

@@ -33,6 +33,36 @@ size_t ui_rows_find(const struct ui_rows *r, size_t idx)
     return r->n;
 }
 
+struct order {
+    const struct ui_ctx *x;
+    ui_compare_fn *compare;
+    size_t col;
+    bool down;
+};
+
+static int in_order(const void *a, const void *b, void *arg)
+{
+    const size_t i = *(const size_t *)a, k = *(const size_t *)b;
+    const struct order *o = arg;
+    const int c = o->compare(o->x, o->col, i, k);
+
+    if (c == 0) {
+        return i < k ? -1 : i > k;
+    }
+    return o->down ? -c : c;
+}
+
+void ui_rows_sort(const struct ui_ctx *x, enum ui_scr scr, ui_compare_fn *compare,
+                  struct ui_rows *r)
+{
+    const struct ui_scr_state *ss = &x->st->s[scr];
+    struct order o = {x, compare, ss->sort - 1, ss->down};
+
+    if (ss->sort > 0 && r->n > 1) {
+        qsort_r(r->idx, r->n, sizeof *r->idx, in_order, &o);
+    }
+}
+
 /* Worst reason that names the member. */
 static int worst_of(const struct mst_topo_view *v, size_t i)
 {

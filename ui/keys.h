@@ -68,6 +68,10 @@ enum ui_act {
     UI_ACT_THEME,
     UI_ACT_VIEW,
     UI_ACT_REPAINT,
+    UI_ACT_SORT,
+    UI_ACT_SORT_TURN,
+    UI_ACT_COPY,
+    UI_ACT_EXPORT,
     UI_ACT_BACKUP, /* from here on: opens a dialog */
     UI_ACT_RESTORE,
     UI_ACT_VERIFY,
@@ -78,7 +82,14 @@ enum ui_act {
 };
 #define UI_ACT_FIRST_DIALOG UI_ACT_BACKUP
 
-enum { UI_ON_DASH = 1, UI_ON_TOPO = 2, UI_ON_JOBS = 4, UI_ON_BUCKET = 8, UI_ON_ALL = 15 };
+enum {
+    UI_ON_DASH = 1,
+    UI_ON_TOPO = 2,
+    UI_ON_JOBS = 4,
+    UI_ON_BUCKET = 8,
+    UI_ON_LISTS = 14, /* the screens with a list */
+    UI_ON_ALL = 15
+};
 
 struct ui_binding {
     int key, second; /* second 0: none */

@@ -53,6 +53,31 @@ static bool matches(const struct ui_ctx *x, size_t i)
     return ui_fmt_has(m->name, f) || ui_fmt_has(ui_member_word(m), f) || ui_fmt_has(m->tags, f);
 }
 
+static int compare(const struct ui_ctx *x, size_t col, size_t a, size_t b)
+{
+    const struct mst_topo_member *i = &x->v->topo->v.members[a], *k = &x->v->topo->v.members[b];
+
+    switch (col) {
+    case C_NAME:
+        return strcmp(i->name, k->name);
+    case C_STATE:
+        return strcmp(ui_member_word(i), ui_member_word(k));
+    case C_LAG:
+        return UI_CMP(i->lag_ms, k->lag_ms);
+    case C_OPLOG:
+        return UI_CMP(i->window_s, k->window_s);
+    case C_PING:
+        return UI_CMP(i->hello_rtt_us, k->hello_rtt_us);
+    default:
+        return UI_CMP(ui_member_age_ms(x, i), ui_member_age_ms(x, k));
+    }
+}
+
+const struct ui_sort ui_member_sorts[] = {{C_LAG, "lag", true},   {C_STATE, "state", false},
+                                          {C_SEEN, "seen", true}, {C_OPLOG, "oplog", false},
+                                          {C_PING, "ping", true}, {C_NAME, "member", false},
+                                          {0, NULL, false}};
+
 void ui_members_rows(const struct ui_ctx *x, bool full, struct ui_rows *out)
 {
     const struct mst_topo_view *v = &x->v->topo->v;
@@ -76,6 +101,9 @@ void ui_members_rows(const struct ui_ctx *x, bool full, struct ui_rows *out)
                 done[k] = true;
             }
         }
+    }
+    if (full && !x->st->s[UI_SCR_TOPO].other) { /* a tree keeps its order */
+        ui_rows_sort(x, UI_SCR_TOPO, compare, out);
     }
 }
 
@@ -260,6 +288,10 @@ int ui_members_draw(const struct ui_ctx *x, const struct ui_area *a, int max, bo
     for (size_t i = 0; i < n_cols; i++) {
         use[i] = cols[map[i]];
         arg.map[i] = map[i];
+        if (full && !arg.tree && x->st->s[UI_SCR_TOPO].sort == map[i] + 1) {
+            t.sort = i + 1;
+            t.down = x->st->s[UI_SCR_TOPO].down;
+        }
     }
     t.n = r.n;
     t.sel = full ? ui_rows_find(&r, ui_members_selected(x)) : SIZE_MAX;

@@ -9,6 +9,7 @@
 int ui_members_draw(const struct ui_ctx *x, const struct ui_area *a, int max, bool full);
 /* Indexes in the order shown, after the filter. */
 void ui_members_rows(const struct ui_ctx *x, bool full, struct ui_rows *out);
+extern const struct ui_sort ui_member_sorts[];
 size_t ui_members_selected(const struct ui_ctx *x);
 
 #endif

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/mem.h"
 #include "ui/app.h"
 #include "ui/lines.h"
@@ -32,6 +33,7 @@ struct loop {
     struct ui_theme theme;
     struct mst_engine *engine;
     const struct mst_view *view, *held; /* shown; newest while frozen */
+    const char *export_dir;
     int sig_fd, end_signal;
     bool resized, keyed, mono_only;
     int64_t painted_ms, bell_ms, tokens_ms;
@@ -113,6 +115,46 @@ static void load_theme(struct loop *l, const char *name)
     l->app.repaint = true;
 }
 
+static void copy_text(struct loop *l)
+{
+    struct mst_err err = {0};
+
+    if (ui_term_copy(l->term, l->app.copy_wanted, &err) == MST_OK) {
+        ui_app_say(&l->app, MST_SEV_INFO, "handed to the terminal's clipboard: %.160s",
+                   l->app.copy_wanted);
+    } else {
+        ui_app_say(&l->app, MST_SEV_WARN, "%s", err.msg);
+    }
+    l->app.copy_wanted[0] = '\0';
+}
+
+/* The screen as it stands, without colours, for a ticket; only its owner may read it. */
+static void export_screen(struct loop *l)
+{
+    const struct ui_screen *s = ui_screen_of(l->app.st.scr);
+    struct mst_str text = {0};
+    struct mst_err err = {0};
+    char path[600], name[64], stamp[MST_TIME_MAX];
+
+    l->app.export_wanted = false;
+    (void)mst_time_iso(mst_clock_utc_ms(NULL), stamp);
+    (void)snprintf(name, sizeof name, "%s-", s->tab); /* "Topo-20261122T140322Z": short enough */
+    for (const char *p = stamp; *p; p++) {
+        const size_t n = strlen(name);
+
+        (void)snprintf(name + n, sizeof name - n, "%.*s", *p != '-' && *p != ':', p);
+    }
+    (void)snprintf(path, sizeof path, "%s/%s.txt", l->export_dir, name);
+    ui_app_draw(&l->app, &l->cv);
+    ui_canvas_text(&l->cv, &text);
+    if (mst_file_replace(path, 0600, mst_str_c(&text), text.len, &err) == MST_OK) {
+        ui_app_say(&l->app, MST_SEV_INFO, "kept in %s", path);
+    } else {
+        ui_app_say(&l->app, MST_SEV_WARN, "%s", err.msg);
+    }
+    mst_str_release(&text);
+}
+
 static void take_wishes(struct loop *l)
 {
     if (l->app.theme_wanted[0]) {
@@ -132,6 +174,12 @@ static void take_wishes(struct loop *l)
         }
         l->app.glyphs_wanted[0] = '\0';
         l->app.dirty = true;
+    }
+    if (l->app.copy_wanted[0]) {
+        copy_text(l);
+    }
+    if (l->app.export_wanted) {
+        export_screen(l);
     }
     if (l->app.flush_input) {
         ui_term_flush_input(l->term);
@@ -232,6 +280,8 @@ static void paint(struct loop *l)
         ui_term_resized(l->term);
         ui_term_size(l->term, &rows, &cols);
         ui_canvas_size(&l->cv, rows, cols);
+        l->app.rows = rows;
+        l->app.cols = cols;
         l->app.page = rows > 12 ? rows - 10 : 3;
     }
     ui_app_draw(&l->app, &l->cv);
@@ -336,6 +386,7 @@ enum mst_rc ui_run(struct mst_engine *engine, const struct ui_opts *opts, struct
 
     l->engine = engine;
     l->sig_fd = -1;
+    l->export_dir = opts->export_dir;
     l->more_ms = -1;
     l->tokens = FRAMES_PER_S;
     ui_app_init(&l->app, &table, opts->sandbox);

@@ -10,11 +10,29 @@
 #include "ui/table.h"
 
 enum { P_LIST, P_DETAIL, P_CONTENT, P_LEFT };
-enum { C_SIGN, C_ID, C_STATE, C_SIZE, C_VERIFIED };
+enum { C_SIGN, C_ID, C_STATE, C_DATA, C_SIZE, C_VERIFIED, C_FROM };
 
 static int scroll_of(const struct ui_ctx *x, int pane)
 {
     return x->st->s[UI_SCR_BUCKET].top[pane];
+}
+
+static int compare(const struct ui_ctx *x, size_t col, size_t a, size_t b)
+{
+    const struct mst_backup *i = &x->v->bucket->backups[a], *k = &x->v->bucket->backups[b];
+
+    switch (col) {
+    case C_ID:
+        return strcmp(i->id, k->id);
+    case C_STATE:
+        return strcmp(mst_backup_state_word(i->state), mst_backup_state_word(k->state));
+    case C_DATA:
+        return UI_CMP(i->data_bytes, k->data_bytes);
+    case C_SIZE:
+        return UI_CMP(i->stored_bytes, k->stored_bytes);
+    default:
+        return UI_CMP(i->verified_wall_ms, k->verified_wall_ms);
+    }
 }
 
 static void rows(const struct ui_ctx *x, struct ui_rows *out)
@@ -29,6 +47,7 @@ static void rows(const struct ui_ctx *x, struct ui_rows *out)
             ui_rows_add(out, i);
         }
     }
+    ui_rows_sort(x, UI_SCR_BUCKET, compare, out);
 }
 
 static size_t selected(const struct ui_ctx *x)
@@ -82,6 +101,12 @@ static void cell(const void *arg, size_t row, size_t col, char *out, enum ui_rol
         (void)mst_copy(out, UI_CELL_MAX, mst_backup_state_word(b->state));
         *role = ui_backup_role(b);
         break;
+    case C_DATA:
+        (void)mst_text_bytes(b->data_bytes, out);
+        break;
+    case C_FROM:
+        (void)mst_copy(out, UI_CELL_MAX, b->source);
+        break;
     case C_SIZE:
         (void)mst_text_bytes(b->stored_bytes, out);
         break;
@@ -93,11 +118,11 @@ static void cell(const void *arg, size_t row, size_t col, char *out, enum ui_rol
 
 static int draw_list(const struct ui_ctx *x, const struct ui_area *a, bool focus)
 {
-    static const struct ui_col cols[] = {[C_SIGN] = {"", 1, false, 0},
-                                         [C_ID] = {"backup", 25, false, 0},
-                                         [C_STATE] = {"state", 10, false, 3},
-                                         [C_SIZE] = {"stored", 8, true, 2},
-                                         [C_VERIFIED] = {"verified", 8, false, 1}};
+    static const struct ui_col cols[] = {
+        [C_SIGN] = {"", 1, false, 0},          [C_ID] = {"backup", 25, false, 0},
+        [C_STATE] = {"state", 10, false, 3},   [C_DATA] = {"data", 8, true, 4},
+        [C_SIZE] = {"stored", 8, true, 2},     [C_VERIFIED] = {"verified", 8, false, 1},
+        [C_FROM] = {"read from", 15, false, 5}};
     const struct mst_bucket_part *b = x->v->bucket;
     const char *f = x->st->s[UI_SCR_BUCKET].find;
     struct ui_rows r = {0};
@@ -107,6 +132,8 @@ static int draw_list(const struct ui_ctx *x, const struct ui_area *a, bool focus
                          .grow = C_ID,
                          .head = true,
                          .focus = true,
+                         .sort = x->st->s[UI_SCR_BUCKET].sort,
+                         .down = x->st->s[UI_SCR_BUCKET].down,
                          .cell = cell,
                          .arg = &arg};
     char title[200], note[UI_NUM_MAX + 8] = "", age[UI_NUM_MAX];
@@ -232,7 +259,11 @@ static void draw_objects(const struct mst_detail_part *d, struct ui_pen *p)
     for (size_t i = 0; i < d->n_objects; i++) {
         const int y = ui_pen_next(p);
 
-        (void)ui_put_cut(&p->a, y, 0, p->a.w - 10, UI_TEXT, d->objects[i].key);
+        const char *at = strstr(d->objects[i].key, d->id), *key = d->objects[i].key;
+
+        /* all begin with the folder of the backup, which the frame names */
+        key = at && at[strlen(d->id)] == '/' ? at + strlen(d->id) + 1 : key;
+        (void)ui_put_cut(&p->a, y, 0, p->a.w - 10, UI_TEXT, key);
         (void)ui_put_right(&p->a, y, p->a.w - 9, 9, UI_TEXT,
                            mst_text_bytes(d->objects[i].bytes, h));
     }
@@ -296,7 +327,7 @@ static int draw_left(const struct ui_ctx *x, const struct ui_area *a, bool focus
 
 static void layout(const struct ui_ctx *x, int h, int w, struct ui_rect r[UI_PANES])
 {
-    const int left = w >= 110 ? 58 : 38;
+    const int left = w >= 170 ? w / 2 : w >= 110 ? 58 : 38;
     const int kept = x->v->leavings->n > 0 ? (h >= 30 ? 8 : 6) : 0;
     const int detail = h >= 30 ? 16 : 12;
 
@@ -305,6 +336,10 @@ static void layout(const struct ui_ctx *x, int h, int w, struct ui_rect r[UI_PAN
     r[P_DETAIL] = (struct ui_rect){0, left, detail, w - left};
     r[P_CONTENT] = (struct ui_rect){detail, left, h - detail, w - left};
 }
+
+static const struct ui_sort sorts[] = {{C_STATE, "state", false}, {C_DATA, "data", true},
+                                       {C_SIZE, "stored", true},  {C_VERIFIED, "verified", true},
+                                       {C_ID, "backup", true},    {0, NULL, false}};
 
 const struct ui_screen ui_scr_bucket = {
     .tab = "Bucket",
@@ -319,4 +354,5 @@ const struct ui_screen ui_scr_bucket = {
     .rows = rows,
     .selected = selected,
     .select = pick,
+    .sorts = sorts,
 };

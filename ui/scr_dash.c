@@ -8,7 +8,7 @@
 #include "ui/members.h"
 #include "ui/screen.h"
 
-enum { P_SET, P_BACKUP, P_JOBS, P_EVENTS };
+enum { P_SET, P_BACKUP, P_JOBS, P_EVENTS, P_SEES, P_LOG };
 
 static int scroll_of(const struct ui_ctx *x, int pane)
 {
@@ -42,8 +42,12 @@ static void draw_reasons(const struct ui_ctx *x, struct ui_pen *p)
 
     for (size_t i = 0; i < v->n_reasons; i++) {
         const struct mst_reason *r = &v->reasons[i];
-        const int y = ui_pen_next(p);
-        int used = 0;
+        int used = 0, y;
+
+        if (v->verdict != MST_V_HEALTHY && strstr(v->headline, r->text)) {
+            continue; /* it stands above */
+        }
+        y = ui_pen_next(p);
 
         (void)ui_put(&p->a, y, 0, ui_severity_role(r->severity),
                      r->severity == MST_SEV_CRIT   ? "X"
@@ -227,6 +231,8 @@ static int draw_events(const struct ui_ctx *x, const struct ui_area *a, bool foc
     const size_t n = ui_events(x->v, ev, MST_COUNT(ev));
     struct ui_area in = ui_pane_box(a, focus, "Events", "UTC, newest first", UI_DIM);
     struct ui_pen p = ui_pen_start(&in, scroll_of(x, P_EVENTS));
+    const bool wide = in.w >= 80; /* with the day */
+    const int at = wide ? 16 : 9;
     char t[UI_NUM_MAX];
 
     if (n == 0) {
@@ -235,12 +241,52 @@ static int draw_events(const struct ui_ctx *x, const struct ui_area *a, bool foc
     for (size_t i = 0; i < n; i++) {
         const int y = ui_pen_next(&p);
 
-        (void)ui_putf(&p.a, y, 0, UI_DIM, "%.8s", ui_fmt_clock_z(ev[i].wall_ms, t));
-        (void)ui_put(&p.a, y, 9, ui_severity_role(ev[i].severity),
+        (void)ui_putf(&p.a, y, 0, UI_DIM, wide ? "%.15s" : "%.8s",
+                      wide ? ui_fmt_day(ev[i].wall_ms, t) : ui_fmt_clock_z(ev[i].wall_ms, t));
+        (void)ui_put(&p.a, y, at, ui_severity_role(ev[i].severity),
                      ui_severity_word(ev[i].severity));
-        (void)ui_put_cut(&p.a, y, 14, p.a.w - 14, UI_TEXT, ev[i].text);
+        (void)ui_put_cut(&p.a, y, at + 5, p.a.w - at - 5, UI_TEXT, ev[i].text);
     }
     return p.y;
+}
+
+static int draw_sees(const struct ui_ctx *x, const struct ui_area *a, bool focus)
+{
+    return ui_sees_draw(x, a, focus, scroll_of(x, P_SEES));
+}
+
+/* Of what runs, else of the newest job. */
+static int draw_log(const struct ui_ctx *x, const struct ui_area *a, bool focus)
+{
+    const struct mst_jobs_part *jobs = x->v->jobs;
+    const struct mst_job *j = jobs->n > 0 ? &jobs->jobs[0] : NULL;
+
+    for (size_t i = 0; i < jobs->n; i++) {
+        if (jobs->jobs[i].state == MST_JOB_RUNNING || jobs->jobs[i].state == MST_JOB_CANCELLING) {
+            j = &jobs->jobs[i];
+            break;
+        }
+    }
+    return ui_log_pane_draw(x, j, a, focus, scroll_of(x, P_LOG));
+}
+
+/* What a large window has below the set and its jobs. */
+static void layout_large(const struct ui_ctx *x, int y, int h, int w, struct ui_rect r[UI_PANES])
+{
+    const int n = (int)x->v->topo->v.n;
+    int sees = n + 5, left = n * 9 + 9;
+
+    left = left < 44 ? 44 : left > w / 2 ? w / 2 : left;
+    sees = sees < 9 ? 9 : sees > h / 2 ? h / 2 : sees;
+    if (w >= 170) { /* the events have the right side */
+        r[P_SEES] = (struct ui_rect){y, 0, sees, w - 85};
+        r[P_LOG] = (struct ui_rect){y + sees, 0, h - sees, w - 85};
+        r[P_EVENTS] = (struct ui_rect){y, w - 85, h, 85};
+        return;
+    }
+    r[P_EVENTS] = (struct ui_rect){y, 0, h - sees, w};
+    r[P_SEES] = (struct ui_rect){y + h - sees, 0, sees, left};
+    r[P_LOG] = (struct ui_rect){y + h - sees, left, sees, w - left};
 }
 
 static void layout(const struct ui_ctx *x, int h, int w, struct ui_rect r[UI_PANES])
@@ -258,17 +304,23 @@ static void layout(const struct ui_ctx *x, int h, int w, struct ui_rect r[UI_PAN
     r[P_SET] = (struct ui_rect){0, 0, top, w - right};
     r[P_BACKUP] = (struct ui_rect){0, w - right, top, right};
     r[P_JOBS] = (struct ui_rect){top, 0, jobs, w};
-    r[P_EVENTS] = (struct ui_rect){top + jobs, 0, h - top - jobs, w};
+    if (w >= 110 && h - top - jobs >= 18) {
+        layout_large(x, top + jobs, h - top - jobs, w, r);
+    } else {
+        r[P_EVENTS] = (struct ui_rect){top + jobs, 0, h - top - jobs, w};
+    }
 }
 
 const struct ui_screen ui_scr_dash = {
     .tab = "Dash",
     .title = "Overview",
     .bit = UI_ON_DASH,
-    .n_panes = 4,
+    .n_panes = 6,
     .pane = {{"Replica set", draw_set, false},
              {"Backups", draw_backup, false},
              {"Jobs", draw_jobs, false},
-             {"Events", draw_events, false}},
+             {"Events", draw_events, false},
+             {"Who sees whom", draw_sees, false},
+             {"Job log", draw_log, false}},
     .layout = layout,
 };

@@ -16,6 +16,11 @@ static int scroll_of(const struct ui_ctx *x, int pane)
     return x->st->s[UI_SCR_JOBS].top[pane];
 }
 
+static uint64_t size_of(const struct mst_job *j)
+{
+    return j->total_bytes ? j->total_bytes : j->done_bytes;
+}
+
 static bool matches(const struct mst_job *j, const char *f)
 {
     char id[24];
@@ -26,6 +31,32 @@ static bool matches(const struct mst_job *j, const char *f)
            ui_fmt_has(j->target, f) || ui_fmt_has(j->result, f);
 }
 
+static int64_t took_ms(const struct ui_ctx *x, const struct mst_job *j)
+{
+    if (j->started_wall_ms == 0) {
+        return -1;
+    }
+    return (j->ended_wall_ms ? j->ended_wall_ms : x->st->now_wall_ms) - j->started_wall_ms;
+}
+
+static int compare(const struct ui_ctx *x, size_t col, size_t a, size_t b)
+{
+    const struct mst_job *i = &x->v->jobs->jobs[a], *k = &x->v->jobs->jobs[b];
+
+    switch (col) {
+    case C_ID:
+        return UI_CMP(i->id, k->id);
+    case C_KIND:
+        return strcmp(mst_job_kind_word(i->kind), mst_job_kind_word(k->kind));
+    case C_STATE:
+        return strcmp(mst_job_state_word(i->state), mst_job_state_word(k->state));
+    case C_SIZE:
+        return UI_CMP(size_of(i), size_of(k));
+    default:
+        return UI_CMP(took_ms(x, i), took_ms(x, k));
+    }
+}
+
 static void rows(const struct ui_ctx *x, struct ui_rows *out)
 {
     for (size_t i = 0; i < x->v->jobs->n; i++) {
@@ -33,6 +64,7 @@ static void rows(const struct ui_ctx *x, struct ui_rows *out)
             ui_rows_add(out, i);
         }
     }
+    ui_rows_sort(x, UI_SCR_JOBS, compare, out);
 }
 
 static size_t selected(const struct ui_ctx *x)
@@ -48,14 +80,6 @@ static void pick(const struct mst_view *v, struct ui_state *st, size_t idx)
         st->job = v->jobs->jobs[idx].id;
         st->s[UI_SCR_JOBS].top[P_DETAIL] = st->s[UI_SCR_JOBS].top[P_LOG] = 0;
     }
-}
-
-static int64_t took_ms(const struct ui_ctx *x, const struct mst_job *j)
-{
-    if (j->started_wall_ms == 0) {
-        return -1;
-    }
-    return (j->ended_wall_ms ? j->ended_wall_ms : x->st->now_wall_ms) - j->started_wall_ms;
 }
 
 struct rows_arg {
@@ -89,7 +113,7 @@ static void cell(const void *arg, size_t row, size_t col, char *out, enum ui_rol
         (void)snprintf(out, UI_CELL_MAX, permille < 0 ? "-" : "%d%%", permille / 10);
         break;
     case C_SIZE:
-        (void)mst_text_bytes(j->total_bytes ? j->total_bytes : j->done_bytes, out);
+        (void)mst_text_bytes(size_of(j), out);
         break;
     case C_RATE:
         (void)snprintf(out, UI_CELL_MAX, j->rate_bps ? "%s/s" : "-",
@@ -135,6 +159,8 @@ static int draw_list(const struct ui_ctx *x, const struct ui_area *a, bool focus
                          .grow = C_WHAT,
                          .head = true,
                          .focus = true,
+                         .sort = x->st->s[UI_SCR_JOBS].sort,
+                         .down = x->st->s[UI_SCR_JOBS].down,
                          .cell = cell,
                          .arg = &arg};
     char title[160], note[48];
@@ -221,34 +247,63 @@ static int draw_detail(const struct ui_ctx *x, const struct ui_area *a, bool foc
     return p.y;
 }
 
-static int draw_log(const struct ui_ctx *x, const struct ui_area *a, bool focus)
+int ui_log_pane_draw(const struct ui_ctx *x, const struct mst_job *j, const struct ui_area *a,
+                     bool focus, int scroll)
 {
-    const struct mst_job *j = ui_job_selected(x);
-    struct ui_area in = ui_pane_box(a, focus, "Log", "newest first", UI_DIM);
-    struct ui_pen p = ui_pen_start(&in, scroll_of(x, P_LOG));
+    char title[64] = "Log";
+    struct ui_area in;
+    struct ui_pen p;
 
+    (void)x;
+    if (j) {
+        (void)snprintf(title, sizeof title, "Log of job %llu", (unsigned long long)j->id);
+    }
+    in = ui_pane_box(a, focus, title, "newest first", UI_DIM);
+    p = ui_pen_start(&in, scroll);
     if (!j || j->n_log == 0) {
         ui_pen_line(&p, UI_DIM, "no line yet");
     }
     for (size_t i = j ? j->n_log : 0; i > 0; i--) {
-        ui_pen_line(&p, UI_TEXT, "%s", j->log[i - 1]);
+        const char *line = j->log[i - 1];
+        const bool timed = strlen(line) > 9 && line[2] == ':' && line[8] == ' ';
+
+        if (timed) {
+            (void)ui_putf(&p.a, p.y - p.top, 0, UI_DIM, "%.8s", line);
+        }
+        ui_pen_wrap(&p, timed ? 9 : 0, UI_TEXT, timed ? line + 9 : line);
     }
     return p.y;
 }
 
+static int draw_log(const struct ui_ctx *x, const struct ui_area *a, bool focus)
+{
+    return ui_log_pane_draw(x, ui_job_selected(x), a, focus, scroll_of(x, P_LOG));
+}
+
 static void layout(const struct ui_ctx *x, int h, int w, struct ui_rect r[UI_PANES])
 {
+    const bool other = x->st->s[UI_SCR_JOBS].other;
     int top = (int)x->v->jobs->n + 3, log = h >= 30 ? h / 3 : 4;
 
+    if (w >= 110 && !other) { /* detail and log beside each other, and more history */
+        top = top < 8 ? 8 : top > h - 15 ? h - 15 : top;
+        r[P_LIST] = (struct ui_rect){0, 0, top, w};
+        r[P_DETAIL] = (struct ui_rect){top, 0, h - top, w * 9 / 20};
+        r[P_LOG] = (struct ui_rect){top, w * 9 / 20, h - top, w - w * 9 / 20};
+        return;
+    }
     top = top < 5 ? 5 : top > h - log - 9 ? h - log - 9 : top;
-    if (x->st->s[UI_SCR_JOBS].other) {
+    if (other) {
         log = h - top;
     }
     r[P_LIST] = (struct ui_rect){0, 0, top, w};
     r[P_DETAIL] = (struct ui_rect){top, 0, h - top - log, w};
     r[P_LOG] = (struct ui_rect){h - log, 0, log, w};
-    r[3] = (struct ui_rect){0, 0, 0, 0};
 }
+
+static const struct ui_sort sorts[] = {{C_STATE, "state", false}, {C_KIND, "kind", false},
+                                       {C_SIZE, "size", true},    {C_TIME, "took", true},
+                                       {C_ID, "id", true},        {0, NULL, false}};
 
 const struct ui_screen ui_scr_jobs = {
     .tab = "Jobs",
@@ -260,4 +315,5 @@ const struct ui_screen ui_scr_jobs = {
     .rows = rows,
     .selected = selected,
     .select = pick,
+    .sorts = sorts,
 };

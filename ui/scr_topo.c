@@ -82,12 +82,12 @@ static enum ui_role opinion(const struct ui_ctx *x, size_t i, size_t j, bool wid
     return o->state == MST_MS_PRIMARY ? UI_PRIMARY : UI_TEXT;
 }
 
-static int draw_sees(const struct ui_ctx *x, const struct ui_area *a, bool focus)
+int ui_sees_draw(const struct ui_ctx *x, const struct ui_area *a, bool focus, int scroll)
 {
     const struct mst_topo_view *v = &x->v->topo->v;
     struct ui_area in =
         ui_pane_box(a, focus, "Who sees whom", a->w > 50 ? "row says of column" : "", UI_DIM);
-    struct ui_pen p = ui_pen_start(&in, scroll_of(x, P_SEES));
+    struct ui_pen p = ui_pen_start(&in, scroll);
     const int n = (int)v->n;
     const int cell = n > 0 && (in.w - 7) / n > 4 ? ((in.w - 7) / n > 9 ? 9 : (in.w - 7) / n) : 4;
     char name[MST_HOST_MAX], text[32];
@@ -106,9 +106,16 @@ static int draw_sees(const struct ui_ctx *x, const struct ui_area *a, bool focus
             (void)ui_put_cut(&in, y, 7 + (int)j * cell, cell - 1, role, text);
         }
     }
-    ui_pen_line(&p, UI_DIM, "=P sees it primary =S second.");
+    ui_pen_line(&p, UI_DIM,
+                in.w >= 42 ? "=P sees it as primary   =S as secondary"
+                           : "=P sees it primary =S second.");
     ui_pen_line(&p, UI_DIM, "X calls it down   ? not known");
     return p.y;
+}
+
+static int draw_sees(const struct ui_ctx *x, const struct ui_area *a, bool focus)
+{
+    return ui_sees_draw(x, a, focus, scroll_of(x, P_SEES));
 }
 
 static void detail_own(const struct ui_ctx *x, const struct mst_topo_member *m, struct ui_pen *p)
@@ -276,4 +283,5 @@ const struct ui_screen ui_scr_topo = {
     .rows = rows,
     .selected = ui_members_selected,
     .select = pick,
+    .sorts = ui_member_sorts,
 };

@@ -16,7 +16,19 @@ struct ui_rows {
 };
 void ui_rows_add(struct ui_rows *r, size_t idx);
 void ui_rows_release(struct ui_rows *r);
+/* Orders the rows by the column that the screen's state names; equal ones stay as they came. */
+typedef int ui_compare_fn(const struct ui_ctx *x, size_t col, size_t a, size_t b);
+void ui_rows_sort(const struct ui_ctx *x, enum ui_scr scr, ui_compare_fn *compare,
+                  struct ui_rows *r);
 size_t ui_rows_find(const struct ui_rows *r, size_t idx); /* r->n when it is not there */
+
+#define UI_CMP(a, b) (((a) > (b)) - ((a) < (b)))
+
+struct ui_sort {
+    size_t col; /* as the screen's compare knows it */
+    const char *name;
+    bool down; /* the order that it begins with: biggest first */
+};
 
 struct ui_pane {
     const char *name;
@@ -35,6 +47,7 @@ struct ui_screen {
     void (*rows)(const struct ui_ctx *x, struct ui_rows *out);
     size_t (*selected)(const struct ui_ctx *x); /* index into the view's array; SIZE_MAX none */
     void (*select)(const struct mst_view *v, struct ui_state *st, size_t idx);
+    const struct ui_sort *sorts; /* what 'o' goes through, ended by a name of NULL */
 };
 
 extern const struct ui_screen ui_scr_dash, ui_scr_topo, ui_scr_jobs, ui_scr_bucket;
@@ -80,6 +93,11 @@ void ui_pen_line(struct ui_pen *p, enum ui_role role, const char *fmt, ...)
 void ui_pen_pair(struct ui_pen *p, const char *label, enum ui_role role, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
 void ui_pen_wrap(struct ui_pen *p, int indent, enum ui_role role, const char *text);
+
+/* --- panes that two screens have --- */
+int ui_sees_draw(const struct ui_ctx *x, const struct ui_area *a, bool focus, int scroll);
+int ui_log_pane_draw(const struct ui_ctx *x, const struct mst_job *j, const struct ui_area *a,
+                     bool focus, int scroll);
 
 /* --- facts about members, shared by screens --- */
 char ui_member_sign(const struct mst_topo_view *v, size_t i);

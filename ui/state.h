@@ -16,7 +16,7 @@
 enum ui_scr { UI_SCR_DASH, UI_SCR_TOPO, UI_SCR_JOBS, UI_SCR_BUCKET, UI_SCR_COUNT };
 enum ui_layer { UI_LAYER_NONE, UI_LAYER_HELP, UI_LAYER_LOG, UI_LAYER_MENU, UI_LAYER_DIALOG };
 
-#define UI_PANES 4
+#define UI_PANES 6
 #define UI_DEAD_MS 300   /* a dialog ignores keys for so long after it opened */
 #define UI_REPEAT_MS 40  /* a key repeated faster than this confirms nothing */
 #define UI_STALE_MS 3000 /* three refreshes of the fast facts */
@@ -26,6 +26,8 @@ struct ui_scr_state {
     bool zoom;
     bool other; /* the other form: tree, log, objects */
     int top[UI_PANES];
+    size_t sort; /* 1 + the column that orders the list; 0: as it comes */
+    bool down;   /* biggest first */
     char find[64];
 };
 

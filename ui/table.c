@@ -69,6 +69,19 @@ static void draw_row(const struct ui_table *t, const struct layout *l, const str
     }
 }
 
+/* The arrow stands right behind the title, or in the gap after a column that it fills. */
+static void draw_arrow(const struct ui_table *t, const struct layout *l, const struct ui_area *a)
+{
+    const size_t c = t->sort - 1;
+    int x;
+
+    if (t->sort == 0 || c >= t->n_cols || l->w[c] == 0) {
+        return;
+    }
+    x = l->x[c] + (t->cols[c].right ? l->w[c] : ui_cols(t->cols[c].title));
+    (void)ui_put(a, 0, x < a->w ? x : a->w - 1, UI_TITLE_FOCUS, t->down ? "v" : "^");
+}
+
 int ui_table_draw(const struct ui_table *t, const struct ui_area *a)
 {
     const int head = t->head ? 1 : 0;
@@ -82,6 +95,9 @@ int ui_table_draw(const struct ui_table *t, const struct ui_area *a)
         } else if (l.w[c] > 0) {
             (void)ui_put_cut(a, 0, l.x[c], l.w[c], UI_HEAD, t->cols[c].title);
         }
+    }
+    if (t->head) {
+        draw_arrow(t, &l, a);
     }
     for (int y = head; y < a->h && top + (size_t)(y - head) < t->n; y++) {
         draw_row(t, &l, a, y, top + (size_t)(y - head));

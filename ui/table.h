@@ -24,6 +24,8 @@ struct ui_table {
     size_t n, sel; /* rows; sel >= n: none */
     bool focus;
     bool head;
+    size_t sort; /* 1 + the column whose head carries the arrow; 0 none */
+    bool down;
     ui_cell_fn *cell;
     const void *arg;
 };

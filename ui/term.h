@@ -28,6 +28,9 @@ void ui_term_flush_input(struct ui_term *t);
 /* False: the terminal has not taken the last frame yet; paint later. */
 bool ui_term_ready(const struct ui_term *t);
 void ui_term_paint(struct ui_term *t, const struct ui_canvas *cv, bool all);
+/* Hands text to the terminal's clipboard (OSC 52), through tmux and screen too. MST_E_LIMIT when it
+ * is too long, MST_E_USAGE when the terminal is not known to take it. */
+enum mst_rc ui_term_copy(struct ui_term *t, const char *text, struct mst_err *err) MST_MUST_CHECK;
 void ui_term_bell(struct ui_term *t);
 void ui_term_suspend(struct ui_term *t); /* returns after the process was continued */
 

@@ -18,7 +18,7 @@ cd "${1:-.}"
         if (top == "core" && !(mod in rank)) bad($2 ":" $3, "module " mod " is not in core/LAYERS")
         for (h in owner) if (index($4, h) == 1 && index(owner[h], " " mod " ") == 0 && top == "core") bad($2 ":" $3, "only" owner[h] "may include " $4)
         if (top != "core") for (h in owner) if (h !~ /^bson/ && index($4, h) == 1) bad($2 ":" $3, "only core modules" owner[h] "may include " $4)
-        if ($4 ~ /n?curses/ && $2 != "ui/term.c") bad($2 ":" $3, "only ui/term.c may include " $4)
+        if ($4 ~ /n?curses/ && $2 != "ui/term_own.h") bad($2 ":" $3, "only ui/term_own.h may include " $4)
         if (dep == "sandbox" && top == "core") bad($2 ":" $3, "core knows nothing of the sandbox")
         if (!(dep in rank)) next
         if (top == "core" && dep != mod && rank[dep] >= rank[mod]) bad($2 ":" $3, mod " (" rank[mod] ") includes " $4 " (" rank[dep] ")")

@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <pty.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -29,7 +30,7 @@ static int on_prop(VTermProp prop, VTermValue *val, void *user)
 
 static const VTermScreenCallbacks callbacks = {.settermprop = on_prop};
 
-static void child(const char *const *argv, const char *const *env)
+static void child(const char *const *argv, int (*fn)(void), const char *const *env)
 {
     sigset_t none;
 
@@ -42,7 +43,9 @@ static void child(const char *const *argv, const char *const *env)
     }
     (void)sigemptyset(&none);
     (void)sigprocmask(SIG_SETMASK, &none, NULL);
-    {
+    if (fn) {
+        _exit(fn());
+    } else {
         char *args[32];
         size_t n = 0;
 
@@ -55,7 +58,8 @@ static void child(const char *const *argv, const char *const *env)
     _exit(127);
 }
 
-void pty_start(struct pty *p, int rows, int cols, const char *const *argv, const char *const *env)
+static void begin(struct pty *p, int rows, int cols, const char *const *argv, int (*fn)(void),
+                  const char *const *env)
 {
     const struct winsize ws = {.ws_row = (unsigned short)rows, .ws_col = (unsigned short)cols};
     int slave;
@@ -78,9 +82,19 @@ void pty_start(struct pty *p, int rows, int cols, const char *const *argv, const
     if (p->pid == 0) {
         (void)close(p->fd);
         (void)login_tty(slave);
-        child(argv, env);
+        child(argv, fn, env);
     }
     (void)close(slave);
+}
+
+void pty_start(struct pty *p, int rows, int cols, const char *const *argv, const char *const *env)
+{
+    begin(p, rows, cols, argv, NULL, env);
+}
+
+void pty_start_fn(struct pty *p, int rows, int cols, int (*fn)(void), const char *const *env)
+{
+    begin(p, rows, cols, NULL, fn, env);
 }
 
 static void take(struct pty *p, int ms)
@@ -231,6 +245,57 @@ bool pty_modes_restored(const struct pty *p)
 
     return tcgetattr(p->fd, &now) == 0 && now.c_iflag == p->before.c_iflag &&
            now.c_oflag == p->before.c_oflag && now.c_lflag == p->before.c_lflag;
+}
+
+/* What has the focus, to its end of line. */
+static bool focused(struct pty *p, char *out, size_t size)
+{
+    char *s = pty_text(p), *at = strstr(s, "[>");
+
+    if (!at) {
+        at = strstr(s, "\xe2\x94\x82 >");
+        at = at ? at + 4 : NULL;
+    }
+    out[0] = '\0';
+    if (at) {
+        (void)mst_copy(out, size, at);
+        out[1 + strcspn(out + 1, "\n<[")] = '\0';
+    }
+    free(s);
+    return at != NULL;
+}
+
+bool pty_focus(struct pty *p, const char *mark, int ms)
+{
+    const int64_t until = mst_clock_mono_ms(NULL) + ms;
+    char now[200], was[200];
+
+    while (mst_clock_mono_ms(NULL) < until) {
+        const int64_t again = mst_clock_mono_ms(NULL) + 3000; /* dead time: the key was dropped */
+
+        if (!focused(p, was, sizeof was)) {
+            take(p, 20);
+            continue;
+        }
+        if (strncmp(was, mark, strcspn(mark, "<")) == 0) {
+            return true;
+        }
+        pty_send(p, "\t");
+        do {
+            take(p, 20);
+        } while ((!focused(p, now, sizeof now) || strcmp(now, was) == 0) &&
+                 mst_clock_mono_ms(NULL) < again);
+    }
+    return false;
+}
+
+void pty_fail(struct pty *p)
+{
+    char *s = pty_text(p);
+
+    (void)fprintf(stderr, "%s\n", s);
+    free(s);
+    pty_end(p);
 }
 
 void pty_end(struct pty *p)

@@ -1,4 +1,5 @@
-/* console_pty.h: a program in a pseudo terminal, with an emulator that says what stands on its screen.
+/* console_pty.h: a program in a pseudo terminal, with an emulator that says what stands on its
+ * screen.
  *
  * Waits are on what the screen shows, never on time alone; a wait that fails prints the screen.
  */
@@ -26,6 +27,8 @@ struct pty {
 
 /* env: "NAME=value" sets, "NAME" unsets; ended by NULL. argv[0] is the program. */
 void pty_start(struct pty *p, int rows, int cols, const char *const *argv, const char *const *env);
+/* The same for a function in a child of this very program; its result is the exit status. */
+void pty_start_fn(struct pty *p, int rows, int cols, int (*fn)(void), const char *const *env);
 void pty_end(struct pty *p);          /* kills what still runs, frees */
 void pty_pump(struct pty *p, int ms); /* reads for so long */
 bool pty_wait(struct pty *p, const char *text, int ms);
@@ -39,13 +42,15 @@ char *pty_text(struct pty *p); /* rows without blanks at the end; free it */
 bool pty_shows(struct pty *p, const char *text);
 bool pty_modes_restored(const struct pty *p);
 
+/* Presses Tab until the focus of a dialog stands on what is marked so: ">rate" or "[>Review<]". */
+bool pty_focus(struct pty *p, const char *mark, int ms);
+void pty_fail(struct pty *p); /* prints the whole screen, ends the program, frees */
+
 /* Fails the test with the screen when the condition is false. */
 #define pty_assert(p, cond) \
     do { \
         if (!(cond)) { \
-            char *s_ = pty_text(p); \
-            print_error("%s\n", s_); \
-            free(s_); \
+            pty_fail(p); \
             fail_msg("%s", #cond); \
         } \
     } while (0)

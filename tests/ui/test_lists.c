@@ -1,0 +1,161 @@
+/* Lists: their order, their selection, copies of it; and the hints of the last line. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "fixture.h"
+#include "test.h"
+
+struct world {
+    struct fx *f;
+    struct ui_app *app;
+};
+
+static struct world with(struct fx *f)
+{
+    struct world w = {f, mst_xcalloc(1, sizeof(struct ui_app))};
+
+    fx_app(f, w.app);
+    return w;
+}
+
+static void done(struct world *w)
+{
+    ui_app_release(w->app);
+    free(w->app);
+    fx_free(w->f);
+}
+
+static bool shows(struct world *w, const char *text)
+{
+    char *s = fx_text(w->app, 24, 80, false);
+    const bool found = strstr(s, text) != NULL;
+
+    free(s);
+    return found;
+}
+
+static void the_sandbox_is_named_on_every_screen(void **state)
+{
+    struct world w = with(fx_healthy());
+
+    (void)state;
+    for (int screen = '1'; screen <= '4'; screen++) {
+        w.f->info.sandbox_ctl[0] = '\0';
+        ui_app_key(w.app, screen, NULL);
+        assert_false(shows(&w, "K sandbox.."));
+        (void)mst_copy(w.f->info.sandbox_ctl, sizeof w.f->info.sandbox_ctl, "/tmp/s/ctl.sock");
+        assert_true(shows(&w, "K sandbox.."));
+    }
+    ui_app_key(w.app, 'K', NULL);
+    fx_later(w.app, 400);
+    assert_true(shows(&w, "muster sandbox ctl --dir /tmp/s kill db1:27017"));
+    done(&w);
+}
+
+static void y_in_a_dialog_copies_its_command(void **state)
+{
+    struct world w = with(fx_healthy());
+
+    (void)state;
+    fx_keys(w.app, "B");
+    fx_later(w.app, 400);
+    fx_key(w.app, 'y'); /* the focus is on a button */
+    assert_non_null(strstr(w.app->copy_wanted, "muster backup"));
+    w.app->copy_wanted[0] = '\0';
+    ui_form_focus(&w.app->st.dlg.form, 'i');
+    fx_key(w.app, 'y'); /* text */
+    assert_string_equal(w.app->copy_wanted, "");
+    assert_string_equal(ui_form_get(&w.app->st.dlg.form, 'i')->line.text, "y");
+    done(&w);
+}
+
+static void y_copies_what_is_selected(void **state)
+{
+    struct world w = with(fx_running());
+
+    (void)state;
+    fx_keys(w.app, "2jy");
+    assert_string_equal(w.app->copy_wanted, "db2:27017");
+    fx_keys(w.app, "4jy");
+    assert_string_equal(w.app->copy_wanted, "2026-11-21T01-00-00Z-full");
+    fx_keys(w.app, "3jjy");
+    assert_non_null(strstr(w.app->copy_wanted, "wrong SHA-256"));
+    done(&w);
+}
+
+/* The arrow stands in the head, the order is the column's, and the selection stays on its row. */
+static void a_list_is_sorted_by_its_columns(void **state)
+{
+    struct world w = with(fx_healthy());
+    char *s;
+
+    (void)state;
+    fx_keys(w.app, "2j");
+    assert_string_equal(w.app->st.member, "db2:27017");
+    fx_keys(w.app, "o");
+    s = fx_text(w.app, 24, 80, false);
+    assert_non_null(strstr(s, "lagv"));
+    assert_true(strstr(s, "db3:27017  ") < strstr(s, "db4:27017  ")); /* 0.9, 0.4, 0.3 s */
+    assert_true(strstr(s, "db4:27017  ") < strstr(s, "db2:27017  "));
+    free(s);
+    fx_keys(w.app, "O");
+    s = fx_text(w.app, 24, 80, false);
+    assert_non_null(strstr(s, "lag^"));
+    assert_true(strstr(s, "db2:27017  ") < strstr(s, "db3:27017  "));
+    free(s);
+    assert_string_equal(w.app->st.member, "db2:27017");
+    fx_keys(w.app, "n");
+    assert_string_equal(w.app->st.member, "db4:27017");
+    fx_keys(w.app, "N");
+    assert_string_equal(w.app->st.member, "db2:27017");
+    for (int i = 0; i < 6; i++) {
+        fx_keys(w.app, "o");
+    }
+    assert_int_equal(w.app->st.s[UI_SCR_TOPO].sort, 0); /* and back to the order as it comes */
+    assert_true(shows(&w, "not sorted"));
+    fx_keys(w.app, "vo");
+    assert_true(shows(&w, "the tree keeps its own order"));
+    done(&w);
+}
+
+/* Members come and go by a reconfig: what is selected stays, or the list has a first row. */
+static void a_selection_survives_members_that_change(void **state)
+{
+    struct world w = with(fx_healthy());
+    struct mst_topo_view *v = &w.f->topo.v;
+    const size_t n = v->n;
+    struct mst_topo_member gone;
+
+    (void)state;
+    fx_keys(w.app, "2jj");
+    assert_string_equal(w.app->st.member, "db3:27017");
+    gone = w.f->members[0];
+    memmove(&w.f->members[0], &w.f->members[1], (n - 1) * sizeof gone);
+    v->n = n - 1;
+    v->primary = -1;
+    assert_true(shows(&w, "\xe2\x94\x8c\xe2\x94\x80 db3:27017"));
+    memmove(&w.f->members[1], &w.f->members[2], (n - 3) * sizeof gone); /* db3 leaves */
+    v->n = n - 2;
+    assert_true(shows(&w, "\xe2\x94\x8c\xe2\x94\x80 db2:27017"));
+    fx_keys(w.app, "j");
+    assert_string_equal(w.app->st.member, "db4:27017");
+    v->n = 0;
+    fx_keys(w.app, "jkGg\r");
+    assert_true(shows(&w, "no member"));
+    v->n = n - 2;
+    assert_true(shows(&w, "\xe2\x94\x8c\xe2\x94\x80 db4:27017"));
+    done(&w);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_sandbox_is_named_on_every_screen),
+        cmocka_unit_test(y_in_a_dialog_copies_its_command),
+        cmocka_unit_test(y_copies_what_is_selected),
+        cmocka_unit_test(a_list_is_sorted_by_its_columns),
+        cmocka_unit_test(a_selection_survives_members_that_change),
+    };
+    return cmocka_run_group_tests_name("lists", tests, NULL, NULL);
+}
