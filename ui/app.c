@@ -432,20 +432,11 @@ void ui_app_act(struct ui_app *app, enum ui_act act, int key)
     case UI_ACT_RELOAD:
         act_reload(app);
         break;
-    case UI_ACT_ZOOM:
-    case UI_ACT_VIEW:
-    case UI_ACT_FREEZE:
-    case UI_ACT_THEME:
-    case UI_ACT_REPAINT:
-    case UI_ACT_SORT:
-    case UI_ACT_SORT_TURN:
-    case UI_ACT_COPY:
-    case UI_ACT_EXPORT:
-        act_show(app, act);
-        break;
     default:
         if (act >= UI_ACT_FIRST_DIALOG && act < UI_ACT_COUNT) {
             ui_app_dialog(app, act, "");
+        } else {
+            act_show(app, act);
         }
         break;
     }
