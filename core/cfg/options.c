@@ -299,6 +299,7 @@ void mst_cfg_doc(struct mst_str *out)
              "`$XDG_CONFIG_HOME/muster/muster.conf` (`~/.config` when unset), in this order. "
              "`--uri URI` or\n`MUSTER_URI` replaces the members, the set name, the user and TLS of "
              "the file, and needs none.\n"
+             "Its set has no label, note, class or acts: it can be looked at and backed up.\n"
              "`MUSTER_DIR` moves configuration, state and socket into one directory; without it "
              "state is in\n`$XDG_STATE_HOME/muster` and the socket in `/tmp/muster-UID`.\n\n"
              "`muster config check` names every mistake with its file and line; `muster config "
