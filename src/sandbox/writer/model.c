@@ -25,7 +25,7 @@ struct slot {
 };
 struct coll {
     char *ns;
-    bool exists;
+    bool exists, doubt; /* doubt: it may be dropped already */
     struct slot *slots; /* open addressing, cap is a power of two */
     size_t n, used, cap;
 };
@@ -274,12 +274,17 @@ static void fold_rename(struct sbx_snapshot *s, const struct event *e)
     }
 }
 
-static void fold_drop_db(struct sbx_snapshot *s, const char *db)
+static bool in_db(const char *ns, const char *db)
 {
     const size_t n = strlen(db);
 
+    return strncmp(ns, db, n) == 0 && ns[n] == '.';
+}
+
+static void fold_drop_db(struct sbx_snapshot *s, const char *db)
+{
     for (size_t i = 0; i < s->n; i++) {
-        if (strncmp(s->colls[i].ns, db, n) == 0 && s->colls[i].ns[n] == '.') {
+        if (in_db(s->colls[i].ns, db)) {
             s->colls[i].exists = false;
         }
     }
@@ -337,6 +342,25 @@ static void fold(struct sbx_snapshot *s, const struct event *e)
     }
 }
 
+/* A database is dropped by several entries, and its reply dates the last of them: between what was
+ * written to it before and that, its collections may be gone or not. */
+static void doubt_db(struct sbx_snapshot *s, const struct sbx_model *m, size_t drop,
+                     struct mst_ts ts)
+{
+    const char *db = m->ev[drop].ns;
+    size_t i = drop;
+
+    while (i > 0 && !in_db(m->ev[i - 1].ns, db)) {
+        i--;
+    }
+    if (i == 0 || mst_ts_cmp(m->ev[i - 1].at.ts, ts) > 0) {
+        return;
+    }
+    for (i = 0; i < s->n; i++) {
+        s->colls[i].doubt |= s->colls[i].exists && in_db(s->colls[i].ns, db);
+    }
+}
+
 struct sbx_snapshot *sbx_model_at(const struct sbx_model *m, struct mst_ts ts)
 {
     struct sbx_model *lockable = (struct sbx_model *)(uintptr_t)m;
@@ -346,6 +370,8 @@ struct sbx_snapshot *sbx_model_at(const struct sbx_model *m, struct mst_ts ts)
     for (size_t i = 0; i < m->n; i++) {
         if (m->ev[i].kind == EV_DOUBT || mst_ts_cmp(m->ev[i].at.ts, ts) <= 0) {
             fold(s, &m->ev[i]);
+        } else if (m->ev[i].kind == EV_DROP_DB) {
+            doubt_db(s, m, i, ts);
         }
     }
     mst_mutex_unlock(&lockable->mu);
@@ -404,7 +430,7 @@ void sbx_snapshot_collections(const struct sbx_snapshot *s,
                               void (*fn)(void *arg, const char *ns, size_t count), void *arg)
 {
     for (size_t i = 0; i < s->n; i++) {
-        if (s->colls[i].exists) {
+        if (s->colls[i].exists && !s->colls[i].doubt) {
             fn(arg, s->colls[i].ns, s->colls[i].n);
         }
     }

@@ -45,6 +45,7 @@ const bson_t *sbx_snapshot_find(const struct sbx_snapshot *s, const char *ns, co
                                 bool *doubt);
 void sbx_snapshot_each(const struct sbx_snapshot *s, const char *ns,
                        void (*fn)(void *arg, const bson_t *doc, bool doubt), void *arg);
+/* Those that are there for certain: not such of a database whose drop was under way. */
 void sbx_snapshot_collections(const struct sbx_snapshot *s,
                               void (*fn)(void *arg, const char *ns, size_t count), void *arg);
 
