@@ -135,9 +135,44 @@ static void many_documents_stay_apart(void **state)
     sbx_model_free(m);
 }
 
+static void count_one(void *arg, const char *ns, size_t count)
+{
+    size_t *n = arg;
+
+    (void)ns;
+    (void)count;
+    ++*n;
+}
+
+static void a_database_in_the_middle_of_its_drop_is_in_doubt(void **state)
+{
+    const uint32_t at[] = {11, 12, 15, 19, 20}; /* written at 12, dropped by the reply of 20 */
+    const size_t want[] = {2, 1, 1, 1, 1};
+    struct sbx_model *m = sbx_model_new();
+    bson_t *doc = BCON_NEW("_id", BCON_INT32(1));
+    size_t i;
+
+    (void)state;
+    sbx_model_create(m, (struct mst_optime){{9, 1}, 1}, "keep.a");
+    sbx_model_create(m, (struct mst_optime){{10, 1}, 1}, "gone.a");
+    sbx_model_put(m, (struct mst_optime){{12, 1}, 1}, "gone.a", doc);
+    sbx_model_drop_db(m, (struct mst_optime){{20, 1}, 1}, "gone");
+    for (i = 0; i < MST_COUNT(at); i++) {
+        struct sbx_snapshot *s = sbx_model_at(m, (struct mst_ts){at[i], 1});
+        size_t n = 0;
+
+        sbx_snapshot_collections(s, count_one, &n);
+        assert_int_equal(n, want[i]);
+        sbx_snapshot_free(s);
+    }
+    bson_destroy(doc);
+    sbx_model_free(m);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_database_in_the_middle_of_its_drop_is_in_doubt),
         cmocka_unit_test(the_content_is_what_was_acknowledged_up_to_that_optime),
         cmocka_unit_test(names_follow_renames_and_drops),
         cmocka_unit_test(a_lost_reply_leaves_its_document_in_doubt),
