@@ -87,9 +87,8 @@ static void form_sandbox(struct ui_app *app)
                                        "partition", "heal",  "lag",  "drop"};
     const struct mst_topo_view *v = &app->view->topo->v;
     struct ui_form *f = &app->st.dlg.form;
-    struct ui_field *who;
+    struct ui_field *act = ui_form_add(f, UI_F_CHOICE, 'v', "act", "space: next"), *who;
 
-    (void)ui_form_add(f, UI_F_CHOICE, 'v', "act", "space: next");
     for (size_t i = 0; i < MST_COUNT(acts); i++) {
         ui_form_choice(f, acts[i]);
     }
@@ -98,6 +97,13 @@ static void form_sandbox(struct ui_app *app)
         ui_form_choice(f, v->members[i].name);
         if (strcmp(v->members[i].name, app->st.member) == 0 ||
             ((int)i == v->primary && !app->st.member[0])) {
+            who->choice = (int)i;
+        }
+    }
+    for (size_t i = 0; i < v->n; i++) { /* what was killed is what one wants back */
+        if (v->members[i].reach == MST_REACH_REFUSED && act->choice == 0 &&
+            (!app->st.member[0] || who->choice == (int)i)) {
+            act->choice = 1;
             who->choice = (int)i;
         }
     }
@@ -349,7 +355,7 @@ static void review_form(struct ui_app *app)
     }
     buttons(&d->form, d->ticket->refused ? "Close" : "Cancel",
             d->ticket->refused          ? NULL
-            : d->cmd.dry_run            ? "Run the dry run"
+            : d->cmd.dry_run            ? "Plan it for real"
             : d->kind == UI_DLG_DISCARD ? "Discard"
                                         : "Restore");
 }
@@ -371,9 +377,28 @@ void ui_dialog_tick(struct ui_app *app)
     app->dirty = true;
     if (rc == MST_OK && t) {
         d->ticket = t;
+        if (d->cmd.dry_run) {
+            t->phrase[0] = '\0'; /* nothing to arm */
+        }
         review_form(app);
     } else {
         fail_dialog(app, &err);
+    }
+}
+
+/* A dry run is done with its review; the next step is the review of the act itself. */
+static void for_real(struct ui_app *app)
+{
+    struct ui_dialog *d = &app->st.dlg;
+    struct mst_ticket *seen = d->ticket;
+
+    d->cmd.dry_run = false;
+    review(app);
+    if (d->step == UI_STEP_WAIT) {
+        d->ticket = NULL;
+        app->engine.ticket_free(seen);
+    } else {
+        d->cmd.dry_run = true;
     }
 }
 
@@ -384,6 +409,10 @@ static void commit(struct ui_app *app)
     struct mst_err err = {0};
     uint64_t job = 0;
 
+    if (d->cmd.dry_run) {
+        for_real(app);
+        return;
+    }
     if (app->st.now_mono_ms > d->ticket->expires_mono_ms) {
         (void)mst_copy(d->error, sizeof d->error, "the plan has expired: close and review again");
         return;
@@ -397,10 +426,7 @@ static void commit(struct ui_app *app)
         fail_dialog(app, &err);
         return;
     }
-    started(app, job,
-            d->cmd.dry_run              ? "dry run"
-            : d->kind == UI_DLG_DISCARD ? "discard"
-                                        : "restore");
+    started(app, job, d->kind == UI_DLG_DISCARD ? "discard" : "restore");
 }
 
 const char *ui_sandbox_object(const struct ui_form *f)
@@ -468,7 +494,9 @@ static void go(struct ui_app *app)
         fail_dialog(app, &err);
         return;
     }
-    choose_leaving(app);
+    if (d->kind == UI_DLG_DISCARD) {
+        choose_leaving(app);
+    }
     if (d->kind == UI_DLG_RESTORE || d->kind == UI_DLG_DISCARD) {
         review(app);
     } else {
