@@ -21,6 +21,10 @@ trap 'exit 143' TERM HUP
 if [ -t 0 ] && [ -t 1 ]; then
     # The console starts its own agent, so that a job goes on when the console is gone.
     "$muster" console || status=$?
+    if [ "${status:-0}" -gt 128 ]; then # killed: the terminal is as it left it
+        stty sane || true
+        printf '\033[?1049l\033[?25h\033[0m'
+    fi
     exit "${status:-0}"
 fi
 
