@@ -7,6 +7,7 @@
 
 #include "sandbox_kit.h"
 #include "server/server.h"
+#include "sess/sess.h"
 
 static void cmd_note(struct sbx_call *c)
 {
@@ -299,6 +300,77 @@ static void an_arbiter_and_a_member_without_configuration_survive_every_command(
     kit_stop(&k);
 }
 
+#define RETRYABLE \
+    "{'insert': 'c', 'documents': [{'_id': 1}], 'lsid': {'id': {'$binary': {'base64': " \
+    "'d/DuyLoATIShdmDwkgB6gA==', 'subType': '04'}}}, 'txnNumber': {'$numberLong': '1'}, " \
+    "'writeConcern': {'w': 'majority'}}"
+
+static void a_retried_write_is_answered_by_a_new_primary_and_not_done_again(void **state)
+{
+    struct kit k;
+    bson_t r;
+
+    (void)state;
+    start(&k, (struct sbx_opts){.fast = true, .seed = 12});
+    assert_int_equal(kit_run(&k, 0, "shop", &r, RETRYABLE), 0);
+    assert_int_equal(kit_int(&r, "n"), 1);
+    bson_destroy(&r);
+    kit_ctl(&k, "kill", "0", NULL);
+    const int p = sbx_world_wait_primary(k.w, 0, 8000);
+    assert_true(p > 0);
+    assert_int_equal(kit_run(&k, p, "shop", &r, RETRYABLE), 0);
+    assert_int_equal(kit_int(&r, "n"), 1);
+    assert_false(sbx_doc_has(&r, "writeErrors")); /* a second insert of this _id would fail */
+    bson_destroy(&r);
+    assert_int_equal(kit_run(&k, p, "shop", &r, "{'count': 'c'}"), 0);
+    assert_int_equal(kit_int(&r, "n"), 1);
+    bson_destroy(&r);
+    kit_stop(&k);
+}
+
+static void a_secondary_hashes_its_data_for_whoever_asks(void **state)
+{
+    struct kit k;
+    bson_t r;
+
+    (void)state;
+    start(&k, (struct sbx_opts){.fast = true, .seed = 13});
+    assert_int_equal(kit_run(&k, 1, "shop", &r, "{'dbHash': 1}"), 0);
+    bson_destroy(&r);
+    kit_stop(&k);
+}
+
+static bool none_open(struct sbx_world *w, void *arg)
+{
+    (void)arg;
+    return sbx_sess_stats(&w->members[0])->open == 0;
+}
+
+static void a_forgotten_transaction_ends_by_the_clock(void **state)
+{
+    struct kit k;
+    bson_t r;
+
+    (void)state;
+    start(&k, (struct sbx_opts){.fast = true, .seed = 14});
+    assert_int_equal(kit_run(&k, 0, "shop", &r, "{'create': 'c'}"), 0);
+    bson_destroy(&r);
+    sbx_lock(k.w);
+    k.w->txn_lifetime_s = 1;
+    sbx_unlock(k.w);
+    assert_int_equal(
+        kit_run(&k, 0, "shop", &r,
+                "{'insert': 'c', 'documents': [{'_id': 1}], 'lsid': {'id': {'$binary': {'base64': "
+                "'d/DuyLoATIShdmDwkgB6gA==', 'subType': '04'}}}, 'txnNumber': {'$numberLong': "
+                "'1'}, 'startTransaction': true, 'autocommit': false}"),
+        0);
+    bson_destroy(&r);
+    assert_true(sbx_world_wait(k.w, none_open, NULL, 10000));         /* nobody asked anything */
+    assert_int_equal(kit_run(&k, 0, "shop", &r, "{'drop': 'c'}"), 0); /* nor is it held */
+    bson_destroy(&r);
+    kit_stop(&k);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -312,6 +384,9 @@ int main(void)
         cmocka_unit_test(what_only_a_lost_primary_had_is_gone_when_it_returns),
         cmocka_unit_test(an_arbiter_and_a_member_without_configuration_survive_every_command),
         cmocka_unit_test(a_killed_member_ends_the_waits_of_its_clients),
+        cmocka_unit_test(a_retried_write_is_answered_by_a_new_primary_and_not_done_again),
+        cmocka_unit_test(a_secondary_hashes_its_data_for_whoever_asks),
+        cmocka_unit_test(a_forgotten_transaction_ends_by_the_clock),
     };
     return cmocka_run_group_tests_name("concern", tests, NULL, NULL);
 }

@@ -485,6 +485,11 @@ void sbx_cmd_db_hash(struct sbx_call *c)
     struct set s = {0};
     bson_t list;
 
+    if (c->m->data == NULL) {
+        sbx_fail(c, 13436,
+                 "not master or secondary; cannot currently read from this replSet member");
+        return;
+    }
     collect(c, &s, false);
     char host[300];
     sbx_facts_host(c->m, host, sizeof host);

@@ -4,6 +4,7 @@
 
 #include "base/mem.h"
 #include "data/data.h"
+#include "data/sessions.h"
 #include "log/log.h"
 #include "oplog/entries.h"
 #include "set/internal.h"
@@ -108,6 +109,7 @@ static void apply(struct sbx_member *m, struct sbx_entry *e)
     if (!sbx_data_apply(m->data, sbx_entry_doc(e), why, sizeof why)) {
         mst_log(MST_LOG_ERROR, "sandbox", "%s cannot apply an entry: %s", m->host, why);
     }
+    sbx_data_note_session(m->data, sbx_entry_doc(e));
     sbx_oplog_append(m->oplog, e);
     count_replicated(m, e);
     note_new_term(m, e);
