@@ -80,19 +80,48 @@ static void report(const struct cmd_ctx *c, const struct mst_err *err)
     mst_str_release(&line);
 }
 
+/* A line for each family of commands, then the others by name: it fits a screen of 24 lines. */
 static void help_all(struct mst_str *out)
 {
-    size_t n;
+    const char *lead = "  and:";
+    const char *family = "";
+    size_t n, width = 0;
     const struct cmd *t = cmd_table(&n);
 
     mst_str_add(out, "usage: muster [OPTION]... COMMAND [ARGUMENT]...\n\n");
     for (size_t i = 0; i < n; i++) {
-        if (!(t[i].flags & CMD_HIDDEN)) {
-            mst_str_addf(out, "  %-16s %s\n", t[i].name, t[i].summary);
+        const size_t first = strcspn(t[i].name, " ");
+
+        if (!(t[i].flags & CMD_HIDDEN) && strncmp(t[i].name, family, first) != 0) {
+            mst_str_addf(out, "  %-13s %s\n", t[i].name, t[i].summary);
+            family = t[i].name;
         }
     }
-    mst_str_addc(out, '\n');
-    args_help(globals, out);
+    family = "";
+    for (size_t i = 0; i < n; i++) {
+        const size_t first = strcspn(t[i].name, " ");
+
+        if (t[i].flags & CMD_HIDDEN) {
+            continue;
+        }
+        if (strncmp(t[i].name, family, first) == 0) {
+            if (width > 60) {
+                mst_str_add(out, ",\n      ");
+                width = 0;
+                lead = "";
+            }
+            mst_str_addf(out, "%s %s", lead, t[i].name);
+            width += strlen(t[i].name) + 2;
+            lead = ",";
+        }
+        family = t[i].name;
+    }
+    mst_str_add(out,
+                "\n\n"
+                "  --config FILE, --uri URI, --password-file FILE   which set\n"
+                "  --json, --plain, --no-color                      how it is printed\n"
+                "  --read-only, --no-agent, --debug                 how it is run\n"
+                "  --version, --help                                COMMAND --help: all of it\n");
 }
 
 static void help_one(const struct cmd *cmd, struct mst_str *out)
@@ -106,7 +135,8 @@ static void help_one(const struct cmd *cmd, struct mst_str *out)
         mst_str_addc(out, '\n');
         args_help(cmd->opts, out);
     }
-    mst_str_add(out, "\nOptions of every command: muster --help\n");
+    mst_str_add(out, "\nOptions of every command:\n");
+    args_help(globals, out);
 }
 
 /* The command that argv[*at...] names (one or two words); *at moves behind it. */

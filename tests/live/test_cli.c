@@ -378,10 +378,32 @@ static void a_stale_socket_is_replaced_and_an_open_directory_refused(void **stat
     ran_release(&r);
 }
 
+static void help_fits_a_screen_and_names_every_command(void **state)
+{
+    static const char *const words[] = {"status",      "restore discard", "jobs cancel",
+                                        "config show", "--password-file", "--read-only",
+                                        "--json"};
+    struct ran r;
+    size_t lines = 0;
+
+    (void)state;
+    RUN(&r, NULL, "--help");
+    assert_int_equal(r.status, 0);
+    for (const char *p = mst_str_c(&r.out); *p; p++) {
+        lines += *p == '\n';
+    }
+    assert_true(lines <= 24);
+    for (size_t i = 0; i < MST_COUNT(words); i++) {
+        HAS(mst_str_c(&r.out), words[i]);
+    }
+    ran_release(&r);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(help_fits_a_screen_and_names_every_command),
         T(status_says_healthy_with_class_and_note),
         T(a_wrong_set_name_is_a_configuration_error),
         T(an_unreachable_set_exits_with_3),
