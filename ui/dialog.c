@@ -52,9 +52,12 @@ static void form_restore(struct ui_app *app, const char *id)
     const struct mst_backup *b = ui_backup_selected(&x);
     struct ui_form *f = &app->st.dlg.form;
     struct ui_field *field;
+    bool good;
 
     field = ui_form_add(f, UI_F_TEXT, 'b', "backup", "an id of the bucket, or latest");
-    ui_line_set(&field->line, id[0] ? id : b ? b->id : "latest");
+    /* What cannot be restored is not offered. */
+    good = b && (b->state == MST_BK_COMPLETE || b->state == MST_BK_PARTIAL);
+    ui_line_set(&field->line, id[0] ? id : good ? b->id : "latest");
     (void)ui_form_add(f, UI_F_TEXT, 'i', "only", "namespaces, e.g. shop.orders; empty: all");
     (void)ui_form_add(f, UI_F_TEXT, 'x', "leave out", "namespaces");
     (void)ui_form_add(f, UI_F_TEXT, 't', "target", "a URI without password; empty: this set");

@@ -291,7 +291,9 @@ enum mst_rc source_majority(struct run *r, const struct mst_optime *at, struct m
         bson_t reply;
         enum mst_rc rc = hello(r, &reply, err);
 
-        if (rc == MST_OK && !mst_bson_optime(&reply, "lastWrite.majorityOpTime", &have)) {
+        /* A member that has just started does not say it yet. */
+        if (rc == MST_OK && !mst_bson_optime(&reply, "lastWrite.majorityOpTime", &have) &&
+            mst_clock_mono_ms(NULL) >= end) {
             rc = mst_err_set(err, MST_E_PRECOND, "%s does not say what is majority-committed",
                              r->res->source.name);
         }
