@@ -323,8 +323,8 @@ enum mst_rc mst_segr_open(struct mst_store *store, const char *key, const struct
     if (id && (have.role != id->role || have.number != id->number || have.part != id->part ||
                strcmp(have.backup, id->backup) != 0 || strcmp(have.attempt, id->attempt) != 0)) {
         (void)mst_err_set(err, MST_E_INTEGRITY,
-                          "%s is another object: %s/%s, kind %d, number %u-%u",
-                          key, have.backup, have.attempt, (int)have.role, have.number, have.part);
+                          "%s is another object: %s/%s, kind %d, number %u-%u", key, have.backup,
+                          have.attempt, (int)have.role, have.number, have.part);
         goto fail;
     }
     return MST_OK;

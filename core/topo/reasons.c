@@ -5,7 +5,7 @@
 #include "base/text.h"
 #include "topo/derive.h"
 
-#define NO_STATUS_MS 5000 /* then a first answer is overdue */
+#define NO_STATUS_MS 5000   /* then a first answer is overdue */
 #define OPTIME_STEP_MS 2000 /* optimes have whole seconds, of either side */
 
 static void add(struct mst_topo_view *v, enum mst_reason_kind kind, enum mst_severity severity,

@@ -108,7 +108,8 @@ static void load_oplog(struct sbx_client *c, bson_t **out, size_t *n)
     bson_destroy(&cmd);
 }
 
-#define SESSION "'lsid': {'id': {'$binary': {'base64': 'd/DuyLoATIShdmDwkgB6gA==', 'subType': '04'}}}"
+#define SESSION \
+    "'lsid': {'id': {'$binary': {'base64': 'd/DuyLoATIShdmDwkgB6gA==', 'subType': '04'}}}"
 
 /* A command with ' for ", on the first member; it must succeed. */
 static void run_json(struct play *p, const char *json, const char *db)
@@ -237,7 +238,8 @@ static void free_oplog(bson_t **got, size_t n)
 static void check_other_entries(struct sbx_world *w)
 {
     static const int like[] = {51, 52, 54, 55, 57, 58, 59};
-    static const char *const docs[] = {"system.version", NULL, "system.users", NULL, "system.roles"};
+    static const char *const docs[] = {"system.version", NULL, "system.users", NULL,
+                                       "system.roles"};
     bson_t *got[OPLOG_MAX];
     struct play p;
     size_t n, at = 0;
@@ -263,16 +265,27 @@ static void check_other_entries(struct sbx_world *w)
         bson_destroy(&reply);
         bson_destroy(&cmd);
     }
-    run_json(&p, "{'insert': 'orders', 'documents': [{'_id': 900}], 'startTransaction': true,"
-                 SESSION ", 'txnNumber': {'$numberLong': '1'}, 'autocommit': false}", "shop");
-    run_json(&p, "{'update': 'orders', 'updates': [{'q': {'_id': 1}, 'u': {'$set': {'total': 7}}}],"
-                 SESSION ", 'txnNumber': {'$numberLong': '1'}, 'autocommit': false}", "shop");
-    run_json(&p, "{'delete': 'people', 'deletes': [{'q': {}, 'limit': 1}]," SESSION
-                 ", 'txnNumber': {'$numberLong': '1'}, 'autocommit': false}", "shop");
-    run_json(&p, "{'commitTransaction': 1," SESSION
-                 ", 'txnNumber': {'$numberLong': '1'}, 'autocommit': false}", "admin");
-    run_json(&p, "{'insert': 'orders', 'documents': [{'_id': 950}]," SESSION
-                 ", 'txnNumber': {'$numberLong': '3'}}", "shop");
+    run_json(&p,
+             "{'insert': 'orders', 'documents': [{'_id': 900}], 'startTransaction': true," SESSION
+             ", 'txnNumber': {'$numberLong': '1'}, 'autocommit': false}",
+             "shop");
+    run_json(
+        &p,
+        "{'update': 'orders', 'updates': [{'q': {'_id': 1}, 'u': {'$set': {'total': 7}}}]," SESSION
+        ", 'txnNumber': {'$numberLong': '1'}, 'autocommit': false}",
+        "shop");
+    run_json(&p,
+             "{'delete': 'people', 'deletes': [{'q': {}, 'limit': 1}]," SESSION
+             ", 'txnNumber': {'$numberLong': '1'}, 'autocommit': false}",
+             "shop");
+    run_json(&p,
+             "{'commitTransaction': 1," SESSION
+             ", 'txnNumber': {'$numberLong': '1'}, 'autocommit': false}",
+             "admin");
+    run_json(&p,
+             "{'insert': 'orders', 'documents': [{'_id': 950}]," SESSION
+             ", 'txnNumber': {'$numberLong': '3'}}",
+             "shop");
     load_oplog(play_client(&p, 27117), got, &n);
     for (size_t i = 0; i < MST_COUNT(like); i++) {
         check_form(&p, like[i], got, n, &at);
@@ -440,9 +453,9 @@ static void a_conversation_of_scram(void **state)
 
 static void every_command_is_replayed_or_listed(void **state)
 {
-    static const char *const files[] = {"01-boot",          "02-steady",   "03-data",
-                                        "05-oplog-cursor",  "06-applyOps", "07-rs-admin",
-                                        "13-transactions",  "16-scram"};
+    static const char *const files[] = {"01-boot",         "02-steady",   "03-data",
+                                        "05-oplog-cursor", "06-applyOps", "07-rs-admin",
+                                        "13-transactions", "16-scram"};
     unsigned n = 0;
 
     (void)state;
@@ -457,8 +470,9 @@ static void every_command_is_replayed_or_listed(void **state)
 static void what_was_counted_is_enough(void **state)
 {
     (void)state;
-    printf("replayed %u, failed %u; values compared %u, excepted %u; oplog entries %u, by form %u\n",
-           conf.replayed, conf.failed, conf.compared, conf.excepted, entries_same, forms_same);
+    printf(
+        "replayed %u, failed %u; values compared %u, excepted %u; oplog entries %u, by form %u\n",
+        conf.replayed, conf.failed, conf.compared, conf.excepted, entries_same, forms_same);
     (void)fputs(mst_str_c(&conf.diffs), stdout);
     (void)fflush(stdout);
     assert_int_equal(conf.failed, 0);

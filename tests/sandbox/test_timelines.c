@@ -324,8 +324,9 @@ static void what_was_compared_is_enough(void **state)
 
 static void every_command_is_replayed_or_listed(void **state)
 {
-    static const char *const files[] = {"08-stepdown",       "09-primary-killed", "10-majority-lost",
-                                        "11-primary-frozen", "17-frozen-heir",    "19-arbiter"};
+    static const char *const files[] = {"08-stepdown",      "09-primary-killed",
+                                        "10-majority-lost", "11-primary-frozen",
+                                        "17-frozen-heir",   "19-arbiter"};
     unsigned n = 0;
 
     (void)state;
@@ -340,7 +341,10 @@ static void every_command_is_replayed_or_listed(void **state)
     assert_int_equal(n, 0);
 }
 
-#define SCENE(i, fn) {#fn, a_scene, NULL, NULL, (void *)(uintptr_t)(i)}
+#define SCENE(i, fn) \
+    { \
+#fn, a_scene, NULL, NULL, (void *)(uintptr_t)(i) \
+    }
 
 int main(void)
 {

@@ -27,8 +27,8 @@ struct sbx_opts {
     size_t n_users;
     int64_t sessions_ms; /* between two writes of config.system.sessions; 0: five minutes */
     bool moves;          /* a document that grows moves: natural scans may meet it twice */
-    int64_t fill_bytes; /* documents computed on read, in database fill; 0: none */
-    int fill_colls;     /* in how many collections; 0: 1 */
+    int64_t fill_bytes;  /* documents computed on read, in database fill; 0: none */
+    int fill_colls;      /* in how many collections; 0: 1 */
 };
 
 struct sbx_world; /* world/world.h */

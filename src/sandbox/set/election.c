@@ -7,7 +7,7 @@
 #include "set/internal.h"
 #include "world/hooks.h"
 
-#define FALL_MS 100 /* from a newer term heard of to the end of what a primary runs */
+#define FALL_MS 100     /* from a newer term heard of to the end of what a primary runs */
 #define ROUND_TRIP_MS 4 /* until a round of votes is in */
 
 void sbx_set_state(struct sbx_member *m, enum sbx_state state)

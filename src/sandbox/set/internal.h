@@ -29,6 +29,6 @@ void sbx_commit_tick(struct sbx_member *m);
 void sbx_learn_commit(struct sbx_member *m, struct sbx_pos pos);
 
 void sbx_first_version(struct sbx_member *m); /* featureCompatibilityVersion */
-void sbx_newborn(struct sbx_member *m); /* the very first primary's first entries */
+void sbx_newborn(struct sbx_member *m);       /* the very first primary's first entries */
 
 #endif

@@ -75,10 +75,10 @@ void sbx_first_version(struct sbx_member *m)
     static const uint8_t empty[5] = {5, 0, 0, 0, 0};
     bson_t doc = BSON_INITIALIZER;
     struct sbx_why why = {0};
-    struct sbx_coll *c = m->data == NULL ? NULL
-                                         : sbx_data_create(m->data, "admin.system.version", NULL,
-                                                           sbx_doc(empty, sizeof empty),
-                                                           sbx_doc(NULL, 0), &why);
+    struct sbx_coll *c =
+        m->data == NULL ? NULL
+                        : sbx_data_create(m->data, "admin.system.version", NULL,
+                                          sbx_doc(empty, sizeof empty), sbx_doc(NULL, 0), &why);
 
     if (c != NULL) {
         BSON_APPEND_UTF8(&doc, "_id", "featureCompatibilityVersion");

@@ -244,16 +244,16 @@ struct sbx_world {
     bool stopping;
     int64_t batch_delay_ms; /* every getMore batch of a collection waits so long: slow scans */
     int64_t cursor_idle_ms; /* idle cursors go after; 0: ten minutes */
-    uint64_t random;       /* state of sbx_random */
-    int64_t max_txn_bytes; /* of one applyOps entry; 0: the server's 16 MiB */
-    int txn_lifetime_s;    /* 0: the server's 60 s */
-    int64_t sessions_ms;   /* between two looks at config.system.sessions; 0: five minutes */
+    uint64_t random;        /* state of sbx_random */
+    int64_t max_txn_bytes;  /* of one applyOps entry; 0: the server's 16 MiB */
+    int txn_lifetime_s;     /* 0: the server's 60 s */
+    int64_t sessions_ms;    /* between two looks at config.system.sessions; 0: five minutes */
     size_t oplog_bytes;
     void *auth; /* users, refusals: owned by auth */
     void *tls;  /* owned by server/tls */
     struct sbx_server_state *server;
-    struct sbx_conn *conns; /* all open ones */
-    int64_t due_mono;       /* the set's timer looks again then */
+    struct sbx_conn *conns;                           /* all open ones */
+    int64_t due_mono;                                 /* the set's timer looks again then */
     void (*observer)(struct sbx_world *w, void *arg); /* at every change; for tests */
     void *observer_arg;
 };

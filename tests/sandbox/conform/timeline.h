@@ -21,10 +21,10 @@ struct watcher { /* looks at every member of a world at each of its changes */
     struct sbx_world *w;
     struct timeline of[PLAY_MEMBERS];
     enum sbx_state state[PLAY_MEMBERS];
-    int64_t since_mono[PLAY_MEMBERS];   /* it is in that state since then */
+    int64_t since_mono[PLAY_MEMBERS];      /* it is in that state since then */
     bool owed[PLAY_MEMBERS][PLAY_MEMBERS]; /* the first has not noticed the second's state yet */
-    unsigned followed;                  /* opinions that came to be what they should */
-    struct mst_str late;                /* ... and those that did not, with the next heartbeat */
+    unsigned followed;                     /* opinions that came to be what they should */
+    struct mst_str late;                   /* ... and those that did not, with the next heartbeat */
 };
 
 void watcher_start(struct watcher *k, struct sbx_world *w);
