@@ -294,8 +294,9 @@ static void layout(const struct ui_ctx *x, int h, int w, struct ui_rect r[UI_PAN
     const struct mst_topo_view *v = &x->v->topo->v;
     const int right = w >= 110 ? 40 : 30;
     const int jobs_n = (int)x->v->jobs->n;
-    int top = (int)v->n + 4 + (v->if_primary_dies[0] ? 2 : 0) + (int)v->n_reasons +
-              (v->verdict == MST_V_HEALTHY ? 0 : 2);
+    const int inner = w - right > 12 ? w - right - 10 : 2; /* words wrap before the edge */
+    const int dies = v->if_primary_dies[0] ? (ui_cols(v->if_primary_dies) + 22) / inner + 1 : 0;
+    int top = (int)v->n + 4 + dies + (int)v->n_reasons + (v->verdict == MST_V_HEALTHY ? 0 : 2);
     int jobs = jobs_n + 2;
 
     top = top < 9 ? 9 : top;
