@@ -87,8 +87,8 @@ static void quit(struct pty *p)
 }
 
 /* Every pane has its facts: the members, the store, the queue, the events, the hints. */
-static const char *const frame[] = {"PRIMARY",   "SECONDARY", "votes ",           "last good",
-                                    "0 running", "Events",    "? help  / filter", NULL};
+static const char *const frame[] = {"PRIMARY",   "SECONDARY", "votes ", "last good",
+                                    "0 running", "Events",    "? help", NULL};
 
 static void first(size_t times, int64_t *us)
 {
