@@ -41,7 +41,7 @@ pymongo) pymongo ;;
 mongosh) mongosh ;;
 mongo-tools)
     [ -n "${MUSTER_MONGO_TOOLS:-}" ] || skip design "MUSTER_MONGO_TOOLS names no folder with mongodump"
-    [ -x "$MUSTER_MONGO_TOOLS/mongodump" ] || skip design "no mongodump in $MUSTER_MONGO_TOOLS"
+    [ -x "$MUSTER_MONGO_TOOLS/mongodump" ] || { echo "MUSTER_MONGO_TOOLS: no mongodump in $MUSTER_MONGO_TOOLS"; exit 1; }
     ;;
 *)
     echo "unknown client $client" >&2
