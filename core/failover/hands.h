@@ -24,6 +24,8 @@ struct hand {
     struct mst_cond stir;
     bool has; /* an order waits */
     struct mst_fo_action order;
+    bool has_reply; /* each order has one, and there is one order at a time */
+    struct mst_fo_reply reply;
     struct mst_conn *c;
 };
 
@@ -36,9 +38,7 @@ struct crew {
     size_t n;
     struct eye eyes[MST_TOPO_MAX];
     struct hand hands[MST_TOPO_MAX];
-    bool fresh;     /* something arrived since the main loop looked */
-    bool has_reply; /* the machine has one command out, so one place is enough */
-    struct mst_fo_reply reply;
+    bool fresh; /* something arrived since the main loop looked */
 };
 
 enum mst_rc mst_crew_start(struct crew *c, const struct mst_fo_run_opts *o,

@@ -18,11 +18,13 @@
 
 /* --- hands --- */
 
-static void deliver(struct crew *c, const struct mst_fo_reply *r)
+static void deliver(struct hand *h, const struct mst_fo_reply *r)
 {
+    struct crew *c = h->crew;
+
     mst_mutex_lock(&c->mtx);
-    c->reply = *r;
-    c->has_reply = true;
+    h->reply = *r;
+    h->has_reply = true;
     c->fresh = true;
     mst_cond_signal(&c->news);
     mst_mutex_unlock(&c->mtx);
@@ -49,7 +51,7 @@ static void carry_out(struct hand *h, const struct mst_fo_action *a)
             h->c = NULL;
         }
     }
-    deliver(c, &r);
+    deliver(h, &r);
 }
 
 static void hand_run(void *arg)
@@ -141,11 +143,10 @@ struct loop {
     bool backups_asked, backups_stopped, first;
 };
 
-static void row(const struct loop *l, const char *what, const char *member, int64_t until_wall_ms,
-                const char *text, struct mst_fo_step_row *out)
+static void row(const char *what, const char *member, int64_t until_wall_ms, const char *text,
+                struct mst_fo_step_row *out)
 {
     memset(out, 0, sizeof(*out));
-    (void)l;
     out->wall_ms = mst_clock_utc_ms(NULL);
     out->until_wall_ms = until_wall_ms;
     (void)mst_copy(out->what, sizeof(out->what), what);
@@ -178,12 +179,30 @@ static bool jumped(struct loop *l, int64_t now, int64_t wall)
     return yes;
 }
 
-/* Waits for news at most ms, then copies what is known. Takes a reply when one is there. */
+static void take_reply(struct loop *l, const struct mst_fo_reply *reply)
+{
+    struct mst_fo_step_row r;
+    struct mst_err err = {0};
+    char text[240];
+
+    (void)snprintf(text, sizeof(text), "%s after %" PRId64 " ms%s%.160s",
+                   reply->outcome == MST_FO_OK        ? "ok"
+                   : reply->outcome == MST_FO_SAID_NO ? "refused"
+                                                      : "no answer",
+                   reply->came_ms - reply->sent_ms, reply->text[0] ? ": " : "", reply->text);
+    row("reply", "", 0, text, &r);
+    mst_task_log(l->o->task, "  %s", text);
+    (void)!write_row(&r, &err); /* the effect is there already */
+    at(l, "reply");
+    mst_fo_take_reply(l->f, reply);
+}
+
+/* Waits for news at most ms, then copies what is known and takes the replies that came. */
 static void look(struct loop *l, int64_t ms, struct mst_fo_picture *p)
 {
     struct crew *c = l->crew;
-    struct mst_fo_reply reply;
-    bool has;
+    struct mst_fo_reply replies[MST_TOPO_MAX];
+    size_t n = 0;
 
     mst_mutex_lock(&c->mtx);
     if (!c->fresh && ms > 0) {
@@ -191,25 +210,15 @@ static void look(struct loop *l, int64_t ms, struct mst_fo_picture *p)
     }
     c->fresh = false;
     memcpy(l->seen, c->seen, sizeof(l->seen));
-    has = c->has_reply;
-    reply = c->reply;
-    c->has_reply = false;
+    for (size_t i = 0; i < c->n; i++) {
+        if (c->hands[i].has_reply) {
+            replies[n++] = c->hands[i].reply;
+            c->hands[i].has_reply = false;
+        }
+    }
     mst_mutex_unlock(&c->mtx);
-    if (has) {
-        struct mst_fo_step_row r;
-        struct mst_err err = {0};
-        char text[240];
-
-        (void)snprintf(text, sizeof(text), "%s after %" PRId64 " ms%s%.180s",
-                       reply.outcome == MST_FO_OK        ? "ok"
-                       : reply.outcome == MST_FO_SAID_NO ? "refused"
-                                                         : "no answer",
-                       reply.came_ms - reply.sent_ms, reply.text[0] ? ": " : "", reply.text);
-        row(l, "reply", "", 0, text, &r);
-        mst_task_log(l->o->task, "  %s", text);
-        (void)!write_row(l, &r, &err); /* the effect is there already */
-        at(l, "reply");
-        mst_fo_take_reply(l->f, &reply);
+    for (size_t i = 0; i < n; i++) {
+        take_reply(l, &replies[i]);
     }
     p->now_ms = mst_clock_mono_ms(NULL);
     p->now_wall_ms = mst_clock_utc_ms(NULL);
@@ -242,10 +251,10 @@ static void entered(struct loop *l)
     const char *detail = f->n_lines > 0 ? f->lines[f->n_lines - 1].detail : "";
 
     l->state = f->state;
-    row(l, "state", "", 0, word, &r);
+    row("state", "", 0, word, &r);
     mst_task_phase(l->o->task, "%s", word);
     mst_task_log(l->o->task, "%s%s%s", word, detail[0] ? ": " : "", detail);
-    if (write_row(l, &r, &err) != MST_OK) {
+    if (write_row(&r, &err) != MST_OK) {
         mst_log(MST_LOG_WARN, "failover", "the journal of the switch: %s", err.msg);
     }
     at(l, word);
@@ -280,9 +289,9 @@ static void send(struct loop *l, const struct mst_fo_action *a)
     char text[160];
 
     say_order(l, a, text, sizeof(text));
-    row(l, mst_order_word(a->what), member, a->secs > 0 ? now + a->secs * 1000 : 0, text, &r);
+    row(mst_order_word(a->what), member, a->secs > 0 ? now + a->secs * 1000 : 0, text, &r);
     mst_task_log(l->o->task, "  to %s: %s", member, text);
-    if (write_row(l, &r, &err) != MST_OK && !thaw) {
+    if (write_row(&r, &err) != MST_OK && !thaw) {
         struct mst_fo_reply no = {.serial = a->serial,
                                   .outcome = MST_FO_SAID_NO,
                                   .sent_ms = mst_clock_mono_ms(NULL),
@@ -290,7 +299,7 @@ static void send(struct loop *l, const struct mst_fo_action *a)
 
         (void)snprintf(no.text, sizeof(no.text), "not sent, the journal cannot be written: %.100s",
                        err.msg);
-        deliver(l->crew, &no);
+        deliver(&l->crew->hands[a->member], &no);
         return;
     }
     at(l, "send");
@@ -340,8 +349,8 @@ enum mst_rc mst_fo_run(const struct mst_fo_run_opts *o, struct mst_fo *f, struct
         struct mst_err ignore = {0};
 
         turn(l);
-        row(l, "end", "", 0, f->text, &r);
-        (void)!write_row(l, &r, &ignore);
+        row("end", "", 0, f->text, &r);
+        (void)!write_row(&r, &ignore);
     }
     mst_crew_stop(c);
     free(l);
