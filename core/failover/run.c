@@ -192,7 +192,7 @@ static void take_reply(struct loop *l, const struct mst_fo_reply *reply)
                    reply->came_ms - reply->sent_ms, reply->text[0] ? ": " : "", reply->text);
     row("reply", "", 0, text, &r);
     mst_task_log(l->o->task, "  %s", text);
-    (void)!write_row(&r, &err); /* the effect is there already */
+    (void)!write_row(l, &r, &err); /* the effect is there already */
     at(l, "reply");
     mst_fo_take_reply(l->f, reply);
 }
@@ -254,7 +254,7 @@ static void entered(struct loop *l)
     row("state", "", 0, word, &r);
     mst_task_phase(l->o->task, "%s", word);
     mst_task_log(l->o->task, "%s%s%s", word, detail[0] ? ": " : "", detail);
-    if (write_row(&r, &err) != MST_OK) {
+    if (write_row(l, &r, &err) != MST_OK) {
         mst_log(MST_LOG_WARN, "failover", "the journal of the switch: %s", err.msg);
     }
     at(l, word);
@@ -291,7 +291,7 @@ static void send(struct loop *l, const struct mst_fo_action *a)
     say_order(l, a, text, sizeof(text));
     row(mst_order_word(a->what), member, a->secs > 0 ? now + a->secs * 1000 : 0, text, &r);
     mst_task_log(l->o->task, "  to %s: %s", member, text);
-    if (write_row(&r, &err) != MST_OK && !thaw) {
+    if (write_row(l, &r, &err) != MST_OK && !thaw) {
         struct mst_fo_reply no = {.serial = a->serial,
                                   .outcome = MST_FO_SAID_NO,
                                   .sent_ms = mst_clock_mono_ms(NULL),
@@ -350,7 +350,7 @@ enum mst_rc mst_fo_run(const struct mst_fo_run_opts *o, struct mst_fo *f, struct
 
         turn(l);
         row("end", "", 0, f->text, &r);
-        (void)!write_row(&r, &ignore);
+        (void)!write_row(l, &r, &ignore);
     }
     mst_crew_stop(c);
     free(l);
