@@ -41,6 +41,23 @@ static const struct arg_spec act_opts[] = {
     ACT_OPTS,
     {NULL, NULL, NULL, false}};
 
+#define SWITCH_OPTS \
+    {"after", "WHAT", \
+     "when another member has a higher priority: refuse (default), visit (it takes the seat " \
+     "back), stay (swap the two priorities)", \
+     false}, \
+        {"override", "PNN=REASON", "go on although this check says no (may repeat)", true}, \
+        {"plan-out", "FILE", "write the plan to a file for 'muster apply', and stop", false}, \
+        ACT_OPTS
+
+static const struct arg_spec switchover_opts[] = {
+    {"to", "MEMBER", "the new primary", false}, SWITCH_OPTS, {NULL, NULL, NULL, false}};
+static const struct arg_spec stepdown_opts[] = {SWITCH_OPTS, {NULL, NULL, NULL, false}};
+static const struct arg_spec apply_opts[] = {
+    {"plan", "FILE", "that --plan-out wrote, at most two minutes ago", false},
+    {"code", "CODE", "the four letters that were shown with it", false},
+    {NULL, NULL, NULL, false}};
+
 static const struct arg_spec agent_opts[] = {
     {"foreground", NULL, "stay attached to the terminal and log to it", false},
     {"ready-fd", "N", NULL, false}, /* of the process that starts us */
@@ -136,6 +153,31 @@ static const struct cmd commands[] = {
      .max_operands = 1,
      .operands = "PATH",
      .summary = "read a mongodump archive or directory into the set"},
+    {.name = "switchover",
+     .fn = cmd_switchover,
+     .flags = CMD_AGENT | CMD_CONFIG | CMD_JSON,
+     .opts = switchover_opts,
+     .summary = "move the primary to a chosen member, with proof that nothing is lost",
+     .help = "Checks first, each with its measured value; then a plan with a code, a phrase to\n"
+             "type, and a run that is done only when the new primary will stay. Needs \"switch\"\n"
+             "in set.acts and a class.\n"},
+    {.name = "stepdown",
+     .fn = cmd_stepdown,
+     .flags = CMD_AGENT | CMD_CONFIG | CMD_JSON,
+     .opts = stepdown_opts,
+     .summary = "the primary steps down; whoever is elected takes over"},
+    {.name = "failback",
+     .fn = cmd_failback,
+     .flags = CMD_AGENT | CMD_CONFIG | CMD_JSON,
+     .opts = stepdown_opts,
+     .max_operands = 1,
+     .operands = "[SWITCH]",
+     .summary = "move the primary back to where a switch took it from (default: latest)"},
+    {.name = "apply",
+     .fn = cmd_apply,
+     .flags = CMD_AGENT | CMD_CONFIG | CMD_JSON,
+     .opts = apply_opts,
+     .summary = "carry out a plan that was written to a file and looked at"},
     {.name = "jobs",
      .fn = cmd_jobs,
      .flags = CMD_CONFIG | CMD_JSON,
