@@ -198,13 +198,17 @@ static void take_checks(struct mst_ticket *t, const struct mst_guard_check *c, s
 
 static void take_steps(struct mst_ticket *t, const struct mst_fo_plan *p)
 {
-    t->steps = mst_xcalloc(p->n_steps + 2, sizeof(t->steps[0]));
+    t->steps = mst_xcalloc(p->n_steps + 3, sizeof(t->steps[0]));
     for (size_t i = 0; i < p->n_steps; i++) {
         (void)mst_copy(t->steps[i], sizeof(t->steps[i]), p->steps[i]);
     }
     t->n_steps = p->n_steps;
     if (p->expect[0]) {
         (void)mst_copy(t->steps[t->n_steps], sizeof(t->steps[0]), p->expect);
+        t->n_steps++;
+    }
+    if (p->undo[0]) {
+        (void)mst_copy(t->steps[t->n_steps], sizeof(t->steps[0]), p->undo);
         t->n_steps++;
     }
 }
@@ -296,6 +300,8 @@ static enum mst_rc make_plan(struct local *l, struct mst_ticket *t, struct mst_g
         t->refused = !mst_guard_may(f, checks, n, why);
         if (t->cmd.kind == MST_CMD_FAILBACK) {
             p->failback = true;
+            (void)mst_copy(p->of_run, sizeof(p->of_run), t->cmd.backup);
+            mst_fo_plan_seal(p);
         }
         (void)mst_copy(t->plan_hash, sizeof(t->plan_hash), p->hash);
         (void)mst_copy(t->code, sizeof(t->code), p->code);
@@ -362,8 +368,13 @@ enum mst_rc mst_engine_plan_read(const char *json, size_t n, struct mst_cmd *cmd
 {
     struct mst_fo_plan *p = mst_xcalloc(1, sizeof(*p));
     int64_t made = 0, age;
-    enum mst_rc rc = mst_fo_plan_parse(json, n, p, &made, err);
+    enum mst_rc rc;
 
+    while (n > 0 &&
+           (json[n - 1] == '\n' || json[n - 1] == '\r')) { /* of the file, not of the plan */
+        n--;
+    }
+    rc = mst_fo_plan_parse(json, n, p, &made, err);
     age = mst_clock_utc_ms(NULL) - made;
     if (rc == MST_OK && (age > MST_FO_VALID_MS || age < -MST_FO_VALID_MS)) {
         rc = mst_err_set(err, MST_E_STALE,

@@ -41,8 +41,6 @@ struct mst_fo_plan {
     int64_t return_ms;            /* visit: the old primary is back about so long after; -1 never */
     double swap_target, swap_old; /* stay: priorities after; NAN: no reconfig */
     bool step_up; /* send replSetStepUp ourselves when the hand-off goes elsewhere */
-    size_t n_overrides; /* accepted with the plan; part of its hash and of its file */
-    struct mst_guard_override overrides[MST_GUARD_OVERRIDES + 1];
     char reason[160], who[64], host[64];
     bool failback; /* of an earlier run, in the opposite direction */
     char of_run[17];
