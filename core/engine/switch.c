@@ -384,7 +384,10 @@ enum mst_rc mst_engine_plan_read(const char *json, size_t n, struct mst_cmd *cmd
     }
     if (rc == MST_OK) {
         memset(cmd, 0, sizeof(*cmd));
-        cmd->kind = p->act == MST_GUARD_STEPDOWN ? MST_CMD_STEPDOWN : MST_CMD_SWITCHOVER;
+        cmd->kind = p->act == MST_GUARD_STEPDOWN ? MST_CMD_STEPDOWN
+                    : p->failback                ? MST_CMD_FAILBACK
+                                                 : MST_CMD_SWITCHOVER;
+        (void)mst_copy(cmd->backup, sizeof(cmd->backup), p->of_run);
         cmd->after = (enum mst_cmd_after)p->after;
         (void)mst_copy(cmd->reason, sizeof(cmd->reason), p->reason);
         (void)mst_copy(cmd->member, sizeof(cmd->member),

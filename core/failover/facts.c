@@ -182,6 +182,30 @@ static void ask_stats(struct asker *a)
     bson_destroy(&reply);
 }
 
+/* An oplog that is not full yet says little: what it will hold is what counts. */
+static void ask_oplog(struct asker *a)
+{
+    struct mst_guard_member *m = a->m;
+    struct mst_err err = {0};
+    bson_t cmd = BSON_INITIALIZER, reply;
+
+    (void)BSON_APPEND_UTF8(&cmd, "collStats", "oplog.rs");
+    if (mst_conn_command(a->c, "local", &cmd, patience(a), &reply, &err) == MST_OK &&
+        m->window_s >= 0) {
+        const double used = mst_bson_f64(&reply, "size", 0),
+                     max = mst_bson_f64(&reply, "maxSize", 0);
+
+        if (used > 0 && max > used * 1.1) {
+            const double full = (double)m->window_s * max / used;
+
+            m->window_s = full < 1e9 ? (int64_t)full : 1000000000;
+            m->window_estimated = true;
+        }
+    }
+    bson_destroy(&reply);
+    bson_destroy(&cmd);
+}
+
 static void ask_parameters(struct asker *a)
 {
     static const char *const name = "fassertOnLockTimeoutForStepUpDown";
@@ -254,6 +278,7 @@ static void ask_member(void *arg)
         sample(a);
         ask_config(a);
         ask_stats(a);
+        ask_oplog(a);
         ask_parameters(a);
         ask_ops_and_rights(a);
         for (int i = 1; i < a->o->samples && a->m->status_known; i++) {

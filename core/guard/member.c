@@ -180,6 +180,7 @@ void mst_guard_p27(const struct mst_guard_facts *f, size_t i, struct mst_guard_c
 {
     const struct mst_guard_member *m = &f->members[i];
     const double hours = (double)m->window_s / 3600.0;
+    const char *full = m->window_estimated ? " once it is full" : "";
 
     if (!m->stats_known || m->window_s < 0) {
         mst_guard_unknown(c, MST_GUARD_OVERRIDE, "let the user run serverStatus or read the oplog",
@@ -188,12 +189,12 @@ void mst_guard_p27(const struct mst_guard_facts *f, size_t i, struct mst_guard_c
         mst_guard_bad(c, MST_GUARD_OVERRIDE,
                       "enlarge its oplog: members that fall out need a new "
                       "copy",
-                      MST_GUARD_HOST " reaches back %.1f h", m->name, hours);
+                      MST_GUARD_HOST " reaches back %.1f h%s", m->name, hours, full);
     } else if (m->window_s < 24 * 3600) {
         mst_guard_bad(c, MST_GUARD_WARN, "enlarge its oplog when there is time",
-                      MST_GUARD_HOST " reaches back %.1f h", m->name, hours);
+                      MST_GUARD_HOST " reaches back %.1f h%s", m->name, hours, full);
     } else {
-        mst_guard_ok(c, MST_GUARD_HOST " reaches back %.0f h", m->name, hours);
+        mst_guard_ok(c, MST_GUARD_HOST " reaches back %.0f h%s", m->name, hours, full);
     }
 }
 

@@ -207,7 +207,7 @@ static const struct opt opts[] = {
     {"set", "NAME", take_set, "name of the replica set (rs0)"},
     {"dir", "DIR", take_dir, "where configuration, socket and store are kept"},
     {"seed", "N", take_seed, "of everything that chance decides"},
-    {"oplog-bytes", "N", take_oplog, "cap of each oplog (64 MiB)"},
+    {"oplog-bytes", "N", take_oplog, "cap of each oplog (512 MiB)"},
     {"max-txn-bytes", "N", take_txn, "size at which a transaction becomes a chain"},
     {"user", "NAME=FILE", take_user, "a user, its password in FILE; repeatable; no shop then"},
     {"tls-cert", "FILE", take_tls_cert, "speak TLS with this certificate and key; no shop then"},
