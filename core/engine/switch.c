@@ -114,9 +114,13 @@ static void copy_topo(struct local *l, struct mst_topo_view *out)
 
     *out = m->v;
     out->members = mst_xcalloc(m->v.n + 1, sizeof(out->members[0]));
-    memcpy(out->members, m->v.members, m->v.n * sizeof(out->members[0]));
+    if (m->v.n > 0) {
+        memcpy(out->members, m->v.members, m->v.n * sizeof(out->members[0]));
+    }
     out->events = mst_xcalloc(m->v.n_events + 1, sizeof(out->events[0]));
-    memcpy(out->events, m->v.events, m->v.n_events * sizeof(out->events[0]));
+    if (m->v.n_events > 0) {
+        memcpy(out->events, m->v.events, m->v.n_events * sizeof(out->events[0]));
+    }
     mst_shared_unref(&m->shared);
 }
 
@@ -127,14 +131,15 @@ static void await_topo(struct local *l, struct mst_topo_view *out, struct mst_ta
     const int64_t end = mst_clock_mono_ms(NULL) + 5000;
 
     copy_topo(l, out);
-    while (!out->config_at_ms && mst_clock_mono_ms(NULL) < end && mst_task_sleep_ms(task, 100)) {
+    while ((!out->config_at_ms || out->primary < 0) && mst_clock_mono_ms(NULL) < end &&
+           mst_task_sleep_ms(task, 100)) {
         mst_topo_view_release(out);
         copy_topo(l, out);
     }
 }
 
 enum mst_rc mst_switch_facts(struct local *l, const struct mst_cmd *cmd, struct reach *reach,
-                             int samples, bool probe, struct mst_task *task,
+                             int64_t gap_ms, bool probe, struct mst_task *task,
                              struct mst_guard_facts *f, struct mst_err *err)
 {
     struct mst_topo_view topo;
@@ -142,14 +147,17 @@ enum mst_rc mst_switch_facts(struct local *l, const struct mst_cmd *cmd, struct 
                              .connect_arg = reach,
                              .topo = &topo,
                              .probe = probe,
-                             .samples = samples,
+                             .samples = MST_GUARD_SAMPLES,
                              .task = task};
     const char *to = cmd->member;
     enum mst_rc rc;
 
     memset(f, 0, sizeof(*f));
     await_topo(l, &topo, task);
-    ask.sample_gap_ms = topo.election_timeout_ms > 0 ? topo.election_timeout_ms * 3 / 10 : 0;
+    mst_notes_look(l);
+    ask.sample_gap_ms = gap_ms                         ? gap_ms
+                        : topo.election_timeout_ms > 0 ? topo.election_timeout_ms * 3 / 10
+                                                       : 0;
     rc = topo.n == 0 ? mst_err_set(err, MST_E_NET, "nobody answers: %s", topo.headline)
                      : mst_fo_facts(&ask, f, err);
     mst_topo_view_release(&topo);
@@ -220,6 +228,9 @@ static void take_file(struct mst_ticket *t, const struct mst_fo_plan *p)
     const char *at;
 
     mst_fo_plan_json(p, mst_clock_utc_ms(NULL), &json);
+    while (json.len > 0 && json.p[json.len - 1] == '\n') {
+        json.len--;
+    }
     at = mst_str_c(&json);
     t->file = mst_xcalloc(json.len / (sizeof(t->file[0]) - 5) + 2, sizeof(t->file[0]));
     for (size_t left = json.len; left > 0;) {
@@ -339,8 +350,7 @@ enum mst_rc mst_switch_plan(struct local *l, const struct ask *a, struct mst_tic
         rc = settle_failback(l, &t->cmd, err);
     }
     if (rc == MST_OK) {
-        mst_notes_look(l);
-        rc = mst_switch_facts(l, &t->cmd, a->reach, MST_GUARD_SAMPLES, probe, &l->io_task, &f, err);
+        rc = mst_switch_facts(l, &t->cmd, a->reach, 0, probe, &l->io_task, &f, err);
     }
     if (rc == MST_OK) {
         rc = make_plan(l, t, &f, err);

@@ -36,9 +36,10 @@ bool mst_switchlog_open(struct local *l, int64_t now_wall_ms, struct mst_switch_
 
 /* The plan that a ticket of this hash was made of; false when this process does not know it. */
 bool mst_switch_known(struct local *l, const char *hash, struct mst_fo_plan *out);
-/* Everything the checks need beside what the members say. */
+/* Everything the checks need: what the members say, sampled gap_ms apart (0: a heartbeat and a
+ * half), and what is ours. */
 enum mst_rc mst_switch_facts(struct local *l, const struct mst_cmd *cmd, struct reach *reach,
-                             int samples, bool probe, struct mst_task *task,
+                             int64_t gap_ms, bool probe, struct mst_task *task,
                              struct mst_guard_facts *out, struct mst_err *err) MST_MUST_CHECK;
 /* The part of a view that shows a run. */
 struct mst_switch_part *mst_switch_part_of(const struct mst_fo *f, const struct mst_fo_picture *p,

@@ -11,6 +11,8 @@
 #include "engine/hold.h"
 #include "engine/switch.h"
 
+#define AGAIN_MS 100 /* between two samples of the second look */
+
 struct move { /* what the callbacks of a run need */
     struct mst_run *run;
     struct hold hold;
@@ -102,17 +104,25 @@ static enum mst_rc still_true(struct mst_run *r, const struct mst_fo_plan *p, st
     struct mst_guard_facts f;
     struct mst_guard_check checks[MST_GUARD_MAX];
     char why[240];
+    size_t n;
     enum mst_rc rc;
 
     mst_task_phase(task, "the checks again");
-    rc = mst_switch_facts(r->l, &r->cmd, r->reach, 1, true, task, &f, err);
+    rc = mst_switch_facts(r->l, &r->cmd, r->reach, AGAIN_MS, true, task, &f, err);
     if (rc == MST_OK) {
         rc = mst_fo_plan_fits(p, &f, err);
     }
     f.other_act[0] = '\0'; /* the lock is ours by now, and others' notes were judged with it */
     f.other_known = true;
-    if (rc == MST_OK && !mst_guard_may(&f, checks, mst_guard_run(&f, checks), why)) {
+    n = rc == MST_OK ? mst_guard_run(&f, checks) : 0;
+    if (rc == MST_OK && !mst_guard_may(&f, checks, n, why)) {
         rc = mst_err_set(err, MST_E_ABORTED, "nothing was changed: %s", why);
+        for (size_t i = 0; i < n; i++) {
+            if (checks[i].result >= MST_GUARD_OVERRIDE && !checks[i].overridden) {
+                mst_task_log(task, "P%02d %s: %s", (int)checks[i].id, checks[i].name,
+                             checks[i].measured);
+            }
+        }
     }
     mst_fo_facts_release(&f);
     return rc;

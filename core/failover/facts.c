@@ -339,6 +339,9 @@ static void take_opinions(struct mst_guard_facts *f, const struct asker *a)
 
             *o = a->heard.heard[i].o;
             o->known = true;
+            o->heartbeat_age_ms = a->heard.heard[i].heartbeat_wall_ms && a->t.status_wall_ms
+                                      ? a->t.status_wall_ms - a->heard.heard[i].heartbeat_wall_ms
+                                      : -1;
         }
     }
 }

@@ -328,7 +328,7 @@ static void plan_faults(struct run *r)
     for (size_t i = 0; i < r->n_faults; i++) {
         struct fault *f = &r->faults[i];
 
-        at += 30 + below(r, 900);
+        at += 30 + below(r, 2000);
         f->at_ms = at;
         f->for_ms = 100 + below(r, 2500);
         f->kind = (enum kind)below(r, KINDS);
