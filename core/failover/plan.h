@@ -53,7 +53,7 @@ struct mst_fo_plan {
     size_t n_steps;
     char steps[MST_FO_STEPS][160];
     int stop_step; /* index of the step in which writes stop */
-    char undo[200];
+    char undo[280];
     /* measured, so it moves and is not in the hash: "writes stop for 0.4 to 2.0 s, at most 30 s
      * before the undo; tail at risk: none, ..." */
     char expect[160];

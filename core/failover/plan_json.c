@@ -402,6 +402,10 @@ static bool check_fits(const char *s, size_t n)
     if (n <= sizeof(HEAD) + END_LEN || memcmp(s + n - END_LEN, TAIL, TAIL_LEN) != 0) {
         return false;
     }
+    if (memcmp(s + n - HEX_LEN - 2 - HASH_LEN - 1, "\"" HASH, HASH_LEN + 1) != 0 ||
+        memcmp(s + n - 2, "\"}", 2) != 0) {
+        return false;
+    }
     memcpy(hex, s + n - END_LEN + TAIL_LEN, HEX_LEN);
     hex[HEX_LEN] = '\0';
     mst_sha256_of(s, n - END_LEN, have);

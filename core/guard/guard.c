@@ -84,7 +84,11 @@ const char *mst_guard_result_word(enum mst_guard_result r)
 static void put(struct mst_guard_check *c, enum mst_guard_result r, const char *todo,
                 const char *fmt, va_list ap)
 {
-    (void)vsnprintf(c->measured, sizeof(c->measured), fmt, ap);
+    const int n = vsnprintf(c->measured, sizeof(c->measured), fmt, ap);
+
+    if (n >= (int)sizeof(c->measured)) {
+        (void)mst_copy(c->measured + sizeof(c->measured) - 4, 4, "...");
+    }
     (void)mst_copy(c->todo, sizeof(c->todo), todo);
     c->result = r;
 }
