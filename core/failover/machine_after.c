@@ -216,12 +216,8 @@ static bool settle_on(struct mst_fo_at *a, bool calm, bool gone, const char *why
     if (gone) {
         mst_fo_missing(f, "%s", why);
     }
-    if (f->look_ms != 0 || gone) {
+    if (f->look_ms != 0 || gone || f->probes < 3) { /* calm would prove nothing */
         return seat_lost(a);
-    }
-    if (f->probes < 3) { /* majority writes fail: calm would prove nothing */
-        check_rollbacks(a, true);
-        return incomplete(a);
     }
     if (calm && f->now_ms - f->calm_ms >= calm_ms(f)) {
         check_rollbacks(a, true);
