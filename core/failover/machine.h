@@ -7,6 +7,10 @@
  *
  * A reply is only a hint: what is believed is what members say of themselves afterwards. Nothing is
  * sent twice without a look in between.
+ *
+ * One command is out at a time. Of a step down and a step up, members may show the end before the
+ * reply arrives: then the next SEND comes while the reply is still out. The runner may cut that
+ * connection; a reply that comes later is ignored.
  */
 #ifndef MST_FAILOVER_MACHINE_H
 #define MST_FAILOVER_MACHINE_H
@@ -69,9 +73,9 @@ struct mst_fo_action {
     int64_t wait_ms;
 };
 
-struct mst_fo_seen { /* the newest answers of one member; pictures keep older ones */
-    int64_t at_ms;   /* monotonic, when the newest arrived; 0 never */
-    int64_t tried_ms;
+struct mst_fo_seen {  /* the newest answers of one member; pictures keep older ones */
+    int64_t at_ms;    /* monotonic, when the newest arrived; 0 never */
+    int64_t tried_ms; /* when the last attempt ended, answered or not */
     bool writable;
     bool has_status; /* the fields below are known; an arbiter may only have hello */
     enum mst_mstate state;
@@ -79,7 +83,8 @@ struct mst_fo_seen { /* the newest answers of one member; pictures keep older on
     struct mst_optime applied, committed; /* 8.0: written */
     int64_t applied_wall_ms;
     int64_t config_version, config_term;
-    int64_t rbid; /* -1 unknown */
+    int64_t rbid;       /* -1 unknown */
+    int64_t rbid_at_ms; /* when that was read; 0: with the rest */
     char sync_source[MST_HOST_MAX];
     bool catching_up;
     int64_t catch_up_ops; /* -1 unknown */
@@ -115,6 +120,7 @@ struct mst_fo_line { /* one state that was passed through */
 };
 #define MST_FO_LINES 40
 #define MST_FO_FROZEN 50
+#define MST_FO_PROBLEMS 8
 
 struct mst_fo {
     const struct mst_fo_plan *plan; /* borrowed */
@@ -134,9 +140,10 @@ struct mst_fo {
     int64_t probe_ms[3];
     struct { /* freezes and the penalty that may stand: when each ends by itself; 0 none */
         int64_t until_ms;
+        int64_t secs; /* as sent */
     } hold[MST_FO_FROZEN];
     size_t n_problems;
-    char problems[8][160]; /* INCOMPLETE: what is missing */
+    char problems[MST_FO_PROBLEMS][160]; /* what is missing for DONE, and warnings beside it */
     size_t n_lines;
     struct mst_fo_line lines[MST_FO_LINES];
     struct { /* the one command that is out; serial 0 none */
@@ -144,16 +151,33 @@ struct mst_fo {
         enum mst_fo_do what;
         size_t member;
         int64_t sent_ms;
+        int64_t timeout_ms, secs;
     } out;
     uint32_t next_serial;
-    /* private to machine.c */
+    /* private to machine*.c */
     int step, tries, calm;
-    int64_t mark_ms, calm_ms;
-    uint64_t done_mask; /* members that were served in this state */
-    struct mst_optime final;
-    bool final_known, undo_asked, steady, reconfigured;
-    struct mst_fo_reply last; /* of the last command */
+    int rounds, diverts, jumps, looks;
+    int64_t now_ms;   /* of the last picture */
+    int64_t floor_ms; /* an answer not newer than this proves nothing */
+    int64_t mark_ms, calm_ms, look_ms, good_ms;
+    int64_t hard_ms;    /* t0, or the last jump of the clock */
+    int64_t carried_ms; /* since when the old primary carries entries of the new term */
+    int64_t base_version;
+    uint64_t done_mask, rolled_mask; /* served in this state; rolled back since the plan */
+    int lift_tries[MST_FO_FROZEN];
+    int64_t lift_ms[MST_FO_FROZEN];
+    struct mst_optime final, last_old; /* of the old primary, in its own term */
+    bool final_known, undo_asked, note_lost, proven_left, diverted, reconfigured;
+    bool old_lost;    /* the old primary did not answer once since the step down was sent */
+    size_t n_missing; /* of the problems: how many forbid DONE */
+    int writer;       /* who was seen writable in a new term, newest; -1 */
+    char cause[160];  /* why it turned back */
+    struct mst_fo_reply last;
+    enum mst_fo_do last_what;
+    size_t last_member;
     bool has_last;
+    /* Planted for the tests: each must be caught by one. */
+    bool defect_no_recheck, defect_no_freeze, defect_no_final_optime, defect_done_at_writable;
 };
 
 void mst_fo_init(struct mst_fo *f, const struct mst_fo_plan *plan, int64_t now_ms);
