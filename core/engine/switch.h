@@ -15,6 +15,8 @@ enum mst_rc mst_switchlog_step(struct local *l, const char *run, const struct ms
                                struct mst_err *err) MST_MUST_CHECK;
 enum mst_rc mst_switchlog_end(struct local *l, const char *run, int exit, const char *result,
                               const char *detail, struct mst_err *err) MST_MUST_CHECK;
+/* What became of it, as the result of its interrupted job. */
+void mst_switchlog_tell(struct local *l, const char *run, const char *text);
 /* The plan of a run; "latest" is the newest one that ended with the primary moved. MST_E_NOTFOUND.
  */
 enum mst_rc mst_switchlog_plan(struct local *l, const char *run, struct mst_fo_plan *out,

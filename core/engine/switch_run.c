@@ -252,6 +252,7 @@ void mst_switch_thaw(struct local *l)
                        "at 'muster status' before you act again",
                        open->state[0] ? open->state : "its beginning");
         mst_say(l, MST_SEV_WARN, "switch %s: %s", open->run, text);
+        mst_switchlog_tell(l, open->run, text);
         if (mst_switchlog_end(l, open->run, (int)MST_FO_UNSURE, text, "", &err) != MST_OK) {
             mst_say(l, MST_SEV_CRIT, "the log of switches cannot be written: %s", err.msg);
             break;

@@ -37,6 +37,19 @@ enum mst_rc mst_switchlog_step(struct local *l, const char *run, const struct ms
                       row->text);
 }
 
+void mst_switchlog_tell(struct local *l, const char *run, const char *text)
+{
+    struct mst_err err = {0};
+
+    if (mst_db_run(l->db, &err,
+                   "UPDATE jobs SET result = ? WHERE id = (SELECT job FROM switches WHERE run = ?) "
+                   "AND state = ?",
+                   "tti", text, run, (int64_t)MST_JOB_INTERRUPTED) == MST_OK) {
+        atomic_store(&l->jobs_changed, true);
+        mst_wake_signal(&l->stir);
+    }
+}
+
 enum mst_rc mst_switchlog_end(struct local *l, const char *run, int exit, const char *result,
                               const char *detail, struct mst_err *err)
 {

@@ -182,22 +182,50 @@ static void ask_stats(struct asker *a)
     bson_destroy(&reply);
 }
 
+/* The first or the last entry of its oplog. */
+static bool oplog_end(struct asker *a, int direction, struct mst_ts *out)
+{
+    struct mst_err err = {0};
+    bson_t cmd = BSON_INITIALIZER, sub, reply;
+    bool ok;
+
+    (void)BSON_APPEND_UTF8(&cmd, "find", "oplog.rs");
+    (void)BSON_APPEND_DOCUMENT_BEGIN(&cmd, "sort", &sub);
+    (void)BSON_APPEND_INT32(&sub, "$natural", direction);
+    (void)bson_append_document_end(&cmd, &sub);
+    (void)BSON_APPEND_DOCUMENT_BEGIN(&cmd, "projection", &sub);
+    (void)BSON_APPEND_INT32(&sub, "ts", 1);
+    (void)bson_append_document_end(&cmd, &sub);
+    (void)BSON_APPEND_INT64(&cmd, "limit", 1);
+    (void)BSON_APPEND_BOOL(&cmd, "singleBatch", true);
+    ok = mst_conn_command(a->c, "local", &cmd, patience(a), &reply, &err) == MST_OK &&
+         mst_bson_ts(&reply, "cursor.firstBatch.0.ts", out);
+    bson_destroy(&reply);
+    bson_destroy(&cmd);
+    return ok;
+}
+
 /* An oplog that is not full yet says little: what it will hold is what counts. */
 static void ask_oplog(struct asker *a)
 {
     struct mst_guard_member *m = a->m;
+    struct mst_ts first, last;
     struct mst_err err = {0};
     bson_t cmd = BSON_INITIALIZER, reply;
+    double used, max;
 
+    m->window_s = oplog_end(a, 1, &first) && oplog_end(a, -1, &last) && last.t >= first.t
+                      ? (int64_t)last.t - (int64_t)first.t
+                      : -1;
     (void)BSON_APPEND_UTF8(&cmd, "collStats", "oplog.rs");
     if (mst_conn_command(a->c, "local", &cmd, patience(a), &reply, &err) == MST_OK &&
         m->window_s >= 0) {
-        const double used = mst_bson_f64(&reply, "size", 0),
-                     max = mst_bson_f64(&reply, "maxSize", 0);
-
+        used = mst_bson_f64(&reply, "size", 0);
+        max = mst_bson_f64(&reply, "maxSize", 0);
         if (used > 0 && max > used * 1.1) {
             const double full = (double)m->window_s * max / used;
 
+            m->window_seen_s = m->window_s;
             m->window_s = full < 1e9 ? (int64_t)full : 1000000000;
             m->window_estimated = true;
         }
@@ -312,7 +340,7 @@ static void member_init(struct mst_guard_member *m, const struct mst_topo_member
     m->committed_lag_ms = m->rbid = m->uptime_s = m->fassert_s = -1;
     m->flow_lagged = m->fsync_locked = -1;
     m->authenticated = m->may_state_change = m->may_note = m->may_configure = -1;
-    m->window_s = t->window_s;
+    m->window_s = -1;
     for (size_t i = 0; i < MST_TOPO_MAX; i++) {
         m->sees[i].state = MST_MS_UNKNOWN;
         m->sees[i].ping_ms = m->sees[i].heartbeat_age_ms = -1;

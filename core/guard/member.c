@@ -185,6 +185,10 @@ void mst_guard_p27(const struct mst_guard_facts *f, size_t i, struct mst_guard_c
     if (!m->stats_known || m->window_s < 0) {
         mst_guard_unknown(c, MST_GUARD_OVERRIDE, "let the user run serverStatus or read the oplog",
                           "oplog of " MST_GUARD_HOST " is not known", m->name);
+    } else if (m->window_estimated && m->window_seen_s < 60) {
+        mst_guard_bad(c, MST_GUARD_WARN, "look again when the set has run for a while",
+                      "oplog of " MST_GUARD_HOST " is not full and %lld s old: too young to tell",
+                      m->name, (long long)m->window_seen_s);
     } else if (m->window_s < 2 * 3600) {
         mst_guard_bad(c, MST_GUARD_OVERRIDE,
                       "enlarge its oplog: members that fall out need a new "
