@@ -92,7 +92,7 @@ static void help_all(struct mst_str *out)
     for (size_t i = 0; i < n; i++) {
         const size_t first = strcspn(t[i].name, " ");
 
-        if (!(t[i].flags & CMD_HIDDEN) && strncmp(t[i].name, family, first) != 0) {
+        if (!(t[i].flags & (CMD_HIDDEN | CMD_BRIEF)) && strncmp(t[i].name, family, first) != 0) {
             mst_str_addf(out, "  %-13s %s\n", t[i].name, t[i].summary);
             family = t[i].name;
         }
@@ -104,7 +104,7 @@ static void help_all(struct mst_str *out)
         if (t[i].flags & CMD_HIDDEN) {
             continue;
         }
-        if (strncmp(t[i].name, family, first) == 0) {
+        if (strncmp(t[i].name, family, first) == 0 || (t[i].flags & CMD_BRIEF)) {
             if (width > 60) {
                 mst_str_add(out, ",\n      ");
                 width = 0;
