@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/text.h"
+#include "catalog/rebuild.h"
 #include "engine/inner.h"
 
 static struct mst_bucket_part *new_part(const struct local *l)
@@ -114,11 +115,43 @@ static void keep(struct local *l, const char *set, const struct mst_bucket_part 
     }
 }
 
+/* Nothing in muster removes a backup that is whole: when one is gone, somebody removed it, or this
+ * is not the directory that it was; a mount that is missing looks like an empty store. */
+static size_t say_vanished(struct local *l, const struct mst_bucket_part *old,
+                           const struct mst_bucket_part *p)
+{
+    struct mst_backup_change *c;
+    const char *newest = "";
+    char day[MST_TIME_MAX];
+    size_t n, gone = 0;
+
+    mst_rebuild_compare(old->backups, old->n, p->backups, p->n, &c, &n);
+    for (size_t i = 0; i < n; i++) {
+        if (c[i].kind == MST_CHANGE_VANISHED &&
+            (c[i].was == MST_BK_COMPLETE || c[i].was == MST_BK_PARTIAL)) {
+            newest = c[i].id;
+            gone++;
+        }
+    }
+    if (gone > 0) {
+        mst_say(l, MST_SEV_WARN,
+                "is the store %s mounted? %zu backup%s that %s there on %s %s gone, the newest %s",
+                p->store, gone, gone == 1 ? "" : "s", gone == 1 ? "was" : "were",
+                mst_time_iso(old->as_of_wall_ms, day), gone == 1 ? "is" : "are", newest);
+    }
+    free(c);
+    return gone;
+}
+
 void mst_bucket_read_take(struct local *l, const struct mst_catalog *cat, struct mst_bucket_part *p)
 {
     struct mst_bucket_part *old = shown(l);
+    const size_t gone = old && old->as_of_wall_ms ? say_vanished(l, old, p) : 0;
 
-    keep(l, cat->set, p);
+    /* An empty store that was not empty: what was known is kept until a rebuild says so. */
+    if (p->changes || p->n > 0 || gone == 0) {
+        keep(l, cat->set, p);
+    }
     if (!p->changes && old) {
         keep_changes(p, old);
     }
