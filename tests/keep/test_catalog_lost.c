@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "db/db.h"
 #include "runprog.h"
 
 static struct kit kit;
@@ -168,10 +169,76 @@ static void without_the_store_the_cache_is_shown_with_its_age(void **state)
     ran_release(&r);
 }
 
+/* The state file of the set, to do harm to it. */
+static void harm(const char *sql)
+{
+    struct mst_db *db;
+    struct mst_err err = {0};
+    char path[160];
+
+    (void)snprintf(path, sizeof(path), "%s/shop/muster.db", state_dir);
+    assert_ok(mst_db_open(path, &db, &err), &err);
+    assert_ok(mst_db_run(db, &err, sql, ""), &err);
+    mst_db_close(db);
+}
+
+static void a_cache_that_cannot_be_trusted_is_not_shown(void **state)
+{
+    struct ran r;
+    char id[64];
+
+    (void)state;
+    back_up(id, sizeof(id));
+    assert_int_equal(rename(store, away), 0);
+    harm("UPDATE catalog_heads SET n = n + 1");
+    DO(&r, 0, "console", "--print", "overview", "--size", "160x40");
+    has(&r.out, "the cached listing of the store local is damaged: it is not used");
+    has_not(&r.out, "last good");
+    ran_release(&r);
+    DO(&r, 0, "status", "--json");
+    has(&r.out, "\"origin\":null,\"as_of\":null,\"age_ms\":null,\"n\":null");
+    has_not(&r.out, id);
+    ran_release(&r);
+    JUST(0, "agent", "stop", "--force");
+    harm("PRAGMA user_version = 9999");
+    DO(&r, 0, "--no-agent", "status", "--plain");
+    has(&r.out, "backups: not known");
+    ran_release(&r);
+}
+
+static void a_mount_that_is_missing_is_not_taken_for_an_empty_store(void **state)
+{
+    struct ran r;
+    char id[64];
+
+    (void)state;
+    back_up(id, sizeof(id));
+    assert_int_equal(rename(store, away), 0);
+    assert_int_equal(mkdir(store, 0700), 0); /* the mount point */
+    DO(&r, 0, "console", "--print", "overview", "--size", "200x50");
+    has(&r.out, "is the store local mounted? 1 backup that was there on 20");
+    ran_release(&r);
+    JUST(0, "agent", "stop", "--force");
+    assert_int_equal(rmdir(store), 0);
+    DO(&r, 0, "--no-agent", "status", "--plain"); /* what was known is still known */
+    has(&r.out, id);
+    ran_release(&r);
+    assert_int_equal(mkdir(store, 0700), 0);
+    DO(&r, 0, "catalog", "rebuild"); /* until somebody means it */
+    has(&r.out, "is not in the store any more, it was COMPLETE");
+    ran_release(&r);
+    assert_int_equal(rmdir(store), 0);
+    DO(&r, 0, "status", "--plain");
+    has_not(&r.out, id);
+    ran_release(&r);
+}
+
 static void a_lost_state_directory_is_rebuilt_from_the_store(void **state)
 {
     struct ran r, again;
-    char id[64];
+    struct mst_buf audit = {0};
+    struct mst_err err = {0};
+    char id[64], path[160];
 
     (void)state;
     back_up(id, sizeof(id));
@@ -193,6 +260,11 @@ static void a_lost_state_directory_is_rebuilt_from_the_store(void **state)
     has(&r.out, "\"changes\":[]");
     ran_release(&r);
     JUST(0, "audit", "verify");
+    (void)snprintf(path, sizeof(path), "%s/shop/audit.jsonl", state_dir);
+    assert_ok(mst_file_read(path, 1 << 20, &audit, &err), &err);
+    mst_buf_add(&audit, "", 1);
+    assert_non_null(strstr((const char *)audit.p, "\"rebuild\""));
+    mst_buf_release(&audit);
     JUST(0, "agent", "stop", "--force");
     write_config(store, false);
     on_primary("{'drop': 'c'}");
@@ -258,6 +330,8 @@ int main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
         T(without_the_store_the_cache_is_shown_with_its_age),
+        T(a_cache_that_cannot_be_trusted_is_not_shown),
+        T(a_mount_that_is_missing_is_not_taken_for_an_empty_store),
         T(a_lost_state_directory_is_rebuilt_from_the_store),
         T(a_changed_byte_is_found_by_a_rebuild),
     };

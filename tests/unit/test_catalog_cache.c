@@ -171,8 +171,7 @@ static void each_set_and_store_has_its_own(void **state)
 static void what_is_damaged_is_not_given_out(void **state)
 {
     static const char *const harm[] = {
-        "UPDATE catalog_rows SET doc = CAST(replace(CAST(doc AS TEXT), 'left', 'lost') AS BLOB)"
-        " WHERE seq = 0",
+        "UPDATE catalog_rows SET doc = CAST(replace(doc, 'left', 'lost') AS BLOB) WHERE seq = 0",
         "UPDATE catalog_rows SET doc = x'0000' WHERE seq = 0",
         "UPDATE catalog_rows SET doc = 'text' WHERE seq = 1",
         "UPDATE catalog_rows SET seq = 7 WHERE seq = 1",
