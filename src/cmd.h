@@ -29,7 +29,8 @@ enum {
     CMD_HIDDEN = 2, /* not in the list */
     CMD_JSON = 4,   /* knows --json */
     CMD_AGENT = 16, /* starts an agent when none runs: its work outlives the terminal */
-    CMD_PLAIN = 8   /* knows --plain */
+    CMD_PLAIN = 8,  /* knows --plain */
+    CMD_BRIEF = 32  /* in the list by its name only */
 };
 
 struct cmd {
@@ -57,6 +58,7 @@ enum mst_rc cmd_backup(struct cmd_ctx *c, struct mst_err *err);
 enum mst_rc cmd_verify(struct cmd_ctx *c, struct mst_err *err);
 enum mst_rc cmd_bucket_ls(struct cmd_ctx *c, struct mst_err *err);
 enum mst_rc cmd_bucket_show(struct cmd_ctx *c, struct mst_err *err);
+enum mst_rc cmd_catalog_rebuild(struct cmd_ctx *c, struct mst_err *err);
 enum mst_rc cmd_restore(struct cmd_ctx *c, struct mst_err *err);
 enum mst_rc cmd_discard(struct cmd_ctx *c, struct mst_err *err);
 enum mst_rc cmd_recover(struct cmd_ctx *c, struct mst_err *err);

@@ -112,7 +112,6 @@ static enum mst_rc print_screen(struct cmd_ctx *c, const char *screen, struct ms
     const struct mst_view *v;
     struct mst_str out = {0};
     int cols = 80, rows = 24;
-    int64_t end;
     enum mst_rc rc;
 
     if (size && !parse_size(size, &cols, &rows)) {
@@ -123,12 +122,7 @@ static enum mst_rc print_screen(struct cmd_ctx *c, const char *screen, struct ms
     if (rc != MST_OK) {
         return rc;
     }
-    v = cmd_first_facts(e);
-    end = mst_clock_mono_ms(NULL) + 2000;
-    while (v->bucket && v->bucket->loading && mst_clock_mono_ms(NULL) < end && cmd_wait(e, 200)) {
-        mst_view_release(v);
-        v = mst_engine_view(e);
-    }
+    v = cmd_store_facts(e, cmd_first_facts(e));
     rc = ui_screen_text(v, screen, rows, cols, mst_clock_mono_ms(NULL), mst_clock_utc_ms(NULL),
                         &out, err);
     if (rc == MST_OK) {

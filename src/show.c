@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/text.h"
 #include "json.h"
+#include "show_store.h"
 
 int show_exit(enum mst_verdict v)
 {
@@ -239,11 +240,13 @@ static void json_status(const struct mst_view *v, struct mst_str *s)
     }
     js_close(s, ']');
     json_others(v, s);
+    show_store_json(v->bucket, v->now_wall_ms, s);
     js_end(s);
 }
 
 static void text_others(const struct mst_view *v, const char *end, struct mst_str *s)
 {
+    show_store(v->bucket, v->now_wall_ms, end, s);
     for (size_t i = 0; i < v->info->n_notes; i++) {
         const struct mst_note *n = &v->info->notes[i];
         const int64_t left = n->until_wall_ms - v->now_wall_ms;

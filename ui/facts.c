@@ -360,6 +360,45 @@ enum ui_role ui_backup_role(const struct mst_backup *b)
     }
 }
 
+enum ui_role ui_bucket_role(const struct mst_bucket_part *p, enum ui_role role)
+{
+    return p->cached && role != UI_CRIT ? UI_STALE : role;
+}
+
+const char *ui_bucket_note(const struct ui_ctx *x, char *out)
+{
+    const struct mst_bucket_part *b = x->v->bucket;
+    char age[UI_NUM_MAX];
+
+    out[0] = '\0';
+    if (b && b->loading) {
+        (void)mst_copy(out, UI_NOTE_MAX, "reading");
+    } else if (b && b->cached) {
+        (void)snprintf(out, UI_NOTE_MAX, "cache %s old",
+                       ui_fmt_age(x->st->now_wall_ms - b->as_of_wall_ms, age));
+    } else if (b && b->read_at_ms > 0) {
+        (void)snprintf(out, UI_NOTE_MAX, "%s ago",
+                       ui_fmt_age(x->st->now_mono_ms - b->read_at_ms, age));
+    }
+    return out;
+}
+
+void ui_bucket_origin(const struct ui_ctx *x, struct ui_pen *p)
+{
+    const struct mst_bucket_part *b = x->v->bucket;
+    char text[160], day[UI_NUM_MAX], age[UI_NUM_MAX];
+
+    if (b->cached) {
+        (void)snprintf(text, sizeof text, "as of %.12s, %s ago, from the local cache",
+                       ui_fmt_day(b->as_of_wall_ms, day),
+                       ui_fmt_age(x->st->now_wall_ms - b->as_of_wall_ms, age));
+        ui_pen_wrap(p, 0, UI_STALE, text);
+    }
+    if (b->problem[0]) {
+        ui_pen_wrap(p, 0, UI_CRIT, b->problem);
+    }
+}
+
 const struct mst_backup *ui_backup_selected(const struct ui_ctx *x)
 {
     const struct mst_bucket_part *p = x->v->bucket;

@@ -100,54 +100,69 @@ static const struct mst_backup *newest_good(const struct mst_bucket_part *b)
     return NULL;
 }
 
-static void draw_newest(const struct ui_ctx *x, struct ui_pen *p, const struct mst_backup *b)
+/* What is cached was so: the age of the listing stands beside the word that was true then. */
+static void draw_verified(const struct ui_ctx *x, struct ui_pen *p, const struct mst_backup *b)
 {
-    char t[UI_NUM_MAX], age[UI_NUM_MAX], h1[MST_HUMAN_MAX], h2[MST_HUMAN_MAX];
+    const struct mst_bucket_part *from = x->v->bucket;
+    const char *word = b->verified_wall_ms == 0 ? "never" : b->verified_ok ? "ok" : "BAD";
+    const enum ui_role role = b->verified_wall_ms == 0 ? UI_WARN : b->verified_ok ? UI_OK : UI_CRIT;
+    char age[UI_NUM_MAX];
 
-    ui_pen_pair(p, "last good", b->state == MST_BK_PARTIAL ? UI_WARN : UI_TEXT, "%.12s%s",
-                ui_fmt_day(b->started_wall_ms, t), b->state == MST_BK_PARTIAL ? " PARTIAL" : "");
-    if (b->last.ts.t > 0) {
-        ui_pen_pair(p, "to", UI_TEXT, "%s ago",
-                    ui_fmt_age(x->st->now_wall_ms - (int64_t)b->last.ts.t * 1000, age));
-    }
-    ui_pen_pair(p, "size", UI_TEXT, "%s, %s", mst_text_bytes(b->data_bytes, h1),
-                mst_text_bytes(b->stored_bytes, h2));
-    if (b->verified_wall_ms == 0) {
-        ui_pen_pair(p, "verified", UI_WARN, "never");
+    if (from->cached) {
+        ui_pen_pair(p, "verified", ui_bucket_role(from, role), "%s, %s old", word,
+                    ui_fmt_age(x->st->now_wall_ms - from->as_of_wall_ms, age));
+    } else if (b->verified_wall_ms == 0) {
+        ui_pen_pair(p, "verified", role, "%s", word);
     } else {
-        ui_pen_pair(p, "verified", b->verified_ok ? UI_OK : UI_CRIT, "%s %s ago",
-                    b->verified_ok ? "ok" : "BAD",
+        ui_pen_pair(p, "verified", role, "%s %s ago", word,
                     ui_fmt_age(x->st->now_wall_ms - b->verified_wall_ms, age));
     }
+}
+
+static void draw_newest(const struct ui_ctx *x, struct ui_pen *p, const struct mst_backup *b)
+{
+    const struct mst_bucket_part *from = x->v->bucket;
+    const enum ui_role text = ui_bucket_role(from, UI_TEXT);
+    char t[UI_NUM_MAX], age[UI_NUM_MAX], h1[MST_HUMAN_MAX], h2[MST_HUMAN_MAX];
+
+    ui_pen_pair(p, "last good",
+                ui_bucket_role(from, b->state == MST_BK_PARTIAL ? UI_WARN : UI_TEXT), "%s%.12s%s",
+                from->cached ? "was " : "", ui_fmt_day(b->started_wall_ms, t),
+                b->state == MST_BK_PARTIAL ? " PARTIAL" : "");
+    if (b->last.ts.t > 0) {
+        ui_pen_pair(p, "to", text, "%s ago",
+                    ui_fmt_age(x->st->now_wall_ms - (int64_t)b->last.ts.t * 1000, age));
+    }
+    ui_pen_pair(p, "size", text, "%s, %s", mst_text_bytes(b->data_bytes, h1),
+                mst_text_bytes(b->stored_bytes, h2));
+    draw_verified(x, p, b);
 }
 
 static int draw_backup(const struct ui_ctx *x, const struct ui_area *a, bool focus)
 {
     const struct mst_bucket_part *b = x->v->bucket;
-    char note[UI_NUM_MAX + 8] = "", h[MST_HUMAN_MAX], age[UI_NUM_MAX];
+    char note[UI_NOTE_MAX], h[MST_HUMAN_MAX];
     const struct mst_backup *good = b ? newest_good(b) : NULL;
     struct ui_area in;
     struct ui_pen p;
     size_t bad = 0;
 
-    if (b && b->read_at_ms > 0) {
-        (void)snprintf(note, sizeof note, "%s ago",
-                       ui_fmt_age(x->st->now_mono_ms - b->read_at_ms, age));
-    }
-    in = ui_pane_box(a, focus, "Backups", b && b->loading ? "reading" : note, UI_DIM);
+    in = ui_pane_box(a, focus, "Backups", ui_bucket_note(x, note),
+                     b ? ui_bucket_role(b, UI_DIM) : UI_DIM);
     p = ui_pen_start(&in, scroll_of(x, P_BACKUP));
     if (!b) {
         ui_pen_wrap(&p, 0, UI_WARN, "no store is configured: backups have nowhere to go");
         return p.y;
     }
-    if (b->problem[0]) {
-        ui_pen_wrap(&p, 0, UI_CRIT, b->problem);
-    } else if (b->read_at_ms == 0) {
+    ui_bucket_origin(x, &p);
+    if (!b->problem[0] && b->read_at_ms == 0 && !b->cached) {
         ui_pen_line(&p, UI_DIM, "not read yet");
         return p.y;
     }
     if (good) {
         draw_newest(x, &p, good);
+    } else if (b->cached) {
+        ui_pen_pair(&p, "last good", UI_CRIT, "there was none");
     } else if (b->read_at_ms > 0 && !b->problem[0]) {
         ui_pen_pair(&p, "last good", UI_CRIT, "none");
         ui_pen_wrap(&p, 0, UI_TEXT, "B makes the first backup.");
@@ -155,7 +170,12 @@ static int draw_backup(const struct ui_ctx *x, const struct ui_area *a, bool foc
     for (size_t i = 0; i < b->n; i++) {
         bad += ui_backup_sign(&b->backups[i]) == 'X';
     }
-    ui_pen_pair(&p, "store", UI_TEXT, "%s, %zu backup%s", b->store, b->n, b->n == 1 ? "" : "s");
+    if (!b->problem[0] || b->cached) {
+        ui_pen_pair(&p, "store", ui_bucket_role(b, UI_TEXT), "%s, %zu backup%s", b->store, b->n,
+                    b->n == 1 ? "" : "s");
+    } else {
+        ui_pen_pair(&p, "store", UI_TEXT, "%s, not known", b->store);
+    }
     if (bad > 0) {
         ui_pen_pair(&p, "damaged", UI_CRIT, "%zu", bad);
     }
@@ -289,6 +309,15 @@ static void layout_large(const struct ui_ctx *x, int y, int h, int w, struct ui_
     r[P_LOG] = (struct ui_rect){y + h - sees, left, sees, w - left};
 }
 
+/* Rows of the backups' pane while the store cannot be read: the sentences stand above what is
+ * known, which must not be pushed out by them. */
+static int backup_rows(const struct ui_ctx *x, int right)
+{
+    const struct mst_bucket_part *b = x->v->bucket;
+
+    return b && b->problem[0] ? 11 + ui_cols(b->problem) / (right - 8) : 9;
+}
+
 static void layout(const struct ui_ctx *x, int h, int w, struct ui_rect r[UI_PANES])
 {
     const struct mst_topo_view *v = &x->v->topo->v;
@@ -299,7 +328,7 @@ static void layout(const struct ui_ctx *x, int h, int w, struct ui_rect r[UI_PAN
     int top = (int)v->n + 4 + dies + (int)v->n_reasons + (v->verdict == MST_V_HEALTHY ? 0 : 2);
     int jobs = jobs_n + 2;
 
-    top = top < 9 ? 9 : top;
+    top = top < backup_rows(x, right) ? backup_rows(x, right) : top;
     top = top > h - 7 ? h - 7 : top;
     jobs = jobs < 3 ? 3 : jobs > (h - top) / 2 ? (h - top) / 2 : jobs;
     r[P_SET] = (struct ui_rect){0, 0, top, w - right};

@@ -128,6 +128,13 @@ void ui_job_progress(const struct mst_job *j, char *out, size_t size); /* "43.7/
 int ui_job_permille(const struct mst_job *j);                          /* -1 unknown */
 char ui_backup_sign(const struct mst_backup *b);
 enum ui_role ui_backup_role(const struct mst_backup *b);
+/* Of a fact about the store: what an older listing said is shown as old unless it is bad. */
+enum ui_role ui_bucket_role(const struct mst_bucket_part *p, enum ui_role role);
+/* "12s ago", "cache 3h old", "reading"; at least UI_NOTE_MAX bytes. */
+#define UI_NOTE_MAX 40
+const char *ui_bucket_note(const struct ui_ctx *x, char *out);
+/* How old what is shown is, and why the store cannot be read. */
+void ui_bucket_origin(const struct ui_ctx *x, struct ui_pen *p);
 const struct mst_backup *ui_backup_selected(const struct ui_ctx *x); /* NULL none */
 
 #endif

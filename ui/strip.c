@@ -102,7 +102,12 @@ static void strip_rest(const struct ui_ctx *x, struct ui_pen *p)
 
     if (!b || b->problem[0]) {
         ui_pen_line(p, UI_WARN, "! %s", b ? b->problem : "no store is configured");
-    } else {
+    }
+    if (b && b->cached) {
+        ui_pen_line(p, UI_STALE, "store %s: %zu backups %s ago (cache), newest was %s", b->store,
+                    b->n, ui_fmt_age(x->st->now_wall_ms - b->as_of_wall_ms, t),
+                    b->n ? b->backups[0].id : "none");
+    } else if (b && !b->problem[0]) {
         ui_pen_line(p, UI_TEXT, "store %s: %zu backups, newest %s", b->store, b->n,
                     b->n ? b->backups[0].id : "none");
     }

@@ -247,7 +247,8 @@ static void read_marks(const struct mst_catalog *c, const struct group *g,
         b->verified_level = m.level;
         (void)mst_copy(b->verified_text, sizeof(b->verified_text), m.text);
         if (!m.ok && (b->state == MST_BK_COMPLETE || b->state == MST_BK_PARTIAL)) {
-            PROBLEM(b, MST_BK_DAMAGED, "verify found: %.180s", m.text);
+            PROBLEM(b, MST_BK_DAMAGED, "%s found: %.180s", m.level == 1 ? "rebuild" : "verify",
+                    m.text);
         }
     }
 }

@@ -33,6 +33,7 @@ static const struct kind {
     [MST_CMD_RELEASE_TTL] = {MST_JOB_RELEASE, "restore", MST_CRED_RESTORE, true, true, mst_act_plan,
                              mst_run_release},
     [MST_CMD_VERIFY] = {MST_JOB_VERIFY, NULL, MST_CRED_VIEW, false, false, NULL, mst_run_verify},
+    [MST_CMD_REBUILD] = {MST_JOB_REBUILD, NULL, MST_CRED_VIEW, false, false, NULL, mst_run_rebuild},
 };
 
 static const struct kind *kind_of(const struct mst_cmd *cmd)
@@ -132,7 +133,7 @@ static enum mst_rc add_job(struct local *l, const struct mst_cmd *cmd, const cha
     cmd = &r->cmd;
     (void)mst_copy(r->plan, sizeof(r->plan), plan);
     mst_cmd_line(cmd, command, sizeof(command));
-    spec.target = k->job == MST_JOB_BACKUP || k->job == MST_JOB_VERIFY
+    spec.target = k->job == MST_JOB_BACKUP || k->job == MST_JOB_VERIFY || k->job == MST_JOB_REBUILD
                       ? (l->store_cfg ? l->store_cfg->name : "")
                   : r->cmd.target_uri[0] ? r->cmd.target_uri
                   : l->cfg->set.label[0] ? l->cfg->set.label
@@ -233,6 +234,7 @@ enum mst_rc mst_act_submit(struct mst_engine *e, const struct mst_cmd *cmd, uint
     case MST_CMD_IMPORT:
     case MST_CMD_RECOVER:
     case MST_CMD_RELEASE_TTL:
+    case MST_CMD_REBUILD:
         break;
     }
     return mst_err_set(err, MST_E_BUG, "no such act");

@@ -17,6 +17,6 @@ typedef enum mst_rc mst_plan_fn(struct local *l, const struct ask *a, struct mst
 mst_plan_fn mst_act_plan;
 
 mst_job_fn mst_run_backup, mst_run_verify, mst_run_restore, mst_run_discard, mst_run_clean,
-    mst_run_recover, mst_run_release;
+    mst_run_recover, mst_run_release, mst_run_rebuild;
 
 #endif

@@ -31,7 +31,8 @@ enum mst_cmd_kind {
     MST_CMD_DETAIL,        /* load the detail of backup */
     MST_CMD_MONITOR_NOW,   /* ask every member now */
     MST_CMD_RECOVER,       /* job: end the swap of a restore that died in it */
-    MST_CMD_RELEASE_TTL    /* ticket: give held TTL indexes their expiry back */
+    MST_CMD_RELEASE_TTL,   /* ticket: give held TTL indexes their expiry back */
+    MST_CMD_REBUILD        /* job: read the listing anew, manifests included */
 };
 
 #define MST_CMD_PATTERNS 16

@@ -24,6 +24,7 @@ static void free_bucket(struct mst_shared *s)
 {
     struct mst_bucket_part *p = (struct mst_bucket_part *)(void *)s;
 
+    free(p->changes);
     free(p->backups);
     free(p);
 }
@@ -227,10 +228,10 @@ static void add(struct line *l, const char *option, const char *value)
 
 void mst_cmd_line(const struct mst_cmd *cmd, char *out, size_t size)
 {
-    static const char *const words[] = {"backup",          "verify",          "restore",
-                                        "restore discard", "clean",           "import",
-                                        "jobs cancel",     "bucket ls",       "bucket show",
-                                        "status",          "restore recover", "restore release"};
+    static const char *const words[] = {
+        "backup",          "verify",          "restore",        "restore discard", "clean",
+        "import",          "jobs cancel",     "bucket ls",      "bucket show",     "status",
+        "restore recover", "restore release", "catalog rebuild"};
     struct line l = {.p = out, .size = size};
     char number[32];
 

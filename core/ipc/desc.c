@@ -181,7 +181,7 @@ DESC(ipc_info, mst_info_part);
 
 static const struct field mst_job_fields[] = {
     F(mst_job, id),
-    ENUM(mst_job, kind, MST_JOB_RELEASE),
+    ENUM(mst_job, kind, MST_JOB_REBUILD),
     ENUM(mst_job, state, MST_JOB_INTERRUPTED),
     F(mst_job, backup_id),
     F(mst_job, target),
@@ -235,6 +235,13 @@ static const struct field mst_backup_fields[] = {
 };
 static DESC(ipc_backup, mst_backup);
 
+static const struct field mst_backup_change_fields[] = {
+    F(mst_backup_change, id),
+    ENUM(mst_backup_change, kind, MST_CHANGE_STATE),
+    ENUM(mst_backup_change, was, MST_BK_FOREIGN),
+};
+static DESC(ipc_backup_change, mst_backup_change);
+
 static const struct field mst_bucket_part_fields[] = {
     F(mst_bucket_part, store),
     F(mst_bucket_part, where),
@@ -242,8 +249,13 @@ static const struct field mst_bucket_part_fields[] = {
     F(mst_bucket_part, problem_rc),
     F(mst_bucket_part, read_at_ms),
     F(mst_bucket_part, loading),
+    F(mst_bucket_part, cached),
+    F(mst_bucket_part, as_of_wall_ms),
     F(mst_bucket_part, free_bytes),
     F(mst_bucket_part, total_bytes),
+    F(mst_bucket_part, rebuilt_wall_ms),
+    F(mst_bucket_part, compared_wall_ms),
+    ARRAY(mst_bucket_part, changes, FT_ROWS, n_changes, 200000, &ipc_backup_change),
     ARRAY(mst_bucket_part, backups, FT_ROWS, n, 100000, &ipc_backup),
 };
 DESC(ipc_bucket, mst_bucket_part);
@@ -299,7 +311,7 @@ static const struct field mst_messages_part_fields[] = {
 DESC(ipc_messages, mst_messages_part);
 
 static const struct field mst_cmd_fields[] = {
-    ENUM(mst_cmd, kind, MST_CMD_RELEASE_TTL),
+    ENUM(mst_cmd, kind, MST_CMD_REBUILD),
     F(mst_cmd, job),
     F(mst_cmd, backup),
     F(mst_cmd, source),

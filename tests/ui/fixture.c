@@ -448,6 +448,31 @@ struct fx *fx_empty_bucket(void)
     return f;
 }
 
+struct fx *fx_store_gone(void)
+{
+    struct fx *f = fx_healthy();
+
+    f->bucket.cached = true;
+    f->bucket.as_of_wall_ms = fx_wall() - 11040000;
+    f->bucket.free_bytes = f->bucket.total_bytes = 0;
+    (void)mst_copy(f->bucket.problem, sizeof f->bucket.problem,
+                   "the store local: the directory /srv/backups does not exist: make it, or mount "
+                   "it");
+    f->bucket.problem_rc = MST_E_CONFIG;
+    return f;
+}
+
+struct fx *fx_store_unread(void)
+{
+    struct fx *f = fx_store_gone();
+
+    f->bucket.problem[0] = '\0';
+    f->bucket.problem_rc = 0;
+    f->bucket.read_at_ms = 0;
+    f->bucket.loading = true;
+    return f;
+}
+
 struct fx *fx_no_store(void)
 {
     struct fx *f = fx_healthy();
