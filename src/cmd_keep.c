@@ -264,8 +264,8 @@ enum mst_rc cmd_bucket_ls(struct cmd_ctx *c, struct mst_err *err)
     }
     if (rc == MST_OK) {
         if (!c->json) {
-            mst_str_addf(&out, "%s, %s: %zu backup%s\n", v->bucket->store, v->bucket->where,
-                         v->bucket->n, v->bucket->n == 1 ? "" : "s");
+            mst_str_addf(&out, "%s, %s: %zu %s\n", v->bucket->store, v->bucket->where, v->bucket->n,
+                         mst_text_noun(v->bucket->n, "backup", "backups"));
         }
         for (size_t i = 0; i < v->bucket->n; i++) {
             if (c->json) {
@@ -336,9 +336,12 @@ static void show_detail(const struct mst_detail_part *d, bool json, int64_t now,
             js_bool(out, "left_out", n->left_out);
             js_end(out);
         } else {
-            mst_str_addf(out, "%-40s %-10s %12llu documents %9s %3u indexes%s\n", n->ns, n->type,
-                         (unsigned long long)n->documents, mst_text_bytes(n->data_bytes, size),
-                         n->indexes, n->left_out ? ", LEFT OUT" : "");
+            mst_str_addf(out, "%-40s %-10s %12llu %-9s %9s %3u %s%s\n", n->ns, n->type,
+                         (unsigned long long)n->documents,
+                         mst_text_noun(n->documents, "document", "documents"),
+                         mst_text_bytes(n->data_bytes, size), n->indexes,
+                         mst_text_noun(n->indexes, "index", "indexes"),
+                         n->left_out ? ", LEFT OUT" : "");
         }
     }
     for (size_t i = 0; i < d->n_objects; i++) {
