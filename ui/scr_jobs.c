@@ -184,7 +184,7 @@ static int draw_list(const struct ui_ctx *x, const struct ui_area *a, bool focus
 static void detail_progress(const struct mst_job *j, struct ui_pen *p)
 {
     const int permille = ui_job_permille(j);
-    char h[MST_HUMAN_MAX], t[UI_NUM_MAX], done[64];
+    char h[MST_HUMAN_MAX], t[UI_NUM_MAX], done[64], items[MST_JOB_ITEMS_MAX];
     const int y = ui_pen_next(p);
 
     (void)ui_put(&p->a, y, 0, UI_HEAD, "progress");
@@ -198,9 +198,8 @@ static void detail_progress(const struct mst_job *j, struct ui_pen *p)
     }
     ui_job_progress(j, done, sizeof done);
     ui_pen_pair(p, "bytes", UI_TEXT, "%s", done);
-    if (j->items_total > 0) {
-        ui_pen_pair(p, "parts", UI_TEXT, "%llu of %llu", (unsigned long long)j->items_done,
-                    (unsigned long long)j->items_total);
+    if (mst_job_items(j, items)[0]) {
+        ui_pen_pair(p, "parts", UI_TEXT, "%s", items);
     }
     if (j->ended_wall_ms == 0 && j->started_wall_ms > 0) {
         ui_pen_pair(p, "rate", UI_TEXT, "%s/s   ETA %s", mst_text_bytes(j->rate_bps, h),
@@ -211,9 +210,9 @@ static void detail_progress(const struct mst_job *j, struct ui_pen *p)
     }
 }
 
-static int draw_detail(const struct ui_ctx *x, const struct ui_area *a, bool focus)
+int ui_job_pane_draw(const struct ui_ctx *x, const struct mst_job *j, const struct ui_area *a,
+                     bool focus, int scroll)
 {
-    const struct mst_job *j = ui_job_selected(x);
     char title[160], t[UI_NUM_MAX];
     struct ui_area in;
     struct ui_pen p;
@@ -225,7 +224,7 @@ static int draw_detail(const struct ui_ctx *x, const struct ui_area *a, bool foc
     (void)snprintf(title, sizeof title, "Job %llu  %s  %s", (unsigned long long)j->id,
                    mst_job_kind_word(j->kind), j->backup_id);
     in = ui_pane_box(a, focus, title, mst_job_state_word(j->state), ui_job_role(j->state));
-    p = ui_pen_start(&in, scroll_of(x, P_DETAIL));
+    p = ui_pen_start(&in, scroll);
     if (j->phase[0] && j->ended_wall_ms == 0) {
         ui_pen_pair(&p, "now", UI_RUN, "%s", j->phase);
     }
@@ -245,6 +244,11 @@ static int draw_detail(const struct ui_ctx *x, const struct ui_area *a, bool foc
         ui_pen_wrap(&p, 0, UI_WARN, "its agent died; what it left is listed on 4 Bucket");
     }
     return p.y;
+}
+
+static int draw_detail(const struct ui_ctx *x, const struct ui_area *a, bool focus)
+{
+    return ui_job_pane_draw(x, ui_job_selected(x), a, focus, scroll_of(x, P_DETAIL));
 }
 
 int ui_log_pane_draw(const struct ui_ctx *x, const struct mst_job *j, const struct ui_area *a,
