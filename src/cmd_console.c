@@ -144,11 +144,12 @@ enum mst_rc cmd_console(struct cmd_ctx *c, struct mst_err *err)
 {
     struct sandbox *sandbox = mst_xcalloc(1, sizeof(*sandbox));
     const struct ui_sandbox acts = {sandbox, sandbox_start, sandbox_result};
-    const struct ui_opts opts = {.theme = args_get(&c->args, "theme"),
-                                 .glyphs = args_get(&c->args, "glyphs"),
-                                 .export_dir = c->cfg->state_dir,
-                                 .no_color = args_has(&c->args, "no-color"),
-                                 .sandbox = c->cfg->sandbox.control[0] ? &acts : NULL};
+    struct mst_str lead = {0};
+    struct ui_opts opts = {.theme = args_get(&c->args, "theme"),
+                           .glyphs = args_get(&c->args, "glyphs"),
+                           .export_dir = c->cfg->state_dir,
+                           .no_color = args_has(&c->args, "no-color"),
+                           .sandbox = c->cfg->sandbox.control[0] ? &acts : NULL};
     struct mst_engine *engine = NULL;
     enum mst_rc rc;
 
@@ -165,11 +166,14 @@ enum mst_rc cmd_console(struct cmd_ctx *c, struct mst_err *err)
         rc = cmd_engine(c, &engine, err);
     }
     if (rc == MST_OK) {
+        cmd_lead(c, &lead);
+        opts.lead = mst_str_c(&lead);
         rc = ui_run(engine, &opts, err);
     }
     mst_engine_close(engine);
     mst_thread_join(&sandbox->thread);
     mst_mutex_release(&sandbox->mu);
+    mst_str_release(&lead);
     free(sandbox);
     if (rc == MST_E_CANCELLED && err->detail > 0) {
         end_by(err->detail);

@@ -390,6 +390,9 @@ enum mst_rc ui_run(struct mst_engine *engine, const struct ui_opts *opts, struct
     l->more_ms = -1;
     l->tokens = FRAMES_PER_S;
     ui_app_init(&l->app, &table, opts->sandbox);
+    if (opts->lead && strlen(opts->lead) < sizeof l->app.st.lead) {
+        (void)mst_copy(l->app.st.lead, sizeof l->app.st.lead, opts->lead);
+    }
     rc = ui_check(err);
     if (rc == MST_OK) {
         rc = start(l, opts, err);

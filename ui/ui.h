@@ -24,7 +24,8 @@ struct ui_opts {
     const char *glyphs; /* NULL: by locale and terminal; "ascii", "utf8" */
     bool no_color;
     const struct ui_sandbox *sandbox; /* NULL: none */
-    const char *export_dir;           /* where a screen is kept as text */
+    const char *lead;       /* how a command line begins in another shell; NULL: "muster" */
+    const char *export_dir; /* where a screen is kept as text */
 };
 
 /* One screen as text, without a terminal: overview, topology, jobs or bucket. Pure. */
