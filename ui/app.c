@@ -132,14 +132,37 @@ static void move_row(struct ui_app *app, int by)
     ui_rows_release(&r);
 }
 
-static void scroll_pane(struct ui_app *app, int by)
+static bool in_strip(const struct ui_app *app)
+{
+    return app->rows > 0 && (app->rows < 24 || app->cols < 80);
+}
+
+/* Words wrap at the width that the pane has on this terminal: so many rows it has to scroll. */
+static int pane_rows(const struct ui_app *app)
 {
     const struct ui_ctx x = ctx_of(app);
     const struct ui_screen *s = ui_screen_of(app->st.scr);
+    const struct ui_scr_state *ss = &app->st.s[app->st.scr];
+    struct ui_rect r[UI_PANES] = {{0}};
+    struct ui_area none = {NULL, 0, 0, 0, app->cols > 0 ? app->cols : 80};
+
+    if (in_strip(app)) {
+        none.w += 2; /* a strip has no frame */
+        return ui_strip_lists(&app->st) ? ui_strip_facts(&x, &none)
+                                        : s->pane[ss->pane].draw(&x, &none, false);
+    }
+    if (!ss->zoom) {
+        s->layout(&x, app->rows > 4 ? app->rows - 4 : 20, none.w, r);
+        none.w = r[ss->pane].w > 0 ? r[ss->pane].w : none.w;
+    }
+    return s->pane[ss->pane].draw(&x, &none, false);
+}
+
+static void scroll_pane(struct ui_app *app, int by)
+{
     struct ui_scr_state *ss = &app->st.s[app->st.scr];
-    const struct ui_area none = {NULL, 0, 0, 0, 78};
     int *top = &ss->top[ss->pane];
-    const int rows = s->pane[ss->pane].draw(&x, &none, false);
+    const int rows = pane_rows(app);
 
     *top += by;
     *top = *top >= rows ? rows - 1 : *top;
@@ -169,7 +192,7 @@ static void act_pane(struct ui_app *app, int by)
     s->layout(&x, app->rows > 4 ? app->rows - 4 : 20, app->cols > 0 ? app->cols : 80, r);
     do {
         ss->pane = (ss->pane + by + n) % n;
-    } while (r[ss->pane].h <= 0 && ss->pane != 0);
+    } while (!in_strip(app) && r[ss->pane].h <= 0 && ss->pane != 0);
 }
 
 static void ask_detail(struct ui_app *app)
@@ -189,11 +212,30 @@ static void ask_detail(struct ui_app *app)
     }
 }
 
+void ui_app_filter(struct ui_app *app, const char *text)
+{
+    const struct ui_ctx x = ctx_of(app);
+    const struct ui_screen *s = ui_screen_of(app->st.scr);
+    struct ui_rows r = {0};
+
+    if (!s->rows) {
+        ui_app_say(app, MST_SEV_INFO, "%s has no list to filter", s->title);
+        return;
+    }
+    (void)mst_copy(app->st.s[app->st.scr].find, sizeof app->st.s[0].find, text);
+    s->rows(&x, &r);
+    /* What is out of sight is not what a key should mean. */
+    if (r.n > 0 && ui_rows_find(&r, s->selected(&x)) == r.n) {
+        s->select(app->view, &app->st, r.idx[0]);
+    }
+    ui_rows_release(&r);
+}
+
 static void act_open(struct ui_app *app)
 {
-    static const enum ui_scr from_dash[] = {UI_SCR_TOPO, UI_SCR_BUCKET,
-                                            UI_SCR_JOBS, UI_SCR_COUNT /* the messages */,
-                                            UI_SCR_TOPO, UI_SCR_JOBS};
+    static const enum ui_scr from_dash[] = {
+        UI_SCR_TOPO, UI_SCR_BUCKET, UI_SCR_JOBS, UI_SCR_COUNT /* the messages */,
+        UI_SCR_TOPO, UI_SCR_JOBS,   UI_SCR_JOBS};
     struct ui_scr_state *ss = &app->st.s[app->st.scr];
 
     if (app->st.scr == UI_SCR_DASH) {

@@ -170,10 +170,12 @@ static void detail_size(const struct mst_backup *b, struct ui_pen *p)
 
     ui_pen_pair(p, "size", UI_TEXT, "%s, %s stored", mst_text_bytes(b->data_bytes, h1),
                 mst_text_bytes(b->stored_bytes, h2));
-    ui_pen_pair(p, "holds", UI_TEXT, "%s documents, %u namespaces",
-                ui_fmt_count((int64_t)b->documents, n), b->namespaces);
+    ui_pen_pair(p, "holds", UI_TEXT, "%s %s, %u %s", ui_fmt_count((int64_t)b->documents, n),
+                mst_text_noun(b->documents, "document", "documents"), b->namespaces,
+                mst_text_noun(b->namespaces, "namespace", "namespaces"));
     if (b->left_out > 0) {
-        ui_pen_pair(p, "left out", UI_WARN, "%u namespaces: PARTIAL", b->left_out);
+        ui_pen_pair(p, "left out", UI_WARN, "%u %s: PARTIAL", b->left_out,
+                    mst_text_noun(b->left_out, "namespace", "namespaces"));
     }
 }
 

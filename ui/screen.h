@@ -57,6 +57,9 @@ const struct ui_screen *ui_screen_of(enum ui_scr s);
 void ui_draw(const struct ui_ctx *x, struct ui_canvas *cv);
 bool ui_is_strip(const struct ui_canvas *cv); /* below 80x24 */
 void ui_strip_draw(const struct ui_ctx *x, const struct ui_area *a);
+bool ui_strip_lists(const struct ui_state *st); /* a strip shows the list of facts, no pane */
+int ui_strip_facts(const struct ui_ctx *x, const struct ui_area *a); /* its rows */
+const char *ui_mode_word(const struct mst_info_part *i);             /* "[RW]" */
 /* The body of the screen: its panes, or the zoomed one. */
 void ui_body_draw(const struct ui_ctx *x, const struct ui_area *a);
 void ui_layers_draw(const struct ui_ctx *x, const struct ui_area *a);
@@ -96,6 +99,8 @@ void ui_pen_wrap(struct ui_pen *p, int indent, enum ui_role role, const char *te
 
 /* --- panes that two screens have --- */
 int ui_sees_draw(const struct ui_ctx *x, const struct ui_area *a, bool focus, int scroll);
+int ui_job_pane_draw(const struct ui_ctx *x, const struct mst_job *j, const struct ui_area *a,
+                     bool focus, int scroll);
 int ui_log_pane_draw(const struct ui_ctx *x, const struct mst_job *j, const struct ui_area *a,
                      bool focus, int scroll);
 
