@@ -75,6 +75,7 @@ void ui_app_view(struct ui_app *app, const struct mst_view *v)
     app->view = v;
     app->dirty = true;
     take_messages(app);
+    ui_app_settle(app);
 }
 
 void ui_app_tick(struct ui_app *app, int64_t mono_ms, int64_t wall_ms)
@@ -106,6 +107,7 @@ static void go_screen(struct ui_app *app, enum ui_scr s)
     if (app->st.scr != s) {
         app->st.before = app->st.scr;
         app->st.scr = s;
+        ui_app_settle(app);
     }
 }
 
@@ -132,43 +134,6 @@ static void move_row(struct ui_app *app, int by)
     ui_rows_release(&r);
 }
 
-static bool in_strip(const struct ui_app *app)
-{
-    return app->rows > 0 && (app->rows < 24 || app->cols < 80);
-}
-
-/* Words wrap at the width that the pane has on this terminal: so many rows it has to scroll. */
-static int pane_rows(const struct ui_app *app)
-{
-    const struct ui_ctx x = ctx_of(app);
-    const struct ui_screen *s = ui_screen_of(app->st.scr);
-    const struct ui_scr_state *ss = &app->st.s[app->st.scr];
-    struct ui_rect r[UI_PANES] = {{0}};
-    struct ui_area none = {NULL, 0, 0, 0, app->cols > 0 ? app->cols : 80};
-
-    if (in_strip(app)) {
-        none.w += 2; /* a strip has no frame */
-        return ui_strip_lists(&app->st) ? ui_strip_facts(&x, &none)
-                                        : s->pane[ss->pane].draw(&x, &none, false);
-    }
-    if (!ss->zoom) {
-        s->layout(&x, app->rows > 4 ? app->rows - 4 : 20, none.w, r);
-        none.w = r[ss->pane].w > 0 ? r[ss->pane].w : none.w;
-    }
-    return s->pane[ss->pane].draw(&x, &none, false);
-}
-
-static void scroll_pane(struct ui_app *app, int by)
-{
-    struct ui_scr_state *ss = &app->st.s[app->st.scr];
-    int *top = &ss->top[ss->pane];
-    const int rows = pane_rows(app);
-
-    *top += by;
-    *top = *top >= rows ? rows - 1 : *top;
-    *top = *top < 0 ? 0 : *top;
-}
-
 static void act_move(struct ui_app *app, int by)
 {
     const struct ui_screen *s = ui_screen_of(app->st.scr);
@@ -177,22 +142,8 @@ static void act_move(struct ui_app *app, int by)
     if (s->rows && s->pane[ss->pane].is_list) {
         move_row(app, by);
     } else {
-        scroll_pane(app, by);
+        ui_app_scroll(app, by);
     }
-}
-
-static void act_pane(struct ui_app *app, int by)
-{
-    const struct ui_ctx x = ctx_of(app);
-    const struct ui_screen *s = ui_screen_of(app->st.scr);
-    struct ui_scr_state *ss = &app->st.s[app->st.scr];
-    struct ui_rect r[UI_PANES] = {{0}};
-    const int n = (int)s->n_panes;
-
-    s->layout(&x, app->rows > 4 ? app->rows - 4 : 20, app->cols > 0 ? app->cols : 80, r);
-    do {
-        ss->pane = (ss->pane + by + n) % n;
-    } while (!in_strip(app) && r[ss->pane].h <= 0 && ss->pane != 0);
 }
 
 static void ask_detail(struct ui_app *app)
@@ -444,7 +395,7 @@ void ui_app_act(struct ui_app *app, enum ui_act act, int key)
         break;
     case UI_ACT_NEXT_PANE:
     case UI_ACT_PREV_PANE:
-        act_pane(app, act == UI_ACT_PREV_PANE ? -1 : 1);
+        ui_app_pane(app, act == UI_ACT_PREV_PANE ? -1 : 1);
         break;
     case UI_ACT_OPEN:
         act_open(app);
@@ -505,10 +456,7 @@ static void menu_key(struct ui_app *app, int key)
 
 static void text_layer_key(struct ui_app *app, int key)
 {
-    const struct ui_ctx x = ctx_of(app);
-    const struct ui_area none = {NULL, 0, 0, 0, 78};
-    const int rows =
-        app->st.layer == UI_LAYER_HELP ? ui_help_draw(&x, &none) : ui_log_draw(&x, &none);
+    const int most = ui_app_layer_limit(app);
     const enum ui_act act = ui_keys_act(key, UI_ON_DASH);
     int *top = &app->st.layer_top;
 
@@ -529,7 +477,7 @@ static void text_layer_key(struct ui_app *app, int key)
         *top = 0;
         break;
     case UI_ACT_LAST:
-        *top = rows - 1;
+        *top = most;
         break;
     case UI_ACT_ACK:
         act_ack(app);
@@ -545,7 +493,7 @@ static void text_layer_key(struct ui_app *app, int key)
         }
         break;
     }
-    *top = *top >= rows ? rows - 1 : *top;
+    *top = *top > most ? most : *top;
     *top = *top < 0 ? 0 : *top;
 }
 

@@ -56,6 +56,13 @@ void ui_app_act(struct ui_app *app, enum ui_act act, int key);
 void ui_app_command(struct ui_app *app, const char *line); /* of the ':' prompt */
 /* Shows the matching rows of the list only; the selection moves to one of them. */
 void ui_app_filter(struct ui_app *app, const char *text);
+/* app_scroll.c */
+void ui_app_size(struct ui_app *app, int rows, int cols); /* of the terminal */
+/* After what is shown has changed: no pane past its end, the focus on a pane that is there. */
+void ui_app_settle(struct ui_app *app);
+void ui_app_scroll(struct ui_app *app, int by);
+int ui_app_layer_limit(const struct ui_app *app); /* of help and messages */
+void ui_app_pane(struct ui_app *app, int by);     /* Tab */
 void ui_app_sort(struct ui_app *app, bool turn);
 void ui_app_copy(struct ui_app *app);
 void ui_app_prompt_key(struct ui_app *app, int key, const char *paste);

@@ -270,7 +270,10 @@ void ui_dialog_draw(const struct ui_ctx *x, const struct ui_area *a)
     p = ui_pen_start(&body, top);
     draw_content(x, &p, &focus);
     if (count.y - top > room && room > 1) {
-        (void)ui_put_right(&body, room - 1, in.w - 12, 12, UI_WARN, "PgDn: more");
+        const char *more = in.w < 40 ? "more" : "PgDn: more";
+
+        (void)ui_put_right(&body, room - 1, in.w - ui_cols(more) - 2, ui_cols(more) + 2, UI_WARN,
+                           more);
     }
     foot = ui_area_sub(&in, room, 0, in.h - room, in.w);
     (void)draw_foot(x, &foot, true);

@@ -280,9 +280,7 @@ static void paint(struct loop *l)
         ui_term_resized(l->term);
         ui_term_size(l->term, &rows, &cols);
         ui_canvas_size(&l->cv, rows, cols);
-        l->app.rows = rows;
-        l->app.cols = cols;
-        l->app.page = rows > 12 ? rows - 10 : 3;
+        ui_app_size(&l->app, rows, cols);
     }
     ui_app_draw(&l->app, &l->cv);
     ui_term_paint(l->term, &l->cv, l->app.repaint);

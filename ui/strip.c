@@ -74,11 +74,13 @@ static void strip_member(const struct ui_ctx *x, struct ui_pen *p, size_t i)
 {
     const struct mst_topo_member *m = &x->v->topo->v.members[i];
     const int y = ui_pen_next(p);
-    char lag[UI_NUM_MAX], seen[UI_NUM_MAX], oplog[UI_NUM_MAX];
+    char lag[UI_NUM_MAX], seen[UI_NUM_MAX], oplog[UI_NUM_MAX], name[MST_HOST_MAX];
+    const bool narrow = p->a.w < 40; /* the state is worth more than the whole name */
     int at;
 
     at = ui_putf(&p->a, y, 0, ui_member_role(x, i), "%c ", ui_member_sign(&x->v->topo->v, i));
-    at += ui_put_cut(&p->a, y, at, 20, ui_member_stale(x, m) ? UI_STALE : UI_TEXT, m->name);
+    at += ui_put_cut(&p->a, y, at, narrow ? 7 : 20, ui_member_stale(x, m) ? UI_STALE : UI_TEXT,
+                     narrow ? ui_short_name(&x->v->topo->v, i, name, sizeof name) : m->name);
     at += 1 + ui_putf(&p->a, y, at + 1, ui_member_role(x, i), "%-11s", ui_member_word(m));
     (void)ui_putf(&p->a, y, at + 1, UI_TEXT, "%6s  oplog %s  seen %s",
                   ui_fmt_lag(m->shown == MST_SHOW_PRIMARY ? -1 : m->lag_ms, lag),

@@ -17,9 +17,7 @@ static struct world with(struct fx *f, int rows, int cols)
     struct world w = {f, mst_xcalloc(1, sizeof(struct ui_app))};
 
     fx_app(f, w.app);
-    w.app->rows = rows;
-    w.app->cols = cols;
-    w.app->page = rows > 12 ? rows - 10 : 3;
+    ui_app_size(w.app, rows, cols);
     return w;
 }
 
@@ -106,9 +104,6 @@ static void the_last_line_of_the_facts_can_be_reached(void **state)
     (void)state;
     assert_false(shows(&w, last));
     fx_key(w.app, 'G');
-    for (int i = 0; i < 4; i++) {
-        fx_key(w.app, 'k'); /* the last line came to the top */
-    }
     assert_true(shows(&w, last));
     done(&w);
 }
@@ -165,6 +160,57 @@ static void a_dialog_can_be_filled_in_and_left(void **state)
     done(&w);
 }
 
+static void growing_leaves_no_pane_scrolled_away_and_no_focus_out_of_sight(void **state)
+{
+    struct world w = with(fx_running(), 6, 30);
+
+    (void)state;
+    fx_key(w.app, 'G');
+    fx_key(w.app, UI_KEY_BACKTAB); /* the last pane: at 80x24 there is none */
+    ui_app_size(w.app, 24, 80);
+    assert_true(shows(&w, "Overview > Replica set"));
+    assert_true(shows(&w, "votes 3/3"));
+    done(&w);
+}
+
+static void narrow_rows_keep_the_state_in_sight(void **state)
+{
+    struct world w = with(fx_election(), 5, 20);
+
+    (void)state;
+    fx_key(w.app, 'j');
+    assert_true(shows(&w, "X db1 DOWN"));
+    done(&w);
+}
+
+static void the_help_ends_with_its_last_line(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < 3; i++) {
+        struct world w = with(fx_healthy(), i == 0 ? 24 : 12, i == 0 ? 80 : i == 1 ? 60 : 30);
+        char *s;
+
+        fx_keys(w.app, "?G");
+        s = fx_text(w.app, w.app->rows, w.app->cols, false);
+        assert_non_null(strstr(s, "zoom "));
+        assert_non_null(strstr(s, "topology"));
+        free(s);
+        done(&w);
+    }
+}
+
+static void a_button_with_the_focus_is_whole(void **state)
+{
+    struct world w = with(fx_healthy(), 5, 20);
+
+    (void)state;
+    ui_app_key(w.app, 'B', NULL);
+    fx_later(w.app, 400);
+    fx_key(w.app, UI_KEY_TAB);
+    assert_true(shows(&w, "[>Start backup<]"));
+    done(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -177,6 +223,10 @@ int main(void)
         cmocka_unit_test(a_key_that_is_off_says_why_and_then_the_hints_return),
         cmocka_unit_test(what_is_typed_is_seen_down_to_two_lines),
         cmocka_unit_test(a_dialog_can_be_filled_in_and_left),
+        cmocka_unit_test(growing_leaves_no_pane_scrolled_away_and_no_focus_out_of_sight),
+        cmocka_unit_test(narrow_rows_keep_the_state_in_sight),
+        cmocka_unit_test(the_help_ends_with_its_last_line),
+        cmocka_unit_test(a_button_with_the_focus_is_whole),
     };
     return cmocka_run_group_tests_name("strip", tests, NULL, NULL);
 }
