@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "again.h"
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/text.h"
@@ -151,6 +152,8 @@ enum mst_rc cmd_console(struct cmd_ctx *c, struct mst_err *err)
                            .no_color = args_has(&c->args, "no-color"),
                            .sandbox = c->cfg->sandbox.control[0] ? &acts : NULL};
     struct mst_engine *engine = NULL;
+    struct ui_again find;
+    struct again *again = NULL;
     enum mst_rc rc;
 
     if (args_get(&c->args, "print")) {
@@ -166,11 +169,13 @@ enum mst_rc cmd_console(struct cmd_ctx *c, struct mst_err *err)
         rc = cmd_engine(c, &engine, err);
     }
     if (rc == MST_OK) {
+        again = again_new(c, engine, &find);
+        opts.again = c->agent ? &find : NULL;
         cmd_lead(c, &lead);
         opts.lead = mst_str_c(&lead);
         rc = ui_run(engine, &opts, err);
     }
-    mst_engine_close(engine);
+    again_free(again);
     mst_thread_join(&sandbox->thread);
     mst_mutex_release(&sandbox->mu);
     mst_str_release(&lead);

@@ -70,6 +70,22 @@ static void take_messages(struct ui_app *app)
     }
 }
 
+void ui_app_engine(struct ui_app *app, void *engine)
+{
+    const bool asked = app->st.layer == UI_LAYER_DIALOG && app->st.dlg.step != UI_STEP_EDIT;
+
+    app->engine.arg = engine;
+    app->st.acked_seq = app->st.shown_seq = 0;
+    app->st.frozen = false;
+    if (asked) { /* the plan was the dead one's */
+        ui_dialog_close(app);
+    }
+    ui_app_say(app, MST_SEV_WARN, "%s",
+               asked
+                   ? "the agent was lost: the plan is void, nothing was done"
+                   : "the agent was lost, there is one again: 3 Jobs says what became of its jobs");
+}
+
 void ui_app_view(struct ui_app *app, const struct mst_view *v)
 {
     app->view = v;

@@ -46,6 +46,8 @@ void ui_app_init(struct ui_app *app, const struct ui_engine *engine,
                  const struct ui_sandbox *sandbox);
 void ui_app_release(struct ui_app *app);
 void ui_app_key(struct ui_app *app, int key, const char *paste);
+/* Another engine: what was asked of the one before is void, its messages are counted anew. */
+void ui_app_engine(struct ui_app *app, void *engine);
 /* A new view or time went by. */
 void ui_app_view(struct ui_app *app, const struct mst_view *v);
 void ui_app_tick(struct ui_app *app, int64_t mono_ms, int64_t wall_ms);

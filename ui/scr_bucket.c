@@ -136,17 +136,23 @@ static int draw_list(const struct ui_ctx *x, const struct ui_area *a, bool focus
                          .down = x->st->s[UI_SCR_BUCKET].down,
                          .cell = cell,
                          .arg = &arg};
-    char title[200], note[UI_NUM_MAX + 8] = "", age[UI_NUM_MAX];
+    char title[200], note[64] = "", age[UI_NUM_MAX];
     struct ui_area in;
 
     (void)snprintf(title, sizeof title, "%s%s%s", b ? b->store : "Bucket", f[0] ? " filter: " : "",
                    f);
+    rows(x, &r);
     if (b && b->read_at_ms > 0) {
-        (void)snprintf(note, sizeof note, "%s ago",
-                       ui_fmt_age(x->st->now_mono_ms - b->read_at_ms, age));
+        (void)ui_fmt_age(x->st->now_mono_ms - b->read_at_ms, age);
+        if (b->problem[0]) { /* how many there are is not known */
+            (void)snprintf(note, sizeof note, "%s ago", age);
+        } else if (f[0]) {
+            (void)snprintf(note, sizeof note, "%zu of %zu, %s ago", r.n, b->n, age);
+        } else {
+            (void)snprintf(note, sizeof note, "%zu, %s ago", b->n, age);
+        }
     }
     in = ui_pane_box(a, focus, title, b && b->loading ? "reading" : note, UI_DIM);
-    rows(x, &r);
     t.n = r.n;
     t.sel = ui_rows_find(&r, selected(x));
     (void)ui_table_draw(&t, &in);

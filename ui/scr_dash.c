@@ -199,16 +199,17 @@ static int draw_backup(const struct ui_ctx *x, const struct ui_area *a, bool foc
     return p.y;
 }
 
-static void draw_job(const struct mst_job *j, const struct ui_area *a, int y)
+static void draw_job(const struct ui_ctx *x, const struct mst_job *j, const struct ui_area *a,
+                     int y)
 {
     char h[MST_HUMAN_MAX], t[UI_NUM_MAX], text[640];
     const int permille = ui_job_permille(j);
     const int wide = a->w >= 100 ? 26 : 22;
     int at = 0;
 
-    at += ui_putf(a, y, at, ui_job_role(j->state), "%c %llu %s ", ui_job_sign(j->state),
+    at += ui_putf(a, y, at, ui_job_role(x, j), "%c %llu %s ", ui_job_sign(x, j),
                   (unsigned long long)j->id, mst_job_kind_word(j->kind));
-    if (j->state == MST_JOB_RUNNING || j->state == MST_JOB_CANCELLING) {
+    if (!ui_job_unknown(x, j) && (j->state == MST_JOB_RUNNING || j->state == MST_JOB_CANCELLING)) {
         at = at < 17 ? 17 : at;
         if (permille >= 0) {
             ui_gauge(a, y, at, wide, permille);
@@ -228,10 +229,10 @@ static void draw_job(const struct mst_job *j, const struct ui_area *a, int y)
         (void)ui_put_cut(a, y, at, a->w - at, UI_DIM, text);
         return;
     }
-    (void)snprintf(text, sizeof text, "%s  %.*s%s", mst_job_state_word(j->state),
+    (void)snprintf(text, sizeof text, "%s  %.*s%s", ui_job_word(x, j),
                    j->ended_wall_ms > 0 ? 12 : 0, ui_fmt_day(j->ended_wall_ms, t),
                    j->ended_wall_ms > 0 ? "  " : "");
-    at += ui_put(a, y, at, ui_job_role(j->state), text);
+    at += ui_put(a, y, at, ui_job_role(x, j), text);
     (void)ui_put_cut(a, y, at, a->w - at, UI_TEXT, j->result[0] ? j->result : j->phase);
 }
 
@@ -247,14 +248,19 @@ static int draw_jobs(const struct ui_ctx *x, const struct ui_area *a, bool focus
         run += jobs->jobs[i].state == MST_JOB_RUNNING || jobs->jobs[i].state == MST_JOB_CANCELLING;
         queued += jobs->jobs[i].state == MST_JOB_QUEUED;
     }
-    (void)snprintf(note, sizeof note, "%zu running, %zu queued", run, queued);
+    if (x->v->info->agent_lost_ms > 0 && run + queued > 0) {
+        (void)snprintf(note, sizeof note, "%zu not known", run + queued);
+        run = 0;
+    } else {
+        (void)snprintf(note, sizeof note, "%zu running, %zu queued", run, queued);
+    }
     in = ui_pane_box(a, focus, "Jobs", note, run ? UI_RUN : UI_DIM);
     p = ui_pen_start(&in, scroll_of(x, P_JOBS));
     if (jobs->n == 0) {
         ui_pen_line(&p, UI_DIM, "no job has run yet");
     }
     for (size_t i = 0; i < jobs->n; i++) {
-        draw_job(&jobs->jobs[i], &p.a, ui_pen_next(&p));
+        draw_job(x, &jobs->jobs[i], &p.a, ui_pen_next(&p));
     }
     return p.y;
 }

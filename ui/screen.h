@@ -126,8 +126,10 @@ struct ui_event {
 size_t ui_events(const struct mst_view *v, struct ui_event *out, size_t max);
 
 /* --- facts about jobs and backups --- */
-char ui_job_sign(enum mst_job_state s);
-enum ui_role ui_job_role(enum mst_job_state s);
+bool ui_job_unknown(const struct ui_ctx *x, const struct mst_job *j); /* its agent is lost */
+char ui_job_sign(const struct ui_ctx *x, const struct mst_job *j);
+const char *ui_job_word(const struct ui_ctx *x, const struct mst_job *j);
+enum ui_role ui_job_role(const struct ui_ctx *x, const struct mst_job *j);
 const struct mst_job *ui_job_selected(const struct ui_ctx *x);         /* NULL none */
 void ui_job_progress(const struct mst_job *j, char *out, size_t size); /* "43.7/84.0 GiB" */
 int ui_job_permille(const struct mst_job *j);                          /* -1 unknown */

@@ -116,9 +116,9 @@ static void strip_facts(const struct ui_ctx *x, struct ui_pen *p, bool urgent)
             if (permille >= 0 && live) {
                 (void)snprintf(pc, sizeof pc, " %d%%", permille / 10);
             }
-            ui_pen_line(p, ui_job_role(j->state), "%c %llu %s %s%s %s", ui_job_sign(j->state),
-                        (unsigned long long)j->id, mst_job_kind_word(j->kind),
-                        mst_job_state_word(j->state), pc, live ? j->phase : j->result);
+            ui_pen_line(p, ui_job_role(x, j), "%c %llu %s %s%s %s", ui_job_sign(x, j),
+                        (unsigned long long)j->id, mst_job_kind_word(j->kind), ui_job_word(x, j),
+                        pc, live ? j->phase : j->result);
         }
     }
 }

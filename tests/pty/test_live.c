@@ -183,12 +183,58 @@ static void the_command_of_a_dialog_works_in_another_shell(void **state)
     free(there);
 }
 
+/* A command of the same set, to its end; what it printed stays on the screen of p. */
+static void run(struct pty *p, const char *const *argv)
+{
+    const char *const env[] = {dir_env, "TERM=dumb", "ASAN_OPTIONS=detect_leaks=0", NULL};
+
+    pty_start(p, 24, 120, argv, env);
+}
+
+static long atol_of(const char *s)
+{
+    return strtol(s, NULL, 10);
+}
+
+static void a_dead_agent_is_said_and_replaced_and_its_job_is_interrupted(void **state)
+{
+    const char *const slow[] = {TEST_MUSTER, "--config", conf, "backup", "--rate", "3000", NULL};
+    const char *const ask[] = {TEST_MUSTER, "--config", conf, "agent", "status", NULL};
+    struct pty p, job, status;
+    const char *at;
+    char *text;
+
+    (void)state;
+    start(&p, 24, 80);
+    pty_send(&p, "3");
+    run(&job, slow);
+    pty_assert(&p, pty_wait(&p, "backup   running", WAIT));
+    run(&status, ask);
+    pty_assert(&status, pty_wait_exit(&status, WAIT));
+    text = pty_text(&status);
+    at = strstr(text, "pid ");
+    pty_assert(&status, at && atol_of(at + 4) > 1);
+    (void)kill((pid_t)atol_of(at + 4), SIGKILL);
+    free(text);
+    pty_end(&status);
+    pty_assert(&p, pty_wait(&p, "AGENT LOST", WAIT));
+    pty_assert(&p, pty_wait(&p, "backup   not known", WAIT)); /* not "running" any more */
+    pty_assert(&p, pty_wait(&p, "backup   interrupted", WAIT));
+    pty_assert(&p, !pty_shows(&p, "AGENT LOST"));
+    pty_assert(&p, pty_wait(&p, "1 job of a process that ended is interrupted", WAIT));
+    pty_send(&p, "r"); /* and it obeys */
+    pty_assert(&p, pty_wait(&p, "asked every member", WAIT));
+    pty_end(&p);
+    pty_end(&job);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_set_is_seen_with_every_member),
         cmocka_unit_test(a_live_screen_stays_within_its_bytes),
         cmocka_unit_test(the_command_of_a_dialog_works_in_another_shell),
+        cmocka_unit_test(a_dead_agent_is_said_and_replaced_and_its_job_is_interrupted),
         cmocka_unit_test(the_primary_is_killed_from_the_menu_and_another_elected),
     };
     return cmocka_run_group_tests_name("live console", tests, sandbox_up, sandbox_down);
