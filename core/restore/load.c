@@ -553,11 +553,8 @@ static void work(void *arg)
         }
         l->c = &w->r->map.c[n];
         l->n = n;
-        if (l->c->staged) {
-            rc = load_one(l, &err);
-            if (rc == MST_OK) {
-                mst_task_item_done(w->r->task);
-            }
+        if (l->c->staged && (rc = load_one(l, &err)) == MST_OK) {
+            mst_task_item_done(w->r->task);
         }
     }
     if (rc != MST_OK) {
