@@ -70,6 +70,30 @@ static void take_messages(struct ui_app *app)
     }
 }
 
+/* An answer to a key took the line of what is wrong: it gives it back. */
+static void recall_alert(struct ui_app *app)
+{
+    struct ui_state *st = &app->st;
+    const struct mst_messages_part *m =
+        app->view && app->view->messages ? app->view->messages : NULL;
+
+    if (!m || st->msg_severity != MST_SEV_INFO ||
+        st->now_wall_ms - st->msg_wall_ms < UI_RECALL_MS) {
+        return;
+    }
+    for (size_t i = m->n; i > 0 && m->items[i - 1].seq > st->acked_seq; i--) {
+        const struct mst_message *msg = &m->items[i - 1];
+
+        if (msg->severity != MST_SEV_INFO) {
+            (void)mst_copy(st->msg, sizeof st->msg, msg->text);
+            st->msg_severity = msg->severity;
+            st->msg_wall_ms = msg->wall_ms;
+            app->dirty = true;
+            return;
+        }
+    }
+}
+
 void ui_app_engine(struct ui_app *app, void *engine)
 {
     const bool asked = app->st.layer == UI_LAYER_DIALOG && app->st.dlg.step != UI_STEP_EDIT;
@@ -106,6 +130,7 @@ void ui_app_tick(struct ui_app *app, int64_t mono_ms, int64_t wall_ms)
     st->now_mono_ms = mono_ms;
     st->now_wall_ms = wall_ms;
     ui_dialog_tick(app);
+    recall_alert(app);
     if (app->sandbox && app->sandbox->result(app->sandbox->arg, text, sizeof text, &failed)) {
         ui_app_say(app, failed ? MST_SEV_WARN : MST_SEV_INFO, "%s", text);
     }

@@ -174,6 +174,11 @@ static void detail_size(const struct mst_backup *b, struct ui_pen *p)
 {
     char h1[MST_HUMAN_MAX], h2[MST_HUMAN_MAX], n[UI_NUM_MAX];
 
+    if (b->finished_wall_ms == 0) { /* no header that could be read says what is in it */
+        ui_pen_pair(p, "size", UI_TEXT, "%s stored", mst_text_bytes(b->stored_bytes, h2));
+        ui_pen_pair(p, "holds", UI_DIM, "not known");
+        return;
+    }
     ui_pen_pair(p, "size", UI_TEXT, "%s, %s stored", mst_text_bytes(b->data_bytes, h1),
                 mst_text_bytes(b->stored_bytes, h2));
     ui_pen_pair(p, "holds", UI_TEXT, "%s %s, %u %s", ui_fmt_count((int64_t)b->documents, n),
@@ -228,7 +233,9 @@ static int draw_detail(const struct ui_ctx *x, const struct ui_area *a, bool foc
         ui_pen_pair(&p, "optime", UI_TEXT, "%s", ui_fmt_optime(b->last, opt));
     }
     detail_size(b, &p);
-    detail_trust(x, b, &p);
+    if (b->finished_wall_ms > 0 || b->verified_wall_ms > 0) {
+        detail_trust(x, b, &p);
+    }
     ui_pen_pair(&p, "from", UI_TEXT, "%s", b->source[0] ? b->source : "-");
     ui_pen_pair(&p, "server", UI_TEXT, "%s, fcv %s", b->server_version[0] ? b->server_version : "-",
                 b->fcv[0] ? b->fcv : "-");

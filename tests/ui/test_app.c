@@ -458,6 +458,25 @@ static void a_lost_agent_is_said_on_the_second_line(void **state)
     done(&w);
 }
 
+static void an_alert_takes_its_line_back(void **state)
+{
+    struct world w = with(fx_silent());
+
+    (void)state;
+    assert_true(shows(&w, "WARN db4:27017 no answer"));
+    ui_app_key(w.app, 'B', NULL);
+    fx_later(w.app, 400);
+    fx_key(w.app, UI_KEY_ESC);
+    assert_true(shows(&w, "left the dialog"));
+    assert_false(shows(&w, "WARN db4:27017 no answer"));
+    fx_later(w.app, 9000);
+    assert_true(shows(&w, "WARN db4:27017 no answer"));
+    fx_key(w.app, 'a');
+    fx_later(w.app, 9000);
+    assert_false(shows(&w, "WARN db4:27017 no answer for 2.0 s "));
+    done(&w);
+}
+
 static void what_ran_in_a_lost_agent_is_not_known(void **state)
 {
     struct world w = with(fx_running());
@@ -539,6 +558,7 @@ int main(void)
         cmocka_unit_test(leaving_asks_when_a_job_would_die_with_this_process),
         cmocka_unit_test(stale_facts_say_so),
         cmocka_unit_test(a_lost_agent_is_said_on_the_second_line),
+        cmocka_unit_test(an_alert_takes_its_line_back),
         cmocka_unit_test(what_ran_in_a_lost_agent_is_not_known),
         cmocka_unit_test(another_agent_voids_a_plan_and_counts_messages_anew),
         cmocka_unit_test(an_error_stays_until_it_is_acknowledged),

@@ -151,6 +151,21 @@ static void a_selection_survives_members_that_change(void **state)
     done(&w);
 }
 
+static void what_nobody_read_is_not_said_to_be_nothing(void **state)
+{
+    struct world w = with(fx_many());
+
+    (void)state;
+    w.f->backups[0].state = MST_BK_INCOMPLETE;
+    w.f->backups[0].finished_wall_ms = w.f->backups[0].verified_wall_ms = 0;
+    w.f->backups[0].documents = w.f->backups[0].data_bytes = 0;
+    ui_app_key(w.app, '4', NULL);
+    assert_true(shows(&w, "holds      not known"));
+    assert_false(shows(&w, "0 documents"));
+    assert_false(shows(&w, "UNSEALED"));
+    done(&w);
+}
+
 static void a_filter_takes_the_selection_along(void **state)
 {
     struct world w = with(fx_running());
@@ -274,6 +289,7 @@ static void what_a_dead_run_left_is_cleaned_not_discarded(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_nobody_read_is_not_said_to_be_nothing),
         cmocka_unit_test(a_filter_takes_the_selection_along),
         cmocka_unit_test(what_has_no_list_says_that_it_is_not_filtered),
         cmocka_unit_test(a_command_is_what_a_shell_makes_of_it),
