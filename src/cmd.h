@@ -14,6 +14,7 @@ struct cmd;
 
 struct cmd_ctx {
     const struct cmd *cmd;
+    const char *program; /* argv[0] */
     struct args args;
     struct mst_cfg *cfg; /* with CMD_CONFIG */
     bool json, plain, color;
@@ -81,6 +82,9 @@ enum mst_rc cmd_engine(struct cmd_ctx *c, struct mst_engine **out,
 enum mst_rc cmd_agent_start(const struct cmd_ctx *c, struct mst_err *err) MST_MUST_CHECK;
 /* Ask on the terminal with the echo off. */
 enum mst_rc cmd_ask(void *arg, const char *what, struct mst_secret *s, struct mst_err *err);
+/* How a command line that means this set begins in another shell: "MUSTER_DIR=/srv/m muster
+ * --config /etc/rs0.conf", quoted; "muster" by default. */
+void cmd_lead(const struct cmd_ctx *c, struct mst_str *out);
 /* Whole text to stdout; MST_E_IO when it cannot be written. */
 enum mst_rc cmd_out(const char *text, struct mst_err *err) MST_MUST_CHECK;
 /* First termination signal (SIGINT, SIGTERM, SIGHUP) or 0; cmd_signal_fd is readable then. */

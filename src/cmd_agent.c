@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "base/text.h"
 #include "cmd.h"
 #include "ipc/ipc.h"
 #include "log/log.h"
@@ -227,8 +228,9 @@ enum mst_rc cmd_agent_status(struct cmd_ctx *c, struct mst_err *err)
     for (size_t i = 0; i < v->jobs->n; i++) {
         active += v->jobs->jobs[i].state <= MST_JOB_CANCELLING;
     }
-    mst_str_addf(&out, "%s, at %s, %zu job%s in work%s%s\n", v->info->agent, path, active,
-                 active == 1 ? "" : "s", v->info->agent_note[0] ? "; " : "", v->info->agent_note);
+    mst_str_addf(&out, "%s, at %s, %zu %s in work%s%s\n", v->info->agent, path, active,
+                 mst_text_noun(active, "job", "jobs"), v->info->agent_note[0] ? "; " : "",
+                 v->info->agent_note);
     rc = cmd_out(mst_str_c(&out), err);
     mst_str_release(&out);
     mst_view_release(v);

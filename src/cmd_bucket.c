@@ -55,7 +55,8 @@ static void show_list(const struct cmd_ctx *c, const struct mst_view *v, struct 
     const struct mst_bucket_part *b = v->bucket;
 
     if (!c->json) {
-        mst_str_addf(out, "%s, %s: %zu backup%s", b->store, b->where, b->n, b->n == 1 ? "" : "s");
+        mst_str_addf(out, "%s, %s: %zu %s", b->store, b->where, b->n,
+                     mst_text_noun(b->n, "backup", "backups"));
         if (b->cached) {
             mst_str_add(out, " ");
             show_as_of(b, v->now_wall_ms, out);
@@ -146,9 +147,12 @@ static void show_detail(const struct mst_detail_part *d, bool json, int64_t now,
             js_bool(out, "left_out", n->left_out);
             js_end(out);
         } else {
-            mst_str_addf(out, "%-40s %-10s %12llu documents %9s %3u indexes%s\n", n->ns, n->type,
-                         (unsigned long long)n->documents, mst_text_bytes(n->data_bytes, size),
-                         n->indexes, n->left_out ? ", LEFT OUT" : "");
+            mst_str_addf(out, "%-40s %-10s %12llu %-9s %9s %3u %s%s\n", n->ns, n->type,
+                         (unsigned long long)n->documents,
+                         mst_text_noun(n->documents, "document", "documents"),
+                         mst_text_bytes(n->data_bytes, size), n->indexes,
+                         mst_text_noun(n->indexes, "index", "indexes"),
+                         n->left_out ? ", LEFT OUT" : "");
         }
     }
     for (size_t i = 0; i < d->n_objects; i++) {

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "again.h"
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/text.h"
@@ -138,12 +139,15 @@ enum mst_rc cmd_console(struct cmd_ctx *c, struct mst_err *err)
 {
     struct sandbox *sandbox = mst_xcalloc(1, sizeof(*sandbox));
     const struct ui_sandbox acts = {sandbox, sandbox_start, sandbox_result};
-    const struct ui_opts opts = {.theme = args_get(&c->args, "theme"),
-                                 .glyphs = args_get(&c->args, "glyphs"),
-                                 .export_dir = c->cfg->state_dir,
-                                 .no_color = args_has(&c->args, "no-color"),
-                                 .sandbox = c->cfg->sandbox.control[0] ? &acts : NULL};
+    struct mst_str lead = {0};
+    struct ui_opts opts = {.theme = args_get(&c->args, "theme"),
+                           .glyphs = args_get(&c->args, "glyphs"),
+                           .export_dir = c->cfg->state_dir,
+                           .no_color = args_has(&c->args, "no-color"),
+                           .sandbox = c->cfg->sandbox.control[0] ? &acts : NULL};
     struct mst_engine *engine = NULL;
+    struct ui_again find;
+    struct again *again = NULL;
     enum mst_rc rc;
 
     if (args_get(&c->args, "print")) {
@@ -159,11 +163,16 @@ enum mst_rc cmd_console(struct cmd_ctx *c, struct mst_err *err)
         rc = cmd_engine(c, &engine, err);
     }
     if (rc == MST_OK) {
+        again = again_new(c, engine, &find);
+        opts.again = c->agent ? &find : NULL;
+        cmd_lead(c, &lead);
+        opts.lead = mst_str_c(&lead);
         rc = ui_run(engine, &opts, err);
     }
-    mst_engine_close(engine);
+    again_free(again);
     mst_thread_join(&sandbox->thread);
     mst_mutex_release(&sandbox->mu);
+    mst_str_release(&lead);
     free(sandbox);
     if (rc == MST_E_CANCELLED && err->detail > 0) {
         end_by(err->detail);

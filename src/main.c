@@ -345,7 +345,7 @@ static void leave_no_file(void)
 
 int main(int argc, char **argv)
 {
-    struct cmd_ctx c = {0};
+    struct cmd_ctx c = {.program = argc > 0 ? argv[0] : "muster"};
     struct mst_err err = {0};
     struct mst_str text = {0};
     bool raw = false;

@@ -523,6 +523,7 @@ void show_job(const struct mst_job *j, int64_t now_wall_ms, enum show_form form,
               struct mst_str *out)
 {
     char a[MST_HUMAN_MAX], b[MST_HUMAN_MAX], c[MST_HUMAN_MAX], d[MST_HUMAN_MAX];
+    char items[MST_JOB_ITEMS_MAX];
 
     if (form == SHOW_JSON) {
         js_begin(out, "job", now_wall_ms);
@@ -559,6 +560,9 @@ void show_job(const struct mst_job *j, int64_t now_wall_ms, enum show_form form,
     if (j->total_bytes) {
         mst_str_addf(out, " of %s, %d percent", mst_text_bytes(j->total_bytes, b),
                      (int)((double)j->done_bytes * 100.0 / (double)j->total_bytes));
+    }
+    if (mst_job_items(j, items)[0]) {
+        mst_str_addf(out, ", %s", items);
     }
     if (j->rate_bps) {
         mst_str_addf(out, ", %s/s", mst_text_bytes(j->rate_bps, c));

@@ -463,13 +463,11 @@ static void sandbox_go(struct ui_app *app)
     started(app, 0, said);
 }
 
-/* The leaving that was chosen says which act removes it. */
-static void choose_leaving(struct ui_app *app)
+void ui_dialog_leaving(const struct mst_view *v, struct mst_cmd *c)
 {
-    const struct mst_leavings_part *l = app->view->leavings;
-    struct mst_cmd *c = &app->st.dlg.cmd;
+    const struct mst_leavings_part *l = v->leavings;
 
-    for (size_t i = 0; i < l->n; i++) {
+    for (size_t i = 0; c->kind == MST_CMD_DISCARD && i < l->n; i++) {
         if (strcmp(l->items[i].id, c->backup) == 0 && !l->items[i].by_restore) {
             c->kind = MST_CMD_CLEAN;
         }
@@ -497,9 +495,7 @@ static void go(struct ui_app *app)
         fail_dialog(app, &err);
         return;
     }
-    if (d->kind == UI_DLG_DISCARD) {
-        choose_leaving(app);
-    }
+    ui_dialog_leaving(app->view, &d->cmd);
     if (d->kind == UI_DLG_RESTORE || d->kind == UI_DLG_DISCARD) {
         review(app);
     } else {

@@ -256,25 +256,38 @@ size_t ui_events(const struct mst_view *v, struct ui_event *out, size_t max)
     return n;
 }
 
-char ui_job_sign(enum mst_job_state s)
+/* With the agent gone, nobody knows how far a job is that had not ended. */
+bool ui_job_unknown(const struct ui_ctx *x, const struct mst_job *j)
+{
+    return j->ended_wall_ms == 0 && x->v->info->agent_lost_ms > 0;
+}
+
+const char *ui_job_word(const struct ui_ctx *x, const struct mst_job *j)
+{
+    return ui_job_unknown(x, j) ? "not known" : mst_job_state_word(j->state);
+}
+
+char ui_job_sign(const struct ui_ctx *x, const struct mst_job *j)
 {
     static const char signs[] = {
         [MST_JOB_QUEUED] = '.',     [MST_JOB_RUNNING] = '~', [MST_JOB_CANCELLING] = '~',
         [MST_JOB_DONE] = '=',       [MST_JOB_FAILED] = 'X',  [MST_JOB_CANCELLED] = '-',
         [MST_JOB_INTERRUPTED] = '!'};
 
-    return (size_t)s < sizeof signs ? signs[s] : '?';
+    return ui_job_unknown(x, j) || (size_t)j->state >= sizeof signs ? '?' : signs[j->state];
 }
 
-enum ui_role ui_job_role(enum mst_job_state s)
+enum ui_role ui_job_role(const struct ui_ctx *x, const struct mst_job *j)
 {
-    switch (ui_job_sign(s)) {
+    switch (ui_job_sign(x, j)) {
     case '~':
         return UI_RUN;
     case 'X':
         return UI_CRIT;
     case '!':
         return UI_WARN;
+    case '?':
+        return UI_STALE;
     case '-':
         return UI_OFF;
     default:

@@ -153,17 +153,24 @@ static int draw_list(const struct ui_ctx *x, const struct ui_area *a, bool focus
                          .down = x->st->s[UI_SCR_BUCKET].down,
                          .cell = cell,
                          .arg = &arg};
-    char title[200], note[UI_NOTE_MAX];
+    char title[200], note[UI_NOTE_MAX], count[UI_NOTE_MAX + 48];
     struct ui_area in;
 
     (void)snprintf(title, sizeof title, "%s%s%s", b ? b->store : "Bucket", f[0] ? " filter: " : "",
                    f);
-    in = ui_pane_box(a, focus, title, ui_bucket_note(x, note),
-                     b ? ui_bucket_role(b, UI_DIM) : UI_DIM);
+    rows(x, &r);
+    (void)ui_bucket_note(x, note);
+    if (!b || b->loading || (b->problem[0] && !b->cached) || b->read_at_ms == 0) {
+        (void)mst_copy(count, sizeof count, note); /* how many there are is not known */
+    } else if (f[0]) {
+        (void)snprintf(count, sizeof count, "%zu of %zu, %s", r.n, b->n, note);
+    } else {
+        (void)snprintf(count, sizeof count, "%zu, %s", b->n, note);
+    }
+    in = ui_pane_box(a, focus, title, count, b ? ui_bucket_role(b, UI_DIM) : UI_DIM);
     if (b && b->cached) {
         in = draw_origin(x, &in);
     }
-    rows(x, &r);
     t.n = r.n;
     t.sel = ui_rows_find(&r, selected(x));
     (void)ui_table_draw(&t, &in);
@@ -186,12 +193,19 @@ static void detail_size(const struct mst_backup *b, struct ui_pen *p)
 {
     char h1[MST_HUMAN_MAX], h2[MST_HUMAN_MAX], n[UI_NUM_MAX];
 
+    if (b->finished_wall_ms == 0) { /* no header that could be read says what is in it */
+        ui_pen_pair(p, "size", UI_TEXT, "%s stored", mst_text_bytes(b->stored_bytes, h2));
+        ui_pen_pair(p, "holds", UI_DIM, "not known");
+        return;
+    }
     ui_pen_pair(p, "size", UI_TEXT, "%s, %s stored", mst_text_bytes(b->data_bytes, h1),
                 mst_text_bytes(b->stored_bytes, h2));
-    ui_pen_pair(p, "holds", UI_TEXT, "%s documents, %u namespaces",
-                ui_fmt_count((int64_t)b->documents, n), b->namespaces);
+    ui_pen_pair(p, "holds", UI_TEXT, "%s %s, %u %s", ui_fmt_count((int64_t)b->documents, n),
+                mst_text_noun(b->documents, "document", "documents"), b->namespaces,
+                mst_text_noun(b->namespaces, "namespace", "namespaces"));
     if (b->left_out > 0) {
-        ui_pen_pair(p, "left out", UI_WARN, "%u namespaces: PARTIAL", b->left_out);
+        ui_pen_pair(p, "left out", UI_WARN, "%u %s: PARTIAL", b->left_out,
+                    mst_text_noun(b->left_out, "namespace", "namespaces"));
     }
 }
 
@@ -245,7 +259,9 @@ static int draw_detail(const struct ui_ctx *x, const struct ui_area *a, bool foc
         ui_pen_pair(&p, "optime", UI_TEXT, "%s", ui_fmt_optime(b->last, opt));
     }
     detail_size(b, &p);
-    detail_trust(x, b, &p);
+    if (b->finished_wall_ms > 0 || b->verified_wall_ms > 0) {
+        detail_trust(x, b, &p);
+    }
     ui_pen_pair(&p, "from", UI_TEXT, "%s", b->source[0] ? b->source : "-");
     ui_pen_pair(&p, "server", UI_TEXT, "%s, fcv %s", b->server_version[0] ? b->server_version : "-",
                 b->fcv[0] ? b->fcv : "-");

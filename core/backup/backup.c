@@ -206,6 +206,17 @@ static void watch_lag(struct run *r, int64_t *next_ms)
     }
 }
 
+/* How many collections are read: known from the listing. */
+static uint64_t to_scan(const struct run *r)
+{
+    uint64_t n = 0;
+
+    for (size_t i = 0; i < r->n_ns; i++) {
+        n += r->ns[i].state == MST_NS_SCANNED;
+    }
+    return n;
+}
+
 static enum mst_rc run_scans(struct run *r, struct mst_err *err)
 {
     struct mst_thread threads[MST_BACKUP_SCANS_MAX] = {0};
@@ -219,6 +230,7 @@ static enum mst_rc run_scans(struct run *r, struct mst_err *err)
     r->rate_start_ms = mst_clock_mono_ms(NULL);
     /* Sizes are known by database: with patterns, how much is left is not. */
     atomic_store(&r->outer->total_bytes, r->o->n_include || r->o->n_exclude ? 0 : r->estimate);
+    mst_task_items(r->outer, to_scan(r));
     mst_mutex_lock(&r->mtx);
     r->scans_running = n;
     mst_mutex_unlock(&r->mtx);
@@ -373,10 +385,11 @@ static void tell(struct run *r, enum mst_rc rc, int64_t took_ms, const struct ms
     res->took_ms = (uint64_t)took_ms;
     if (rc == MST_OK) {
         (void)snprintf(
-            res->text, sizeof(res->text),
-            "%s %s: %llu documents, %s in %u namespaces stored as %s in %s%s%s%s", res->id,
-            res->partial ? "PARTIAL" : "COMPLETE", (unsigned long long)res->documents,
+            res->text, sizeof(res->text), "%s %s: %llu %s, %s in %u %s stored as %s in %s%s%s%s",
+            res->id, res->partial ? "PARTIAL" : "COMPLETE", (unsigned long long)res->documents,
+            mst_text_noun(res->documents, "document", "documents"),
             mst_text_bytes(res->data_bytes, a), res->namespaces - res->left_out,
+            mst_text_noun(res->namespaces - res->left_out, "namespace", "namespaces"),
             mst_text_bytes(res->stored_bytes, b), mst_text_duration(took_ms, t), left_out,
             res->unproven ? ", unproven on " : "", res->unproven ? r->h.server_version : "");
 

@@ -135,9 +135,10 @@ static size_t say_vanished(struct local *l, const struct mst_bucket_part *old,
     }
     if (gone > 0) {
         mst_say(l, MST_SEV_WARN,
-                "is the store %s mounted? %zu backup%s that %s there on %s %s gone, the newest %s",
-                p->store, gone, gone == 1 ? "" : "s", gone == 1 ? "was" : "were",
-                mst_time_iso(old->as_of_wall_ms, day), gone == 1 ? "is" : "are", newest);
+                "is the store %s mounted? %zu %s that %s there on %s %s gone, the newest %s",
+                p->store, gone, mst_text_noun(gone, "backup", "backups"),
+                gone == 1 ? "was" : "were", mst_time_iso(old->as_of_wall_ms, day),
+                gone == 1 ? "is" : "are", newest);
     }
     free(c);
     return gone;

@@ -61,18 +61,17 @@ static enum mst_rc conclude(const struct mst_catalog *cat, const struct mst_buck
                        count(p, MST_CHANGE_VANISHED), count(p, MST_CHANGE_STATE));
     }
     if (first) {
-        (void)snprintf(text, size,
-                       "%zu of %zu backup%s of %.64s %s damaged, the newest is %s: %.150s%s", bad,
-                       p->n, p->n == 1 ? "" : "s", cat->set, bad == 1 ? "is" : "are", first->id,
-                       first->problem, against);
+        (void)snprintf(text, size, "%zu of %zu %s of %.64s %s damaged, the newest is %s: %.150s%s",
+                       bad, p->n, mst_text_noun(p->n, "backup", "backups"), cat->set,
+                       bad == 1 ? "is" : "are", first->id, first->problem, against);
         return mst_err_set(err, MST_E_INTEGRITY, "%s", text);
     }
     if (p->n == 0) {
         (void)snprintf(text, size, "the store %.64s holds no backup of %.64s%s", p->store, cat->set,
                        against);
     } else {
-        (void)snprintf(text, size, "%zu backup%s of %.64s read from the store, none is damaged%s",
-                       p->n, p->n == 1 ? "" : "s", cat->set, against);
+        (void)snprintf(text, size, "%zu %s of %.64s read from the store, none is damaged%s", p->n,
+                       mst_text_noun(p->n, "backup", "backups"), cat->set, against);
     }
     return MST_OK;
 }

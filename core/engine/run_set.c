@@ -153,9 +153,10 @@ static enum mst_rc plan_drop(struct local *l, struct mst_ticket *t, struct env *
                 char coll[100];
 
                 mst_text_clean(coll, sizeof(coll), items[i].coll, strlen(items[i].coll));
-                (void)snprintf(t->steps[t->n_steps++], sizeof(t->steps[0]),
-                               "drop %s.%s (%lld documents)", items[i].db, coll,
-                               (long long)items[i].documents);
+                (void)snprintf(
+                    t->steps[t->n_steps++], sizeof(t->steps[0]), "drop %s.%s (%lld %s)",
+                    items[i].db, coll, (long long)items[i].documents,
+                    mst_text_noun((uint64_t)items[i].documents, "document", "documents"));
             }
         }
         if (rc == MST_OK && t->n_steps == 0 && mst_runs_find(l, t->cmd.backup, &s) &&
@@ -165,8 +166,8 @@ static enum mst_rc plan_drop(struct local *l, struct mst_ticket *t, struct env *
             (void)snprintf(t->summary, sizeof(t->summary), "take restore %s off the list",
                            t->cmd.backup);
         } else {
-            (void)snprintf(t->summary, sizeof(t->summary), "drop %zu collection%s of restore %s",
-                           t->n_steps, t->n_steps == 1 ? "" : "s", t->cmd.backup);
+            (void)snprintf(t->summary, sizeof(t->summary), "drop %zu %s of restore %s", t->n_steps,
+                           mst_text_noun(t->n_steps, "collection", "collections"), t->cmd.backup);
         }
         if (rc == MST_OK && t->n_steps == 0) {
             rc = mst_err_set(err, MST_E_NOTFOUND, "restore %s has left no %s collections",
@@ -191,10 +192,10 @@ static enum mst_rc plan_release(struct local *l, struct mst_ticket *t, struct ms
     t->steps = mst_xcalloc(1, sizeof(t->steps[0]));
     t->n_steps = 1;
     (void)snprintf(t->steps[0], sizeof(t->steps[0]),
-                   "%zu TTL index%s expire%s documents again: what is old by now goes at once",
-                   s.held, s.held == 1 ? "" : "es", s.held == 1 ? "s" : "");
-    (void)snprintf(t->summary, sizeof(t->summary), "give %zu TTL index%s of restore %s back",
-                   s.held, s.held == 1 ? "" : "es", t->cmd.backup);
+                   "%zu TTL %s documents again: what is old by now goes at once", s.held,
+                   mst_text_noun(s.held, "index expires", "indexes expire"));
+    (void)snprintf(t->summary, sizeof(t->summary), "give %zu TTL %s of restore %s back", s.held,
+                   mst_text_noun(s.held, "index", "indexes"), t->cmd.backup);
     (void)snprintf(t->phrase, sizeof(t->phrase), "%s", t->cmd.backup);
     hash_ticket(t);
     return MST_OK;
@@ -282,11 +283,12 @@ static void log_outcomes(struct mst_task *task, const struct mst_restore_result 
         char name[200];
 
         mst_text_clean(name, sizeof(name), o->coll, strlen(o->coll));
-        mst_task_log(task,
-                     "%s.%s: %s%s%s, %llu documents, %llu operations replayed, %u indexes built%s",
-                     o->db, name, mst_restore_proof_word(o->proof), o->why[0] ? ": " : "", o->why,
-                     (unsigned long long)o->documents, (unsigned long long)o->ops, o->indexes,
-                     o->held ? ", TTL held" : "");
+        mst_task_log(
+            task, "%s.%s: %s%s%s, %llu %s, %llu %s replayed, %u %s built%s", o->db, name,
+            mst_restore_proof_word(o->proof), o->why[0] ? ": " : "", o->why,
+            (unsigned long long)o->documents, mst_text_noun(o->documents, "document", "documents"),
+            (unsigned long long)o->ops, mst_text_noun(o->ops, "operation", "operations"),
+            o->indexes, mst_text_noun(o->indexes, "index", "indexes"), o->held ? ", TTL held" : "");
     }
 }
 
@@ -363,8 +365,8 @@ static enum mst_rc drop(struct mst_run *r, bool old, struct mst_task *task, stru
     if (rc == MST_OK) {
         rc = mst_runs_mark(r->l, r->cmd.backup, old ? "discarded" : "cleaned", err);
     }
-    (void)snprintf(text, sizeof(text), "%zu collection%s of restore %s dropped", n,
-                   n == 1 ? "" : "s", r->cmd.backup);
+    (void)snprintf(text, sizeof(text), "%zu %s of restore %s dropped", n,
+                   mst_text_noun(n, "collection", "collections"), r->cmd.backup);
     if (rc == MST_OK) {
         mst_jobq_result(r->l->jobq, mst_jobq_current(), NULL, text);
     }
@@ -393,8 +395,8 @@ enum mst_rc mst_run_clean(void *arg, struct mst_task *task, struct mst_err *err)
     if (rc == MST_OK) {
         rc = mst_catalog_clean(&cat, r->cmd.backup, task, &n, err);
     }
-    (void)snprintf(text, sizeof(text), "%llu object%s of %s removed", (unsigned long long)n,
-                   n == 1 ? "" : "s", r->cmd.backup);
+    (void)snprintf(text, sizeof(text), "%llu %s of %s removed", (unsigned long long)n,
+                   mst_text_noun(n, "object", "objects"), r->cmd.backup);
     if (rc == MST_OK) {
         mst_jobq_result(r->l->jobq, mst_jobq_current(), NULL, text);
     }
@@ -420,8 +422,9 @@ enum mst_rc mst_run_release(void *arg, struct mst_task *task, struct mst_err *er
     if (rc == MST_OK) {
         rc = mst_runs_mark(r->l, r->cmd.backup, NULL, err);
     }
-    (void)snprintf(text, sizeof(text), "%zu TTL index%s of restore %s expire%s again", n,
-                   n == 1 ? "" : "es", r->cmd.backup, n == 1 ? "s" : "");
+    (void)snprintf(text, sizeof(text), "%zu TTL %s of restore %s %s again", n,
+                   mst_text_noun(n, "index", "indexes"), r->cmd.backup,
+                   mst_text_noun(n, "expires", "expire"));
     if (rc == MST_OK) {
         mst_jobq_result(r->l->jobq, mst_jobq_current(), NULL, text);
     }
@@ -474,8 +477,8 @@ enum mst_rc mst_run_recover(void *arg, struct mst_task *task, struct mst_err *er
     if (rc == MST_OK) {
         rc = mst_runs_mark(r->l, r->cmd.backup, NULL, err);
     }
-    (void)snprintf(text, sizeof(text), "the swap of restore %s is ended: %zu collection%s",
-                   r->cmd.backup, n, n == 1 ? "" : "s");
+    (void)snprintf(text, sizeof(text), "the swap of restore %s is ended: %zu %s", r->cmd.backup, n,
+                   mst_text_noun(n, "collection", "collections"));
     if (rc == MST_OK) {
         mst_jobq_result(r->l->jobq, mst_jobq_current(), NULL, text);
     }

@@ -147,8 +147,9 @@ static enum mst_rc own(struct local *l, struct mst_err *err)
     if (rc == MST_OK && dead > 0) {
         char text[120];
 
-        (void)snprintf(text, sizeof(text), "%llu job%s of a process that ended %s interrupted",
-                       (unsigned long long)dead, dead == 1 ? "" : "s", dead == 1 ? "is" : "are");
+        (void)snprintf(text, sizeof(text), "%llu %s of a process that ended %s interrupted",
+                       (unsigned long long)dead, mst_text_noun(dead, "job", "jobs"),
+                       mst_text_noun(dead, "is", "are"));
         mst_say(l, MST_SEV_WARN, "%s", text);
         rc = mst_state_audit(l, "start", l->key, "", "interrupted", text, err);
     }
@@ -219,9 +220,10 @@ enum mst_rc mst_engine_audit_verify(const struct mst_cfg *cfg, struct mst_str *o
         rc = mst_audit_verify(path, l->db, &c, err);
     }
     if (rc == MST_OK) {
-        mst_str_addf(out, "%s: %llu line%s, unbroken%s%s%s%s\nlast hash %s\n%s\n", path,
-                     (unsigned long long)c.lines, c.lines == 1 ? "" : "s", c.lines ? ", from " : "",
-                     c.first, c.lines ? " to " : "", c.last, c.hash, mst_audit_limits());
+        mst_str_addf(out, "%s: %llu %s, unbroken%s%s%s%s\nlast hash %s\n%s\n", path,
+                     (unsigned long long)c.lines, mst_text_noun(c.lines, "line", "lines"),
+                     c.lines ? ", from " : "", c.first, c.lines ? " to " : "", c.last, c.hash,
+                     mst_audit_limits());
     }
     mst_db_close(l->db);
     mst_wire_release(&l->wire);

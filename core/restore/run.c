@@ -72,7 +72,7 @@ enum mst_rc mst_restore_prepare(const struct mst_restore_opts *o, struct mst_res
 
 static enum mst_rc stage_all(struct mst_rs *r, struct mst_err *err)
 {
-    size_t i;
+    size_t i, n = 0;
     enum mst_rc rc = MST_OK;
 
     mst_task_phase(r->task, "making staging collections");
@@ -81,12 +81,14 @@ static enum mst_rc stage_all(struct mst_rs *r, struct mst_err *err)
 
         if (it->todo != MST_RD_VIEW && it->n < r->map.from_source) {
             r->map.c[it->n].wanted = true;
+            n++;
             rc = mst_rs_at(r, "stage", err);
             if (rc == MST_OK) {
                 rc = mst_stage_create(r, &r->map.c[it->n], it->n, err);
             }
         }
     }
+    mst_task_items(r->task, n);
     return rc;
 }
 
@@ -165,10 +167,11 @@ static enum mst_rc swap_all(struct mst_rs *r, const struct mst_facts *f, struct 
     r->res->swapped = rc == MST_OK && !foreign;
     if (rc == MST_OK && foreign) {
         rc = mst_err_set(err, MST_E_INCOMPLETE,
-                         "%zu collections were not swapped, %.160s first: a client made one of the "
+                         "%zu %s not swapped, %.160s first: a client made one of the "
                          "same name in the gap; new and old stand beside it as mst.s.%s and "
                          "mst.o.%s",
-                         foreign, first, r->run, r->run);
+                         foreign, mst_text_noun(foreign, "collection was", "collections were"),
+                         first, r->run, r->run);
     }
     return rc;
 }
@@ -204,10 +207,10 @@ static void say_done(struct mst_rs *r)
     }
     res->left = kept || held;
     (void)snprintf(
-        res->text, sizeof res->text,
-        "%zu collection%s restored, %llu document%s, %s, %llu operation%s replayed%s%s%s", res->n,
-        res->n == 1 ? "" : "s", (unsigned long long)res->documents, res->documents == 1 ? "" : "s",
-        mst_text_bytes(res->bytes, size), (unsigned long long)res->ops, res->ops == 1 ? "" : "s",
+        res->text, sizeof res->text, "%zu %s restored, %llu %s, %s, %llu %s replayed%s%s%s", res->n,
+        mst_text_noun(res->n, "collection", "collections"), (unsigned long long)res->documents,
+        mst_text_noun(res->documents, "document", "documents"), mst_text_bytes(res->bytes, size),
+        (unsigned long long)res->ops, mst_text_noun(res->ops, "operation", "operations"),
         unproven ? ", not all provable" : "", aside, held ? "; TTL is held until release" : "");
 }
 

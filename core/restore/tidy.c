@@ -43,9 +43,8 @@ static enum mst_rc recover_one(struct mst_rs *r, const struct mst_swap *s, enum 
     }
     if (rc == MST_OK && foreign) {
         rc = mst_err_set(err, MST_E_INCOMPLETE,
-                         "%zu collections of run %s were made by a client in the gap and left as "
-                         "they are",
-                         foreign, s->run);
+                         "%zu %s of run %s made by a client in the gap and left alone", foreign,
+                         mst_text_noun(foreign, "collection", "collections"), s->run);
     }
     return rc;
 }

@@ -290,8 +290,8 @@ struct fx *fx_running(void)
     j->started_wall_ms = fx_wall() - 418000;
     j->done_bytes = 46921000000ULL;
     j->total_bytes = 90194000000ULL;
-    j->items_done = 699;
-    j->items_total = 1344;
+    j->items_done = 6;
+    j->items_total = 12;
     j->rate_bps = 123731968;
     j->eta_ms = 350000;
     (void)mst_copy(j->backup_id, sizeof j->backup_id, "2026-11-22T13-56-24Z-full");

@@ -69,7 +69,7 @@ static const struct {
 static const struct {
     int rows, cols;
     bool ascii;
-} sizes[] = {{24, 80, false}, {40, 120, false}, {12, 60, false}, {24, 80, true}};
+} sizes[] = {{24, 80, false}, {40, 120, false}, {60, 200, false}, {12, 60, false}, {24, 80, true}};
 
 /* The restore dialog up to its review; the fixture's plan arrives. */
 static void to_review(struct fx *f, struct ui_app *app, char how)
