@@ -248,7 +248,8 @@ static void watch_clock(struct local *l, int64_t *ahead_ms)
         mst_say(l, MST_SEV_WARN,
                 "the clock of this host moved %s by %s: times of day shown from before are by the "
                 "old one; ages, notes and tickets are not touched",
-                moved > 0 ? "forward" : "back", mst_text_duration(moved > 0 ? moved : -moved, t));
+                moved > 0 ? "forward" : "back",
+                mst_text_duration(((moved > 0 ? moved : -moved) + 500) / 1000 * 1000, t));
     }
 }
 
