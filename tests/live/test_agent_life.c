@@ -1,6 +1,7 @@
 /* The agent from the outside: who starts it, who outlives it, what stands in its way. */
 #include "agents_kit.h"
 
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
@@ -102,6 +103,47 @@ static void commands_that_start_it_at_once_share_one(void **state)
         HAS(mst_str_c(&r.out), round ? "job 4 backup: done" : "job 2 backup: done");
         ran_release(&r);
     }
+}
+
+/* The lock of the state of the only set in this home. */
+static int lock_of_state(void)
+{
+    char path[400];
+    DIR *d;
+    const struct dirent *e;
+    int fd = -1;
+
+    (void)snprintf(path, sizeof(path), "%s/state", h.dir);
+    d = opendir(path);
+    assert_non_null(d);
+    while (fd < 0 && (e = readdir(d)) != NULL) {
+        (void)snprintf(path, sizeof(path), "%s/state/%s/lock", h.dir, e->d_name);
+        fd = open(path, O_RDWR | O_CLOEXEC);
+    }
+    (void)closedir(d);
+    assert_true(fd >= 0);
+    return fd;
+}
+
+/* Who looks has the lock too, for as long as it takes to mark what dead processes left. */
+static void a_lock_that_is_held_for_a_moment_is_waited_out(void **state)
+{
+    const int64_t limit = mst_clock_mono_ms(NULL) + PATIENCE_MS;
+    struct beside agent;
+    int fd;
+
+    (void)state;
+    DO(&h, 0, "status");
+    fd = lock_of_state();
+    assert_int_equal(flock(fd, LOCK_EX), 0);
+    BESIDE(&agent, &h, false, "agent");
+    while (agents_of(&h, false) == 0 && mst_clock_mono_ms(NULL) < limit) {
+        mst_clock_sleep_ms(10);
+    }
+    mst_clock_sleep_ms(700); /* the moment: the agent asks for the lock inside it */
+    (void)close(fd);
+    assert_int_equal(beside_end(&agent), 0);
+    mst_str_release(&agent.out);
 }
 
 static void socket_path(char *out, size_t size)
@@ -227,6 +269,7 @@ static void a_directory_that_is_not_ours_alone_is_refused(void **state)
     if (geteuid() == 0) {
         assert_int_equal(chown(run, 12345, 12345), 0);
         refused_because("belongs to another user (uid 12345)");
+        assert_int_equal(chown(run, 0, 0), 0);
     }
     assert_int_equal(rename(run, other), 0);
     assert_int_equal(symlink(other, run), 0);
@@ -298,6 +341,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(a_job_outlives_the_clients_that_see_it),
         T(commands_that_start_it_at_once_share_one),
+        T(a_lock_that_is_held_for_a_moment_is_waited_out),
         T(one_of_another_version_is_refused_and_can_be_stopped),
         T(a_dead_ones_socket_is_replaced),
         T(a_directory_that_is_not_ours_alone_is_refused),

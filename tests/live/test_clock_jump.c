@@ -78,6 +78,34 @@ static void ids_are_later_than_every_one_before(void **state)
     DO(&a, 0, "audit", "verify");
 }
 
+/* The first has written nothing into the bucket yet when the second gets its id. */
+static void ids_of_two_at_once_are_in_order(void **state)
+{
+    struct beside first;
+    struct ran r;
+    char id[2][64] = {"", ""};
+
+    (void)state;
+    BESIDE(&first, &a, false, "backup", "--rate", "800");
+    beside_says(&first, "running, reading ");
+    set_clock(-3600);
+    DO(&a, 0, "backup");
+    assert_int_equal(beside_end(&first), 0);
+    mst_str_release(&first.out);
+    MUST(&r, &a, 0, "jobs", "--json");
+    for (int job = 0; job < 2; job++) {
+        const char *at = strstr(mst_str_c(&r.out), job ? "\"id\":2," : "\"id\":1,");
+
+        at = at ? strstr(at, "\"backup\":\"") : NULL;
+        assert_non_null(at);
+        (void)snprintf(id[job], sizeof(id[job]), "%.*s", (int)strcspn(at + 10, "\""), at + 10);
+    }
+    ran_release(&r);
+    if (strcmp(id[1], id[0]) <= 0) {
+        fail_msg("%s comes after %s", id[1], id[0]);
+    }
+}
+
 static void screen_until(const char *part)
 {
     const int64_t end = mst_clock_mono_ms(NULL) + PATIENCE_MS;
@@ -188,9 +216,8 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
-        T(ids_are_later_than_every_one_before),
-        T(the_console_says_that_the_clock_moved),
-        T(anothers_note_lasts_as_long_as_it_does),
+        T(ids_are_later_than_every_one_before),    T(ids_of_two_at_once_are_in_order),
+        T(the_console_says_that_the_clock_moved),  T(anothers_note_lasts_as_long_as_it_does),
         T(tickets_are_neither_longer_nor_shorter),
     };
     (void)setenv("TEST_MUSTER", TEST_MUSTER, 0);
