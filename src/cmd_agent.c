@@ -18,6 +18,7 @@
 #include "log/log.h"
 
 #define START_MS 15000
+#define OTHER_START_MS 3000 /* between the lock of the set and the socket */
 
 static enum mst_rc open_log(const struct cmd_ctx *c, struct mst_err *err)
 {
@@ -88,6 +89,9 @@ enum mst_rc cmd_agent(struct cmd_ctx *c, struct mst_err *err)
         rc = serve(c, (int)ready, err);
     }
     if (rc != MST_OK && ready >= 0) {
+        const char code = (char)rc;
+
+        (void)!write((int)ready, &code, 1);
         (void)!write((int)ready, err->msg, strlen(err->msg));
     }
     return rc;
@@ -140,7 +144,8 @@ static _Noreturn void run_child(char **argv, int ready)
     _exit(127);
 }
 
-/* A byte 0 means ready; text is what went wrong; nothing means that it died. */
+/* A byte 0 means ready; another is the code of what went wrong, its text follows; nothing means
+ * that it died. */
 static enum mst_rc await_ready(int fd, struct mst_err *err)
 {
     const int64_t end = mst_clock_mono_ms(NULL) + START_MS;
@@ -169,11 +174,12 @@ static enum mst_rc await_ready(int fd, struct mst_err *err)
         n += (size_t)got;
     }
     text[n] = '\0';
-    return mst_err_set(err, MST_E_CONFIG, "the agent could not start: %s",
-                       n ? text : "it ended at once");
+    return n > 1 && text[0] < MST_RC_COUNT
+               ? mst_err_set(err, (enum mst_rc)text[0], "the agent could not start: %s", text + 1)
+               : mst_err_set(err, MST_E_BUG, "the agent could not start: it ended at once");
 }
 
-enum mst_rc cmd_agent_start(const struct cmd_ctx *c, struct mst_err *err)
+static enum mst_rc start_one(const struct cmd_ctx *c, struct mst_err *err)
 {
     struct start s = {.n = 0};
     int fd[2], status;
@@ -200,6 +206,31 @@ enum mst_rc cmd_agent_start(const struct cmd_ctx *c, struct mst_err *err)
     for (size_t i = 0; i < s.n; i++) {
         free(s.argv[i]);
     }
+    return rc;
+}
+
+/* Several commands may start an agent at one moment: one of these gets the set, all may use it. */
+enum mst_rc cmd_agent_start(const struct cmd_ctx *c, struct mst_err *err)
+{
+    struct mst_engine *other = NULL;
+    struct mst_err none = {0};
+    char path[MST_IPC_PATH];
+    enum mst_rc rc = start_one(c, err);
+    const int64_t end = mst_clock_mono_ms(NULL) + OTHER_START_MS;
+
+    while (rc == MST_E_BUSY && mst_clock_mono_ms(NULL) < end) {
+        rc = mst_ipc_path(c->cfg, path, &none);
+        if (rc == MST_OK) {
+            rc = mst_ipc_attach(path, c->cfg, &other, &none);
+        }
+        if (rc == MST_E_NOTFOUND) {
+            mst_clock_sleep_ms(50);
+            rc = MST_E_BUSY;
+        } else if (rc != MST_OK) {
+            *err = none;
+        }
+    }
+    mst_engine_close(other);
     return rc;
 }
 

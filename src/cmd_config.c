@@ -68,7 +68,8 @@ static void doc_errors(struct mst_str *out)
         "| 15 | incomplete: some of it was done, the result says what |\n"
         "| 16 | unknown: a reply was lost; look before you act again |\n"
         "| 17 | another act holds the lock of this set: it is named |\n"
-        "| 18 | the facts moved since the plan was made, or the agent is of another version |\n"
+        "| 18 | the facts moved since the plan was made, the agent is of another version, or the "
+        "note in the oplog could not be renewed |\n"
         "| 70 | a bug of muster |\n\n"
         "| error | status | may be tried again | what to do |\n|---|---|---|---|\n");
     for (int rc = MST_OK + 1; rc < MST_RC_COUNT; rc++) {

@@ -202,7 +202,7 @@ static void json_others(const struct mst_view *v, struct mst_str *s)
         js_text(s, "act", n->act);
         js_text(s, "agent", n->agent);
         js_text(s, "host", n->host);
-        js_time(s, "until", n->until_wall_ms);
+        js_time(s, "until", v->now_wall_ms + n->until_mono_ms - v->now_mono_ms);
         js_close(s, '}');
     }
     js_close(s, ']');
@@ -249,7 +249,7 @@ static void text_others(const struct mst_view *v, const char *end, struct mst_st
     show_store(v->bucket, v->now_wall_ms, end, s);
     for (size_t i = 0; i < v->info->n_notes; i++) {
         const struct mst_note *n = &v->info->notes[i];
-        const int64_t left = n->until_wall_ms - v->now_wall_ms;
+        const int64_t left = n->until_mono_ms - v->now_mono_ms;
         char t[MST_HUMAN_MAX];
 
         mst_str_addf(s, "another acts on this set: %s by %s on %s, for at least %s more%s", n->act,

@@ -85,13 +85,35 @@ static bool proven(const char *version)
     return false;
 }
 
+/* Later than all in the bucket, and than those of runs beside this one that have written nothing
+ * there yet. */
+static enum mst_rc new_id(struct run *r, struct mst_err *err)
+{
+    _Atomic int64_t *given = r->o->given_ms;
+    int64_t last = given ? atomic_load(given) : 0, ms = 0;
+    char newest[MST_ID_MAX];
+
+    if (mst_catalog_newest(r->o->catalog, &r->task, newest, err) != MST_OK) {
+        return err->rc;
+    }
+    do {
+        const int64_t now = r->h.started_wall_ms;
+
+        if (mst_catalog_new_id(last && now < last + 1000 ? last + 1000 : now, newest, "full",
+                               r->h.id, err) != MST_OK) {
+            return err->rc;
+        }
+        MST_ASSERT(mst_catalog_id_ok(r->h.id, &ms, NULL));
+    } while (given && !atomic_compare_exchange_strong(given, &last, ms));
+    return MST_OK;
+}
+
 static enum mst_rc name_run(struct run *r, struct mst_err *err)
 {
-    char newest[MST_ID_MAX], host[128] = "";
+    char host[128] = "";
     uint8_t random[8];
 
-    if (mst_catalog_newest(r->o->catalog, &r->task, newest, err) != MST_OK ||
-        mst_catalog_new_id(r->h.started_wall_ms, newest, "full", r->h.id, err) != MST_OK) {
+    if (new_id(r, err) != MST_OK) {
         return err->rc;
     }
     MST_ASSERT(getrandom(random, sizeof(random), 0) == (ssize_t)sizeof(random));

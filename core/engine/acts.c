@@ -333,8 +333,8 @@ enum mst_rc mst_act_commit(struct mst_engine *e, const struct mst_ticket *t, con
     if (t->refused) {
         rc = mst_err_set(err, MST_E_PRECOND, "refused: %s", t->summary);
     } else if (mst_clock_mono_ms(NULL) > t->expires_mono_ms) {
-        rc = mst_err_set(err, MST_E_STALE, "the ticket is older than %d s: make a new one",
-                         MST_TICKET_MS / 1000);
+        rc = mst_err_set(err, MST_E_STALE, "the ticket is older than %lld s: make a new one",
+                         (long long)mst_fault_ticket_ms() / 1000);
     } else if (strcmp(t->phrase, typed ? typed : "") != 0) {
         rc = mst_err_set(err, MST_E_PRECOND, "what was typed is not \"%s\"", t->phrase);
     }

@@ -21,7 +21,7 @@ static void hold_lost(void *arg)
 {
     struct hold *h = arg;
 
-    h->lost = true;
+    atomic_store(&h->lost, true);
     mst_task_log(h->task, "the note in the oplog could not be renewed: stopping, so that nobody "
                           "else acts at the same time");
     mst_task_cancel(h->task);
@@ -105,11 +105,21 @@ void mst_hold_end(struct hold *h)
     h->excl = NULL;
 }
 
+static enum mst_rc lost_error(struct mst_err *err)
+{
+    return mst_err_set(err, MST_E_STALE,
+                       "the note in the oplog could not be renewed, so the job stopped: others may "
+                       "act on the set now");
+}
+
+enum mst_rc mst_hold_ours(void *arg, struct mst_err *err)
+{
+    const struct hold *h = arg;
+
+    return h->excl && !mst_excl_valid(h->excl) ? lost_error(err) : MST_OK;
+}
+
 enum mst_rc mst_hold_judge(const struct hold *h, enum mst_rc rc, struct mst_err *err)
 {
-    return rc == MST_E_CANCELLED && h->lost
-               ? mst_err_set(err, MST_E_STALE,
-                             "the note in the oplog could not be renewed, so the job stopped: "
-                             "others may act on the set now")
-               : rc;
+    return rc == MST_E_CANCELLED && atomic_load(&h->lost) ? lost_error(err) : rc;
 }

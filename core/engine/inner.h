@@ -107,6 +107,7 @@ struct local {
     struct mst_queue *asks;
     struct mst_task io_task;
     atomic_bool stop, jobs_changed;
+    _Atomic int64_t backup_given_ms; /* time in the newest id that a backup of this process got */
 
     struct mst_mutex mtx;     /* guards what follows */
     struct mst_store *store;  /* opened when it is first needed, then kept; NULL not yet */
@@ -170,7 +171,8 @@ void mst_state_journal(struct local *l, struct mst_restore_journal *j);
 /* fault.c: faults on request of the environment. */
 void mst_fault_at(void *arg, const char *point);
 enum mst_rc mst_fault_restore(void *arg, const char *point, struct mst_err *err);
-int64_t mst_fault_hold_ms(void); /* 0: as usual */
+int64_t mst_fault_hold_ms(void);   /* 0: as usual */
+int64_t mst_fault_ticket_ms(void); /* MST_TICKET_MS as usual */
 
 /* notes.c: look who else acts on this set, on the io thread. */
 void mst_notes_look(struct local *l);

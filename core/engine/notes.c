@@ -65,12 +65,12 @@ static void clean_copy(char *out, size_t size, const char *from)
 /* What was seen stays until its own time is over. */
 static void not_read(struct local *l, const struct mst_err *err)
 {
-    const int64_t now = mst_clock_utc_ms(NULL);
+    const int64_t now = mst_clock_mono_ms(NULL);
     size_t keep = 0;
 
     mst_mutex_lock(&l->mtx);
     for (size_t i = 0; i < l->n_notes; i++) {
-        if (l->notes[i].until_wall_ms > now) {
+        if (l->notes[i].until_mono_ms > now) {
             l->notes[keep++] = l->notes[i];
         }
     }
@@ -109,8 +109,8 @@ void mst_notes_look(struct local *l)
             clean_copy(f->act, sizeof(f->act), notes[i].act);
             clean_copy(f->agent, sizeof(f->agent), notes[i].agent);
             clean_copy(f->host, sizeof(f->host), notes[i].host);
-            /* By our own clock: theirs and the oplog's may be an hour away. */
-            f->until_wall_ms = mst_clock_utc_ms(NULL) + notes[i].until_wall_ms - now;
+            /* By our steady clock: theirs, ours and the oplog's may be hours apart. */
+            f->until_mono_ms = mst_clock_mono_ms(NULL) + notes[i].until_wall_ms - now;
         }
     }
     free(notes);

@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/text.h"
 #include "engine/acts.h"
 
 static enum mst_rc look_at_all(struct local *l, const struct mst_catalog *cat,

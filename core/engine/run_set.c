@@ -260,7 +260,7 @@ enum mst_rc mst_act_plan(struct local *l, const struct ask *a, struct mst_ticket
              : a->cmd.kind == MST_CMD_RELEASE_TTL ? plan_release(l, t, err)
                                                   : plan_drop(l, t, e, err);
     }
-    t->expires_mono_ms = mst_clock_mono_ms(NULL) + MST_TICKET_MS;
+    t->expires_mono_ms = mst_clock_mono_ms(NULL) + mst_fault_ticket_ms();
     mst_cmd_line(&t->cmd, t->command, sizeof(t->command));
     mst_restore_source_free(e->source);
     free(e);
@@ -272,9 +272,16 @@ enum mst_rc mst_act_plan(struct local *l, const struct ask *a, struct mst_ticket
     return rc;
 }
 
-/* --- one act at a time on a set, wherever it is started --- */
-
 /* --- jobs --- */
+
+/* One act at a time on a set, wherever it is started; from here on each step asks for it. */
+static enum mst_rc take_set(struct env *e, struct hold *hold, struct mst_run *r,
+                            struct mst_task *task, struct mst_err *err)
+{
+    e->o.ours = mst_hold_ours;
+    e->o.ours_arg = hold;
+    return mst_hold_take(hold, r, task, err);
+}
 
 static void log_outcomes(struct mst_task *task, const struct mst_restore_result *res)
 {
@@ -303,7 +310,7 @@ enum mst_rc mst_run_restore(void *arg, struct mst_task *task, struct mst_err *er
     enum mst_rc rc = env_open(e, r->l, &r->cmd, r->reach, task, err);
 
     if (rc == MST_OK) {
-        rc = mst_hold_take(&hold, r, task, err);
+        rc = take_set(e, &hold, r, task, err);
     }
     mst_task_phase(task, "reading what is to be restored");
     if (rc == MST_OK) {
@@ -327,7 +334,6 @@ enum mst_rc mst_run_restore(void *arg, struct mst_task *task, struct mst_err *er
     }
     if (rc == MST_OK) {
         rc = mst_restore_run(&e->o, e->source, p, task, &res, err);
-        rc = mst_hold_judge(&hold, rc, err);
         log_outcomes(task, &res);
         if (!res.left && mst_runs_forget(r->l, p->run, &ignore) != MST_OK) {
             mst_task_log(task, "%s", ignore.msg);
@@ -338,6 +344,7 @@ enum mst_rc mst_run_restore(void *arg, struct mst_task *task, struct mst_err *er
             mst_task_log(task, "%s", res.text);
         }
     }
+    rc = mst_hold_judge(&hold, rc, err);
     mst_hold_end(&hold);
     mst_restore_result_release(&res);
     mst_restore_plan_free(p);
@@ -355,12 +362,13 @@ static enum mst_rc drop(struct mst_run *r, bool old, struct mst_task *task, stru
     enum mst_rc rc = env_open(e, r->l, &r->cmd, r->reach, task, err);
 
     if (rc == MST_OK) {
-        rc = mst_hold_take(&hold, r, task, err);
+        rc = take_set(e, &hold, r, task, err);
     }
     mst_task_phase(task, "dropping");
     if (rc == MST_OK) {
         rc = old ? mst_restore_discard(&e->o, r->cmd.backup, task, &n, err)
                  : mst_restore_clean(&e->o, r->cmd.backup, task, &n, err);
+        rc = mst_hold_judge(&hold, rc, err);
     }
     if (rc == MST_OK) {
         rc = mst_runs_mark(r->l, r->cmd.backup, old ? "discarded" : "cleaned", err);
@@ -413,11 +421,12 @@ enum mst_rc mst_run_release(void *arg, struct mst_task *task, struct mst_err *er
     enum mst_rc rc = env_open(e, r->l, &r->cmd, r->reach, task, err);
 
     if (rc == MST_OK) {
-        rc = mst_hold_take(&hold, r, task, err);
+        rc = take_set(e, &hold, r, task, err);
     }
     mst_task_phase(task, "giving TTL indexes their expiry back");
     if (rc == MST_OK) {
         rc = mst_restore_release_ttl(&e->o, r->cmd.backup, task, &n, err);
+        rc = mst_hold_judge(&hold, rc, err);
     }
     if (rc == MST_OK) {
         rc = mst_runs_mark(r->l, r->cmd.backup, NULL, err);
@@ -443,7 +452,7 @@ static enum mst_rc await_set(struct env *e, struct hold *hold, struct mst_run *r
     do {
         mst_task_phase(task, "waiting for a primary");
         rc = env_open(e, r->l, &r->cmd, r->reach, task, err);
-        rc = rc == MST_OK ? mst_hold_take(hold, r, task, err) : rc;
+        rc = rc == MST_OK ? take_set(e, hold, r, task, err) : rc;
     } while (rc != MST_OK && mst_clock_mono_ms(NULL) < end && mst_task_sleep_ms(task, 1000));
     return rc;
 }
@@ -469,6 +478,7 @@ enum mst_rc mst_run_recover(void *arg, struct mst_task *task, struct mst_err *er
         memset(err, 0, sizeof(*err));
         rc = mst_restore_recover(&e->o, r->cmd.backup, MST_RECOVER_UNDO, task, &n, &report, err);
     }
+    rc = mst_hold_judge(&hold, rc, err);
     for (char *at = report.p, *line; at && (line = strsep(&at, "\n")) != NULL;) {
         if (*line) {
             mst_task_log(task, "%s", line);

@@ -85,7 +85,7 @@ struct mst_messages_part {
 
 struct mst_note { /* a foreign open act on this set, from the oplog notes */
     char act[24], agent[64], host[64];
-    int64_t until_wall_ms;
+    int64_t until_mono_ms; /* at least until then */
 };
 
 struct mst_info_part {

@@ -29,7 +29,7 @@ static const struct field mst_note_fields[] = {
     F(mst_note, act),
     F(mst_note, agent),
     F(mst_note, host),
-    F(mst_note, until_wall_ms),
+    F(mst_note, until_mono_ms),
 };
 static DESC(ipc_note, mst_note);
 

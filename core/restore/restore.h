@@ -60,6 +60,10 @@ struct mst_restore_opts {
     int64_t majority_ms;                 /* wait for a majority at most; 0: 60 s */
     const char *spill_dir;               /* NULL: /tmp */
     const struct mst_clock *clock;       /* NULL: real */
+    /* Is the set still ours to change? Asked before each step, also inside the swap; its failure
+     * ends the run there. NULL: it is. */
+    enum mst_rc (*ours)(void *arg, struct mst_err *err);
+    void *ours_arg;
     /* Tests only. A place to stop and look: a failure returned here ends the run as a crash would,
      * without any cleaning up. */
     enum mst_rc (*at)(void *arg, const char *point, struct mst_err *err);

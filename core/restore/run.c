@@ -147,6 +147,7 @@ static enum mst_rc swap_all(struct mst_rs *r, const struct mst_facts *f, struct 
         enum mst_swapped what = MST_SWAP_OLD;
 
         rc = mst_rs_point(r, "swap", err); /* a cancel comes too late here */
+        rc = rc == MST_OK ? mst_rs_ours(r->o, err) : rc;
         if (rc == MST_OK) {
             rc = mst_swap_forward(r, r->run, &s.items[i], &what, err);
         }
@@ -184,6 +185,7 @@ static bool remove_staging(struct mst_rs *r)
     size_t n = 0;
 
     o.journal = NULL;
+    o.ours = NULL; /* what carries our run's name is no other's, whoever acts now */
     return mst_restore_clean(&o, r->run, NULL, &n, &ignored) == MST_OK;
 }
 

@@ -27,12 +27,18 @@ enum mst_rc mst_rs_point(const struct mst_rs *r, const char *point, struct mst_e
     return MST_OK;
 }
 
+enum mst_rc mst_rs_ours(const struct mst_restore_opts *o, struct mst_err *err)
+{
+    return o->ours ? o->ours(o->ours_arg, err) : MST_OK;
+}
+
+/* This process may have stood still at the point, so it looks behind it. */
 enum mst_rc mst_rs_at(const struct mst_rs *r, const char *point, struct mst_err *err)
 {
-    if (mst_task_check(r->task, err) != MST_OK) {
+    if (mst_rs_point(r, point, err) != MST_OK || mst_rs_ours(r->o, err) != MST_OK) {
         return err->rc;
     }
-    return mst_rs_point(r, point, err);
+    return mst_task_check(r->task, err);
 }
 
 enum mst_rc mst_rs_do_take(struct mst_conn *c, const char *db, bson_t *cmd, int64_t ms,

@@ -25,10 +25,12 @@ struct mst_rs {
 
 enum mst_rc mst_rs_connect(const struct mst_restore_opts *o, const char *app, struct mst_task *task,
                            struct mst_conn **out, struct mst_err *err) MST_MUST_CHECK;
-/* A test's place to stop; also looks at the cancel flag. */
+/* Whether the target may be changed still; opts.ours says it. */
+enum mst_rc mst_rs_ours(const struct mst_restore_opts *o, struct mst_err *err) MST_MUST_CHECK;
+/* A test's place to stop; then looks whether to go on: the cancel flag, and mst_rs_ours. */
 enum mst_rc mst_rs_at(const struct mst_rs *r, const char *point,
                       struct mst_err *err) MST_MUST_CHECK;
-/* The same inside the swap, where a cancel comes too late. */
+/* Only the place to stop: inside the swap a cancel comes too late. */
 enum mst_rc mst_rs_point(const struct mst_rs *r, const char *point,
                          struct mst_err *err) MST_MUST_CHECK;
 /* Run cmd (consumed) and throw the reply away; write errors inside it are errors. */

@@ -27,8 +27,11 @@ static enum mst_rc recover_one(struct mst_rs *r, const struct mst_swap *s, enum 
         const struct mst_swap_item *it = &s->items[how == MST_RECOVER_UNDO ? s->n - 1 - i : i];
         enum mst_swapped what = MST_SWAP_OLD;
 
-        rc = how == MST_RECOVER_UNDO ? mst_swap_back(r, s->run, it, &what, err)
-                                     : mst_swap_forward(r, s->run, it, &what, err);
+        rc = mst_rs_ours(r->o, err);
+        if (rc == MST_OK) {
+            rc = how == MST_RECOVER_UNDO ? mst_swap_back(r, s->run, it, &what, err)
+                                         : mst_swap_forward(r, s->run, it, &what, err);
+        }
         if (rc == MST_OK) {
             (*n)++;
             foreign += what == MST_SWAP_FOREIGN;
@@ -171,8 +174,11 @@ static enum mst_rc drop_named(const struct mst_restore_opts *o, const char *run,
     rc = rc == MST_OK ? find_leavings(r.c, false, &l, &n, err) : rc;
     for (i = 0; rc == MST_OK && i < n; i++) {
         if (l[i].old == old && strcmp(l[i].run, run) == 0) {
-            rc = mst_rs_do_majority_take(&r, l[i].db, BCON_NEW("drop", BCON_UTF8(l[i].coll)),
-                                         MST_RS_MS, err);
+            rc = mst_rs_ours(o, err);
+            rc = rc == MST_OK
+                     ? mst_rs_do_majority_take(&r, l[i].db, BCON_NEW("drop", BCON_UTF8(l[i].coll)),
+                                               MST_RS_MS, err)
+                     : rc;
             *dropped += rc == MST_OK;
         }
     }
@@ -329,7 +335,8 @@ enum mst_rc mst_restore_release_ttl(const struct mst_restore_opts *o, const char
     rc = rc == MST_OK ? o->journal->each(o->journal->arg, run, on_step, &a, err) : rc;
     rc = rc == MST_OK && a.n ? mst_rs_connect(o, "muster restore", task, &r.c, err) : rc;
     for (i = 0; rc == MST_OK && i < a.n; i++) {
-        rc = release_one(&r, &a.h[i], err);
+        rc = mst_rs_ours(o, err);
+        rc = rc == MST_OK ? release_one(&r, &a.h[i], err) : rc;
         *released += rc == MST_OK;
     }
     if (rc == MST_OK && a.n) {
