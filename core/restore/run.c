@@ -245,6 +245,7 @@ static enum mst_rc steps(struct mst_rs *r, const struct mst_facts *f, bool *swap
     rc = rc == MST_OK ? mst_index_all(r, err) : rc;
     rc = rc == MST_OK ? mst_compare_all(r, err) : rc;
     rc = rc == MST_OK ? mst_rs_at(r, "ready", err) : rc;
+    rc = rc == MST_OK ? mst_rs_wait_majority(r, err) : rc; /* the last look before renames */
     if (rc == MST_OK) {
         *swapping = true;
         rc = swap_all(r, f, err);
@@ -295,6 +296,7 @@ enum mst_rc mst_restore_run(const struct mst_restore_opts *o, struct mst_restore
     mst_task_phase(task, "reading the source back");
     rc = s->check(s, task, err);
     rc = rc == MST_OK ? mst_rs_connect(o, "muster restore", task, &r.c, err) : rc;
+    rc = rc == MST_OK ? mst_rs_note_term(&r, err) : rc;
     rc = rc == MST_OK ? check_plan(&r, &f, err) : rc;
     if (rc == MST_OK) {
         if (task) {
@@ -304,6 +306,9 @@ enum mst_rc mst_restore_run(const struct mst_restore_opts *o, struct mst_restore
         mst_map_init(&r.map, s);
         wrote = true;
         rc = steps(&r, &f, &swapping, err);
+    }
+    if (rc != MST_OK && !crashed) {
+        mst_rs_say_lost(&r, err);
     }
     if (swapping && rc != MST_OK && rc != MST_E_INCOMPLETE && !crashed) {
         mst_err_prefix(err, "inside the swap");

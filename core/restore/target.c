@@ -125,6 +125,38 @@ static enum mst_rc last_write(struct mst_conn *c, struct mst_optime *own,
     return rc;
 }
 
+enum mst_rc mst_rs_note_term(struct mst_rs *r, struct mst_err *err)
+{
+    struct mst_optime own, majority;
+
+    if (last_write(r->c, &own, &majority, err) != MST_OK) {
+        return err->rc;
+    }
+    r->term = own.term;
+    return MST_OK;
+}
+
+static enum mst_rc same_election(const struct mst_rs *r, int64_t term, struct mst_err *err)
+{
+    if (r->term <= 0 || r->term == term) {
+        return MST_OK;
+    }
+    return mst_err_set(
+        err, MST_E_STALE,
+        "%s was elected again since the restore began (term %lld, now %lld), so what "
+        "it was told may be gone: restore again",
+        mst_conn_name(r->c), (long long)r->term, (long long)term);
+}
+
+void mst_rs_say_lost(const struct mst_rs *r, struct mst_err *err)
+{
+    if (err->rc == MST_E_NET) {
+        mst_err_prefix(err, "the connection to the primary %s was lost", r->o->primary);
+    } else if (err->rc == MST_E_PRECOND && err->detail != 0) { /* a server said it */
+        mst_err_prefix(err, "%s is no longer the primary", r->o->primary);
+    }
+}
+
 enum mst_rc mst_rs_do_majority_take(const struct mst_rs *r, const char *db, bson_t *cmd, int64_t ms,
                                     struct mst_err *err)
 {
@@ -157,7 +189,8 @@ enum mst_rc mst_rs_wait_majority(const struct mst_rs *r, struct mst_err *err)
     int64_t ask = mst_clock_mono_ms(NULL) + 1000;
     char who[160];
 
-    if (last_write(r->c, &target, &majority, err) != MST_OK) {
+    if (last_write(r->c, &target, &majority, err) != MST_OK ||
+        same_election(r, target.term, err) != MST_OK) {
         return err->rc;
     }
     while (mst_ts_cmp(majority.ts, target.ts) < 0) {
@@ -175,7 +208,8 @@ enum mst_rc mst_rs_wait_majority(const struct mst_rs *r, struct mst_err *err)
         if (!mst_task_sleep_ms(r->task, 20)) {
             return mst_task_check(r->task, err);
         }
-        if (last_write(r->c, &mine, &majority, err) != MST_OK) {
+        if (last_write(r->c, &mine, &majority, err) != MST_OK ||
+            same_election(r, mine.term, err) != MST_OK) {
             return err->rc;
         }
     }
