@@ -60,13 +60,13 @@ static void put_command(const struct ui_dialog *d, struct ui_pen *p, const char 
 static void sandbox_command(const struct ui_ctx *x, char *out, size_t size)
 {
     const struct ui_form *f = &x->st->dlg.form;
-    const char *act = ui_form_chosen(f, 'v'), *path = x->v->info->sandbox_ctl;
+    char verb[UI_CHOICE_MAX];
+    const char *value = ui_sandbox_verb(f, verb), *path = x->v->info->sandbox_ctl;
     const char *slash = strrchr(path, '/');
-    const bool lag = strcmp(act, "lag") == 0;
 
     (void)snprintf(out, size, "muster sandbox ctl%s%.*s %s %s%s%s", slash ? " --dir " : "",
-                   slash ? (int)(slash - path) : 0, path, act, ui_sandbox_object(f), lag ? " " : "",
-                   lag ? ui_form_at(f, 'l')->line.text : "");
+                   slash ? (int)(slash - path) : 0, path, verb, ui_sandbox_object(f),
+                   value[0] ? " " : "", value);
 }
 
 void ui_dialog_command(const struct ui_ctx *x, char *out, size_t size, struct mst_err *err)

@@ -152,6 +152,8 @@ void mst_rs_say_lost(const struct mst_rs *r, struct mst_err *err)
 {
     if (err->rc == MST_E_NET) {
         mst_err_prefix(err, "the connection to the primary %s was lost", r->o->primary);
+    } else if (err->detail == MST_SC_OUT_OF_DISK && err->rc == MST_E_SERVER) {
+        mst_err_prefix(err, "the disk of the primary %s is full", r->o->primary);
     } else if (err->rc == MST_E_PRECOND && err->detail != 0) { /* a server said it */
         mst_err_prefix(err, "%s is no longer the primary", r->o->primary);
     }

@@ -5,14 +5,17 @@
 #include "keep_kit.h"
 
 enum lost_how {
-    LOST_KILLED,   /* the process ends: connections break */
-    LOST_STEPDOWN, /* another member takes over, connections stay */
-    LOST_PAUSED,   /* stands still until another was elected, then goes on */
-    LOST_PARTED,   /* the others do not reach it, its clients do */
-    LOST_REELECTED /* steps down and is primary again, of a later election */
+    LOST_KILLED,    /* the process ends: connections break */
+    LOST_STEPDOWN,  /* another member takes over, connections stay */
+    LOST_PAUSED,    /* stands still until another was elected, then goes on */
+    LOST_PARTED,    /* the others do not reach it, its clients do */
+    LOST_REELECTED, /* steps down and is primary again, of a later election */
+    LOST_DISK_FULL, /* what needs room is refused */
+    LOST_DISK_ENDS  /* the next write ends the process */
 };
 
-static const char *const lost_words[] = {"killed", "stepdown", "paused", "parted", "reelected"};
+static const char *const lost_words[] = {"killed",    "stepdown",  "paused",   "parted",
+                                         "reelected", "disk full", "disk ends"};
 
 struct lost {
     struct keep *k;
@@ -66,6 +69,14 @@ static inline void lost_step_up(struct lost *l)
     MST_ASSERT(keep_primary(l->k) == l->victim);
 }
 
+static inline void lost_disk(struct lost *l, const char *how)
+{
+    char n[16];
+
+    (void)snprintf(n, sizeof n, "%d", l->victim);
+    kit_ctl(&l->k->kit, "disk", n, how);
+}
+
 /* Called at each point of the restore, on its thread. */
 static inline enum mst_rc lost_at(void *arg, const char *point, struct mst_err *err)
 {
@@ -96,6 +107,10 @@ static inline enum mst_rc lost_at(void *arg, const char *point, struct mst_err *
         lost_ask(l, l->victim, "{'replSetStepDown': 2, 'secondaryCatchUpPeriodSecs': 1}");
         lost_await_other(l);
         lost_step_up(l);
+        break;
+    case LOST_DISK_FULL:
+    case LOST_DISK_ENDS:
+        lost_disk(l, l->how == LOST_DISK_FULL ? "full" : "crash");
         break;
     }
     return MST_OK;
@@ -128,6 +143,7 @@ static inline bool lost_is_whole(struct sbx_world *w, void *arg)
 static inline void lost_heal(struct lost *l)
 {
     kit_ctl(&l->k->kit, "heal", NULL, NULL);
+    lost_disk(l, "ok");
     if (!l->k->kit.w->members[l->victim].alive) {
         lost_ctl(l, "start");
     }
