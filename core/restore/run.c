@@ -131,7 +131,8 @@ static void mark_swapped(struct mst_restore_result *res, const struct mst_swap_i
 }
 
 /* Collections first, views last: swap_list has them in that order. */
-static enum mst_rc swap_all(struct mst_rs *r, const struct mst_facts *f, struct mst_err *err)
+static enum mst_rc swap_all(struct mst_rs *r, const struct mst_facts *f, bool *swapping,
+                            struct mst_err *err)
 {
     struct mst_swap s;
     size_t i, foreign = 0;
@@ -141,6 +142,7 @@ static enum mst_rc swap_all(struct mst_rs *r, const struct mst_facts *f, struct 
     mst_task_phase(r->task, "swapping");
     swap_list(r, f, &s);
     rc = mst_swap_journal(r, r->o->journal, &s, err);
+    *swapping = rc == MST_OK; /* without its mark in the journal nothing is renamed */
     for (i = 0; rc == MST_OK && i < s.n; i++) {
         enum mst_swapped what = MST_SWAP_OLD;
 
@@ -246,11 +248,7 @@ static enum mst_rc steps(struct mst_rs *r, const struct mst_facts *f, bool *swap
     rc = rc == MST_OK ? mst_compare_all(r, err) : rc;
     rc = rc == MST_OK ? mst_rs_at(r, "ready", err) : rc;
     rc = rc == MST_OK ? mst_rs_wait_majority(r, err) : rc; /* the last look before renames */
-    if (rc == MST_OK) {
-        *swapping = true;
-        rc = swap_all(r, f, err);
-    }
-    return rc;
+    return rc == MST_OK ? swap_all(r, f, swapping, err) : rc;
 }
 
 static enum mst_rc check_plan(struct mst_rs *r, struct mst_facts *f, struct mst_err *err)
