@@ -306,10 +306,11 @@ enum mst_rc mst_restore_run(const struct mst_restore_opts *o, struct mst_restore
         rc = steps(&r, &f, &swapping, err);
     }
     if (rc != MST_OK && !crashed) {
-        mst_rs_say_lost(&r, err);
+        rc = mst_rs_say_lost(&r, err);
     }
     if (swapping && rc != MST_OK && rc != MST_E_INCOMPLETE && !crashed) {
         mst_err_prefix(err, "inside the swap");
+        rc = err->rc = rc == MST_E_STALE || rc == MST_E_PRECOND ? MST_E_INCOMPLETE : rc;
     }
     say(&r, rc, swapping, wrote,
         rc != MST_OK && wrote && !swapping && !crashed && remove_staging(&r));

@@ -44,9 +44,9 @@ enum mst_rc mst_rs_note_term(struct mst_rs *r, struct mst_err *err) MST_MUST_CHE
 /* Wait until the primary's present optime is majority-committed. MST_E_TIMEOUT names who lags;
  * MST_E_PRECOND: it is no primary any more; MST_E_STALE: of another election. */
 enum mst_rc mst_rs_wait_majority(const struct mst_rs *r, struct mst_err *err) MST_MUST_CHECK;
-/* Before what a server or the way to it said: that the primary changed, is
- * out of reach or has no room. */
-void mst_rs_say_lost(const struct mst_rs *r, struct mst_err *err);
+/* Before what a server, or the way to it, said: that the primary changed (then MST_E_STALE), is out
+ * of reach or has no room. The code that err has then. */
+enum mst_rc mst_rs_say_lost(const struct mst_rs *r, struct mst_err *err);
 /* Wait while a secondary is too far behind or the oplog would run over it. */
 enum mst_rc mst_rs_pace(struct mst_rs *r, struct mst_conn *c, struct mst_err *err) MST_MUST_CHECK;
 
