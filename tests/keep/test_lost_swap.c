@@ -45,19 +45,34 @@ static void ends_whole(struct keep *k, const char *backup, const struct lost *ho
 
 static void each_collection_is_old_or_new(void **state)
 {
+    static const struct {
+        const char *point;
+        enum lost_how how;
+        int after;
+        enum mst_recover recover;
+    } cases[] = {
+        {"swap", LOST_KILLED, 0, MST_RECOVER_FINISH},
+        {"between", LOST_KILLED, 0, MST_RECOVER_UNDO},
+        {"swap", LOST_KILLED, 2, MST_RECOVER_FINISH},
+        {"between", LOST_STEPDOWN, 0, MST_RECOVER_FINISH},
+        {"swap", LOST_STEPDOWN, 1, MST_RECOVER_UNDO},
+        {"between", LOST_PAUSED, 1, MST_RECOVER_FINISH},
+        {"between", LOST_PAUSED, 0, MST_RECOVER_UNDO},
+        {"swap", LOST_PARTED, 0, MST_RECOVER_FINISH},
+        {"between", LOST_PARTED, 1, MST_RECOVER_FINISH},
+        {"between", LOST_PARTED, 0, MST_RECOVER_UNDO},
+    };
     struct keep k;
     struct mst_backup_result b;
 
     (void)state;
     lost_begin(&k, &b);
     lost_make_old(&k);
-    for (int i = 0; i < 16; i++) {
-        const struct lost l = {.k = &k,
-                               .point = i & 1 ? "between" : "swap",
-                               .how = (enum lost_how)(i >> 2),
-                               .after = i >> 3};
+    for (size_t i = 0; i < MST_COUNT(cases); i++) {
+        const struct lost l = {
+            .k = &k, .point = cases[i].point, .how = cases[i].how, .after = cases[i].after};
 
-        ends_whole(&k, b.id, &l, i & 2 ? MST_RECOVER_UNDO : MST_RECOVER_FINISH);
+        ends_whole(&k, b.id, &l, cases[i].recover);
     }
     keep_stop(&k);
 }
