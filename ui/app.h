@@ -78,6 +78,9 @@ void ui_dialog_tick(struct ui_app *app);
 void ui_dialog_close(struct ui_app *app);
 /* What an act of the sandbox menu is done to: the member, or the collection of 'drop'. */
 const char *ui_sandbox_object(const struct ui_form *f);
+/* The verb of the act that is chosen, and what stands behind its object: "full" of "disk full", the
+ * milliseconds of a lag; "" nothing. */
+const char *ui_sandbox_verb(const struct ui_form *f, char verb[UI_CHOICE_MAX]);
 /* The command line that does what the dialog does; "" when there is none (err says why). */
 void ui_dialog_command(const struct ui_ctx *x, char *out, size_t size, struct mst_err *err);
 /* What is discarded was left by a restore, or by a dead run: the view knows, and the act differs.

@@ -61,9 +61,9 @@ static void put_command(const struct ui_dialog *d, struct ui_pen *p, const char 
 static void sandbox_command(const struct ui_ctx *x, struct mst_str *out)
 {
     const struct ui_form *f = &x->st->dlg.form;
-    const char *act = ui_form_chosen(f, 'v'), *path = x->v->info->sandbox_ctl;
+    char verb[UI_CHOICE_MAX];
+    const char *value = ui_sandbox_verb(f, verb), *path = x->v->info->sandbox_ctl;
     const char *slash = strrchr(path, '/');
-    const bool lag = strcmp(act, "lag") == 0;
 
     mst_str_add(out, " sandbox ctl");
     if (slash) {
@@ -73,11 +73,11 @@ static void sandbox_command(const struct ui_ctx *x, struct mst_str *out)
         mst_str_add(out, " --dir ");
         mst_str_add_shell(out, dir);
     }
-    mst_str_addf(out, " %s ", act);
+    mst_str_addf(out, " %s ", verb);
     mst_str_add_shell(out, ui_sandbox_object(f));
-    if (lag) {
+    if (value[0]) {
         mst_str_addc(out, ' ');
-        mst_str_add_shell(out, ui_form_at(f, 'l')->line.text);
+        mst_str_add_shell(out, value);
     }
 }
 

@@ -91,8 +91,9 @@ void mst_notes_look(struct local *l)
     size_t n = 0, n_found = 0;
     int64_t now = 0;
     struct mst_err err = {0};
-    char own[sizeof(l->own_note)];
+    char own[sizeof(l->own_note)], agent[192];
 
+    (void)snprintf(agent, sizeof(agent), "%s, %s", l->who, l->agent_text);
     memset(found, 0, sizeof(found));
     if (ask_primary(l, &notes, &n, &now, &err) != MST_OK) {
         free(notes);
@@ -103,7 +104,9 @@ void mst_notes_look(struct local *l)
     memcpy(own, l->own_note, sizeof(own));
     mst_mutex_unlock(&l->mtx);
     for (size_t i = 0; i < n && n_found < MST_COUNT(found); i++) {
-        if (strcmp(notes[i].id, own) != 0 && open_one(notes, n, i, now)) {
+        /* One that we could not take back, for want of a primary, is nobody else's. */
+        if (strcmp(notes[i].id, own) != 0 && strcmp(notes[i].agent, agent) != 0 &&
+            open_one(notes, n, i, now)) {
             struct mst_note *f = &found[n_found++];
 
             clean_copy(f->act, sizeof(f->act), notes[i].act);

@@ -145,8 +145,8 @@ struct mst_restore_result {
 void mst_restore_result_release(struct mst_restore_result *r);
 
 /* Everything up to and with the swap. res is filled also on failure: its text says what is there.
- * MST_E_INCOMPLETE: a collection could not be swapped (a client made one of its name in the gap).
- */
+ * MST_E_INCOMPLETE: a collection could not be swapped (a client made one of its name in the gap),
+ * or the primary changed in the swap. MST_E_STALE: it changed before. */
 enum mst_rc mst_restore_run(const struct mst_restore_opts *o, struct mst_restore_source *s,
                             const struct mst_restore_plan *plan, struct mst_task *task,
                             struct mst_restore_result *res, struct mst_err *err) MST_MUST_CHECK;

@@ -133,7 +133,8 @@ static void mark_swapped(struct mst_restore_result *res, const struct mst_swap_i
 }
 
 /* Collections first, views last: swap_list has them in that order. */
-static enum mst_rc swap_all(struct mst_rs *r, const struct mst_facts *f, struct mst_err *err)
+static enum mst_rc swap_all(struct mst_rs *r, const struct mst_facts *f, bool *swapping,
+                            struct mst_err *err)
 {
     struct mst_swap s;
     size_t i, foreign = 0;
@@ -143,6 +144,7 @@ static enum mst_rc swap_all(struct mst_rs *r, const struct mst_facts *f, struct 
     mst_task_phase(r->task, "swapping");
     swap_list(r, f, &s);
     rc = mst_swap_journal(r, r->o->journal, &s, err);
+    *swapping = rc == MST_OK; /* without its mark in the journal nothing is renamed */
     for (i = 0; rc == MST_OK && i < s.n; i++) {
         enum mst_swapped what = MST_SWAP_OLD;
 
@@ -250,11 +252,8 @@ static enum mst_rc steps(struct mst_rs *r, const struct mst_facts *f, bool *swap
     rc = rc == MST_OK ? mst_index_all(r, err) : rc;
     rc = rc == MST_OK ? mst_compare_all(r, err) : rc;
     rc = rc == MST_OK ? mst_rs_at(r, "ready", err) : rc;
-    if (rc == MST_OK) {
-        *swapping = true;
-        rc = swap_all(r, f, err);
-    }
-    return rc;
+    rc = rc == MST_OK ? mst_rs_wait_majority(r, err) : rc; /* the last look before renames */
+    return rc == MST_OK ? swap_all(r, f, swapping, err) : rc;
 }
 
 static enum mst_rc check_plan(struct mst_rs *r, struct mst_facts *f, struct mst_err *err)
@@ -300,6 +299,7 @@ enum mst_rc mst_restore_run(const struct mst_restore_opts *o, struct mst_restore
     mst_task_phase(task, "reading the source back");
     rc = s->check(s, task, err);
     rc = rc == MST_OK ? mst_rs_connect(o, "muster restore", task, &r.c, err) : rc;
+    rc = rc == MST_OK ? mst_rs_note_term(&r, err) : rc;
     rc = rc == MST_OK ? check_plan(&r, &f, err) : rc;
     if (rc == MST_OK) {
         if (task) {
@@ -310,8 +310,12 @@ enum mst_rc mst_restore_run(const struct mst_restore_opts *o, struct mst_restore
         wrote = true;
         rc = steps(&r, &f, &swapping, err);
     }
+    if (rc != MST_OK && !crashed) {
+        rc = mst_rs_say_lost(&r, err);
+    }
     if (swapping && rc != MST_OK && rc != MST_E_INCOMPLETE && !crashed) {
         mst_err_prefix(err, "inside the swap");
+        rc = err->rc = rc == MST_E_STALE || rc == MST_E_PRECOND ? MST_E_INCOMPLETE : rc;
     }
     say(&r, rc, swapping, wrote,
         rc != MST_OK && wrote && !swapping && !crashed && remove_staging(&r));

@@ -41,6 +41,9 @@ static enum mst_rc recover_one(struct mst_rs *r, const struct mst_swap *s, enum 
                                                 : "made by a client in the gap, left as it is");
         }
     }
+    if (rc == MST_OK) { /* a rename that was found done may still be lost */
+        rc = mst_rs_wait_majority(r, err);
+    }
     if (rc == MST_OK) {
         rc = mst_swap_close(r->o->journal, s->run, err);
     }
@@ -66,6 +69,7 @@ enum mst_rc mst_restore_recover(const struct mst_restore_opts *o, const char *ru
     begin(&r, o, task, &crashed);
     if (rc == MST_OK && n_swaps) {
         rc = mst_rs_connect(o, "muster restore", task, &r.c, err);
+        rc = rc == MST_OK ? mst_rs_wait_majority(&r, err) : rc; /* decide on what will stay */
     }
     for (i = 0; rc == MST_OK && i < n_swaps; i++) {
         rc = recover_one(&r, &s[i], how, n, report, err);
@@ -181,6 +185,9 @@ static enum mst_rc drop_named(const struct mst_restore_opts *o, const char *run,
                      : rc;
             *dropped += rc == MST_OK;
         }
+    }
+    if (rc == MST_OK && *dropped == 0) { /* "nothing is there" counts only from a primary */
+        rc = mst_rs_wait_majority(&r, err);
     }
     free(l);
     mst_conn_free(r.c);

@@ -343,6 +343,15 @@ static void the_sandbox_menu_asks_the_sandbox(void **state)
     assert_true(shows(&w, "muster sandbox ctl kill db1:27017"));
     press_go(&w);
     assert_string_equal(w.f->sandbox_last, "kill db1:27017 ");
+    ui_app_key(w.app, 'K', NULL);
+    fx_later(w.app, 400);
+    ui_form_focus(&w.app->st.dlg.form, 'v');
+    for (int i = 0; i < 8; i++) {
+        ui_app_key(w.app, ' ', NULL);
+    }
+    assert_true(shows(&w, "muster sandbox ctl disk db1:27017 full"));
+    press_go(&w);
+    assert_string_equal(w.f->sandbox_last, "disk db1:27017 full");
     done(&w);
 }
 
