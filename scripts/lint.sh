@@ -9,6 +9,7 @@ sources=$(git ls-files 'core/*.c' 'ui/*.c' 'src/*.c')
 # shellcheck disable=SC2086
 clang-format --dry-run -Werror $files >out/format.log 2>&1 || { head -n 20 out/format.log; note "clang-format: run it on the files above"; }
 sh tests/lint/layers.sh || note "layers"
+sh tests/lint/plurals.sh || note "plurals"
 [ -f build/dev/compile_commands.json ] || cmake --preset dev >/dev/null || note "cannot configure"
 # shellcheck disable=SC2086
 cppcheck --quiet --std=c11 --enable=warning,performance,portability --inline-suppr --error-exitcode=1 \

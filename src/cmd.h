@@ -14,6 +14,7 @@ struct cmd;
 
 struct cmd_ctx {
     const struct cmd *cmd;
+    const char *program; /* argv[0] */
     struct args args;
     struct mst_cfg *cfg; /* with CMD_CONFIG */
     bool json, plain, color;
@@ -29,7 +30,8 @@ enum {
     CMD_HIDDEN = 2, /* not in the list */
     CMD_JSON = 4,   /* knows --json */
     CMD_AGENT = 16, /* starts an agent when none runs: its work outlives the terminal */
-    CMD_PLAIN = 8   /* knows --plain */
+    CMD_PLAIN = 8,  /* knows --plain */
+    CMD_BRIEF = 32  /* in the list by its name only */
 };
 
 struct cmd {
@@ -57,6 +59,7 @@ enum mst_rc cmd_backup(struct cmd_ctx *c, struct mst_err *err);
 enum mst_rc cmd_verify(struct cmd_ctx *c, struct mst_err *err);
 enum mst_rc cmd_bucket_ls(struct cmd_ctx *c, struct mst_err *err);
 enum mst_rc cmd_bucket_show(struct cmd_ctx *c, struct mst_err *err);
+enum mst_rc cmd_catalog_rebuild(struct cmd_ctx *c, struct mst_err *err);
 enum mst_rc cmd_restore(struct cmd_ctx *c, struct mst_err *err);
 enum mst_rc cmd_discard(struct cmd_ctx *c, struct mst_err *err);
 enum mst_rc cmd_recover(struct cmd_ctx *c, struct mst_err *err);
@@ -83,6 +86,9 @@ enum mst_rc cmd_engine(struct cmd_ctx *c, struct mst_engine **out,
 enum mst_rc cmd_agent_start(const struct cmd_ctx *c, struct mst_err *err) MST_MUST_CHECK;
 /* Ask on the terminal with the echo off. */
 enum mst_rc cmd_ask(void *arg, const char *what, struct mst_secret *s, struct mst_err *err);
+/* How a command line that means this set begins in another shell: "MUSTER_DIR=/srv/m muster
+ * --config /etc/rs0.conf", quoted; "muster" by default. */
+void cmd_lead(const struct cmd_ctx *c, struct mst_str *out);
 /* Whole text to stdout; MST_E_IO when it cannot be written. */
 enum mst_rc cmd_out(const char *text, struct mst_err *err) MST_MUST_CHECK;
 /* First termination signal (SIGINT, SIGTERM, SIGHUP) or 0; cmd_signal_fd is readable then. */

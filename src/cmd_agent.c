@@ -12,11 +12,13 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "base/text.h"
 #include "cmd.h"
 #include "ipc/ipc.h"
 #include "log/log.h"
 
 #define START_MS 15000
+#define OTHER_START_MS 3000 /* between the lock of the set and the socket */
 
 static enum mst_rc open_log(const struct cmd_ctx *c, struct mst_err *err)
 {
@@ -87,6 +89,9 @@ enum mst_rc cmd_agent(struct cmd_ctx *c, struct mst_err *err)
         rc = serve(c, (int)ready, err);
     }
     if (rc != MST_OK && ready >= 0) {
+        const char code = (char)rc;
+
+        (void)!write((int)ready, &code, 1);
         (void)!write((int)ready, err->msg, strlen(err->msg));
     }
     return rc;
@@ -139,7 +144,8 @@ static _Noreturn void run_child(char **argv, int ready)
     _exit(127);
 }
 
-/* A byte 0 means ready; text is what went wrong; nothing means that it died. */
+/* A byte 0 means ready; another is the code of what went wrong, its text follows; nothing means
+ * that it died. */
 static enum mst_rc await_ready(int fd, struct mst_err *err)
 {
     const int64_t end = mst_clock_mono_ms(NULL) + START_MS;
@@ -168,11 +174,12 @@ static enum mst_rc await_ready(int fd, struct mst_err *err)
         n += (size_t)got;
     }
     text[n] = '\0';
-    return mst_err_set(err, MST_E_CONFIG, "the agent could not start: %s",
-                       n ? text : "it ended at once");
+    return n > 1 && text[0] < MST_RC_COUNT
+               ? mst_err_set(err, (enum mst_rc)text[0], "the agent could not start: %s", text + 1)
+               : mst_err_set(err, MST_E_BUG, "the agent could not start: it ended at once");
 }
 
-enum mst_rc cmd_agent_start(const struct cmd_ctx *c, struct mst_err *err)
+static enum mst_rc start_one(const struct cmd_ctx *c, struct mst_err *err)
 {
     struct start s = {.n = 0};
     int fd[2], status;
@@ -202,6 +209,31 @@ enum mst_rc cmd_agent_start(const struct cmd_ctx *c, struct mst_err *err)
     return rc;
 }
 
+/* Several commands may start an agent at one moment: one of these gets the set, all may use it. */
+enum mst_rc cmd_agent_start(const struct cmd_ctx *c, struct mst_err *err)
+{
+    struct mst_engine *other = NULL;
+    struct mst_err none = {0};
+    char path[MST_IPC_PATH];
+    enum mst_rc rc = start_one(c, err);
+    const int64_t end = mst_clock_mono_ms(NULL) + OTHER_START_MS;
+
+    while (rc == MST_E_BUSY && mst_clock_mono_ms(NULL) < end) {
+        rc = mst_ipc_path(c->cfg, path, &none);
+        if (rc == MST_OK) {
+            rc = mst_ipc_attach(path, c->cfg, &other, &none);
+        }
+        if (rc == MST_E_NOTFOUND) {
+            mst_clock_sleep_ms(50);
+            rc = MST_E_BUSY;
+        } else if (rc != MST_OK) {
+            *err = none;
+        }
+    }
+    mst_engine_close(other);
+    return rc;
+}
+
 /* --- asking about it --- */
 
 enum mst_rc cmd_agent_status(struct cmd_ctx *c, struct mst_err *err)
@@ -227,8 +259,9 @@ enum mst_rc cmd_agent_status(struct cmd_ctx *c, struct mst_err *err)
     for (size_t i = 0; i < v->jobs->n; i++) {
         active += v->jobs->jobs[i].state <= MST_JOB_CANCELLING;
     }
-    mst_str_addf(&out, "%s, at %s, %zu job%s in work%s%s\n", v->info->agent, path, active,
-                 active == 1 ? "" : "s", v->info->agent_note[0] ? "; " : "", v->info->agent_note);
+    mst_str_addf(&out, "%s, at %s, %zu %s in work%s%s\n", v->info->agent, path, active,
+                 mst_text_noun(active, "job", "jobs"), v->info->agent_note[0] ? "; " : "",
+                 v->info->agent_note);
     rc = cmd_out(mst_str_c(&out), err);
     mst_str_release(&out);
     mst_view_release(v);

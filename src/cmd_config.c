@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "cmd.h"
 
 enum mst_rc cmd_config_check(struct cmd_ctx *c, struct mst_err *err)
@@ -21,10 +22,10 @@ enum mst_rc cmd_config_check(struct cmd_ctx *c, struct mst_err *err)
             (void)fputs(rest + 1, stderr);
         }
     } else {
-        mst_str_addf(
-            &out, "%s: ok, set %s, %zu seed%s, %zu store%s\n", cfg->path[0] ? cfg->path : cfg->uri,
-            cfg->set.label[0] ? cfg->set.label : "(any)", cfg->set.members.n,
-            cfg->set.members.n == 1 ? "" : "s", cfg->n_stores, cfg->n_stores == 1 ? "" : "s");
+        mst_str_addf(&out, "%s: ok, set %s, %zu %s, %zu %s\n", cfg->path[0] ? cfg->path : cfg->uri,
+                     cfg->set.label[0] ? cfg->set.label : "(any)", cfg->set.members.n,
+                     mst_text_noun(cfg->set.members.n, "seed", "seeds"), cfg->n_stores,
+                     mst_text_noun(cfg->n_stores, "store", "stores"));
         rc = cmd_out(mst_str_c(&out), err);
     }
     mst_str_release(&all);
@@ -67,7 +68,8 @@ static void doc_errors(struct mst_str *out)
         "| 15 | incomplete: some of it was done, the result says what |\n"
         "| 16 | unknown: a reply was lost; look before you act again |\n"
         "| 17 | another act holds the lock of this set: it is named |\n"
-        "| 18 | the facts moved since the plan was made, or the agent is of another version |\n"
+        "| 18 | the facts moved since the plan was made, the agent is of another version, or the "
+        "note in the oplog could not be renewed |\n"
         "| 70 | a bug of muster |\n\n"
         "| error | status | may be tried again | what to do |\n|---|---|---|---|\n");
     for (int rc = MST_OK + 1; rc < MST_RC_COUNT; rc++) {

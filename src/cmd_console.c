@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "again.h"
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/text.h"
@@ -57,7 +58,7 @@ static bool sandbox_start(void *arg, const char *verb, const char *member, const
     }
     (void)mst_copy(s->verb, sizeof(s->verb), verb);
     (void)mst_copy(s->member, sizeof(s->member), member);
-    (void)mst_copy(s->value, sizeof(s->value), strcmp(verb, "lag") == 0 ? value : "");
+    (void)mst_copy(s->value, sizeof(s->value), value);
     s->done = false;
     s->busy = mst_thread_start(&s->thread, "sandbox-ctl", sandbox_ask, s, &err) == MST_OK;
     return s->busy;
@@ -112,7 +113,6 @@ static enum mst_rc print_screen(struct cmd_ctx *c, const char *screen, struct ms
     const struct mst_view *v;
     struct mst_str out = {0};
     int cols = 80, rows = 24;
-    int64_t end;
     enum mst_rc rc;
 
     if (size && !parse_size(size, &cols, &rows)) {
@@ -123,12 +123,7 @@ static enum mst_rc print_screen(struct cmd_ctx *c, const char *screen, struct ms
     if (rc != MST_OK) {
         return rc;
     }
-    v = cmd_first_facts(e);
-    end = mst_clock_mono_ms(NULL) + 2000;
-    while (v->bucket && v->bucket->loading && mst_clock_mono_ms(NULL) < end && cmd_wait(e, 200)) {
-        mst_view_release(v);
-        v = mst_engine_view(e);
-    }
+    v = cmd_store_facts(e, cmd_first_facts(e));
     rc = ui_screen_text(v, screen, rows, cols, mst_clock_mono_ms(NULL), mst_clock_utc_ms(NULL),
                         &out, err);
     if (rc == MST_OK) {
@@ -144,12 +139,15 @@ enum mst_rc cmd_console(struct cmd_ctx *c, struct mst_err *err)
 {
     struct sandbox *sandbox = mst_xcalloc(1, sizeof(*sandbox));
     const struct ui_sandbox acts = {sandbox, sandbox_start, sandbox_result};
-    const struct ui_opts opts = {.theme = args_get(&c->args, "theme"),
-                                 .glyphs = args_get(&c->args, "glyphs"),
-                                 .export_dir = c->cfg->state_dir,
-                                 .no_color = args_has(&c->args, "no-color"),
-                                 .sandbox = c->cfg->sandbox.control[0] ? &acts : NULL};
+    struct mst_str lead = {0};
+    struct ui_opts opts = {.theme = args_get(&c->args, "theme"),
+                           .glyphs = args_get(&c->args, "glyphs"),
+                           .export_dir = c->cfg->state_dir,
+                           .no_color = args_has(&c->args, "no-color"),
+                           .sandbox = c->cfg->sandbox.control[0] ? &acts : NULL};
     struct mst_engine *engine = NULL;
+    struct ui_again find;
+    struct again *again = NULL;
     enum mst_rc rc;
 
     if (args_get(&c->args, "print")) {
@@ -165,11 +163,16 @@ enum mst_rc cmd_console(struct cmd_ctx *c, struct mst_err *err)
         rc = cmd_engine(c, &engine, err);
     }
     if (rc == MST_OK) {
+        again = again_new(c, engine, &find);
+        opts.again = c->agent ? &find : NULL;
+        cmd_lead(c, &lead);
+        opts.lead = mst_str_c(&lead);
         rc = ui_run(engine, &opts, err);
     }
-    mst_engine_close(engine);
+    again_free(again);
     mst_thread_join(&sandbox->thread);
     mst_mutex_release(&sandbox->mu);
+    mst_str_release(&lead);
     free(sandbox);
     if (rc == MST_E_CANCELLED && err->detail > 0) {
         end_by(err->detail);

@@ -8,6 +8,7 @@
 #include "follow.h"
 
 #define FIRST_FACTS_MS 3000
+#define STORE_FACTS_MS 2000
 
 /* The first view in which every member was asked, or the one after the deadline. */
 const struct mst_view *cmd_first_facts(struct mst_engine *e)
@@ -21,6 +22,17 @@ const struct mst_view *cmd_first_facts(struct mst_engine *e)
         if (left <= 0 || !cmd_wait(e, left)) {
             break;
         }
+        mst_view_release(v);
+        v = mst_engine_view(e);
+    }
+    return v;
+}
+
+const struct mst_view *cmd_store_facts(struct mst_engine *e, const struct mst_view *v)
+{
+    const int64_t end = mst_clock_mono_ms(NULL) + STORE_FACTS_MS;
+
+    while (v->bucket && v->bucket->loading && mst_clock_mono_ms(NULL) < end && cmd_wait(e, 200)) {
         mst_view_release(v);
         v = mst_engine_view(e);
     }
@@ -41,6 +53,7 @@ static enum mst_rc show_once(struct cmd_ctx *c, bool topology, struct mst_err *e
     if (topology) {
         show_topology(v, cmd_form(c), &out);
     } else {
+        v = cmd_store_facts(e, v);
         show_status(v, cmd_form(c), c->color, &out);
     }
     c->exit_status = show_exit(v->topo->v.verdict);

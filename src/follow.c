@@ -50,6 +50,7 @@ struct progress {
 static void draw_bar(const struct mst_job *j, struct mst_str *out)
 {
     char a[MST_HUMAN_MAX], b[MST_HUMAN_MAX], c[MST_HUMAN_MAX], d[MST_HUMAN_MAX];
+    char items[MST_JOB_ITEMS_MAX];
     const int width = 24;
     /* Never full before the end: the last phases prove what was done. */
     int percent =
@@ -78,6 +79,9 @@ static void draw_bar(const struct mst_job *j, struct mst_str *out)
         mst_str_addf(out, "  nothing moved for %s", mst_text_duration(j->stalled_ms, d));
     } else if (j->eta_ms >= 0) {
         mst_str_addf(out, "  %s left", mst_text_duration(j->eta_ms, d));
+    }
+    if (mst_job_items(j, items)[0]) {
+        mst_str_addf(out, "  %s", items);
     }
     mst_str_addf(out, "  %.30s", j->phase);
 }
@@ -189,7 +193,7 @@ enum mst_rc cmd_follow(struct cmd_ctx *c, struct mst_engine *e, uint64_t job, st
 /* --- guarded acts --- */
 
 /* How to do what a dry run has shown. */
-static void show_way(const struct mst_ticket *t, struct mst_str *out)
+static void show_way(const struct cmd_ctx *c, const struct mst_ticket *t, struct mst_str *out)
 {
     struct mst_cmd *real = mst_xmemdup(&t->cmd, sizeof(t->cmd));
     char line[640];
@@ -199,12 +203,15 @@ static void show_way(const struct mst_ticket *t, struct mst_str *out)
     if (t->phrase[0]) {
         mst_str_addf(out, "phrase: %s\n", t->phrase);
     }
-    mst_str_addf(out, "to do it: %s\n", line);
+    mst_str_add(out, "to do it: ");
+    cmd_lead(c, out);
+    mst_str_addf(out, "%s\n", line + strlen("muster"));
     free(real);
 }
 
-static void show_ticket(const struct mst_ticket *t, enum show_form form, struct mst_str *out)
+static void show_ticket(const struct cmd_ctx *ctx, const struct mst_ticket *t, struct mst_str *out)
 {
+    const enum show_form form = cmd_form(ctx);
     static const char *const marks[] = {"ok", "warn", "refuse"};
     char a[MST_HUMAN_MAX], b[MST_HUMAN_MAX];
 
@@ -248,7 +255,7 @@ static void show_ticket(const struct mst_ticket *t, enum show_form form, struct 
     }
     mst_str_addf(out, "plan %s\n", t->plan_hash);
     if (t->cmd.dry_run && !t->refused) {
-        show_way(t, out);
+        show_way(ctx, t, out);
     }
 }
 
@@ -370,7 +377,7 @@ static enum mst_rc with_engine(struct cmd_ctx *c, struct mst_engine *e, const st
         rc = await_ticket(e, handle, &t, err);
     }
     if (rc == MST_OK) {
-        show_ticket(t, cmd_form(c), &out);
+        show_ticket(c, t, &out);
         rc = cmd_out(mst_str_c(&out), err);
     }
     if (rc == MST_OK && t->refused) {

@@ -10,6 +10,8 @@ enum show_form cmd_form(const struct cmd_ctx *c);
 bool cmd_wait(struct mst_engine *e, int64_t ms);
 /* The first view in which every member was asked, or the one after three seconds. */
 const struct mst_view *cmd_first_facts(struct mst_engine *e);
+/* v, or a newer view once the store was read, or failed to be, within two seconds. */
+const struct mst_view *cmd_store_facts(struct mst_engine *e, const struct mst_view *v);
 /* Print progress until the job has ended: a bar on a terminal, lines on a pipe, objects with
  * --json. A signal cancels a job of this process, and leaves one of an agent running. The exit
  * status is the job's. */

@@ -80,42 +80,49 @@ static void report(const struct cmd_ctx *c, const struct mst_err *err)
     mst_str_release(&line);
 }
 
+/* What has no line of its own, by name: "restore discard|recover". */
+static void help_others(const struct cmd *t, size_t n, struct mst_str *out)
+{
+    const char *lead = "  and: ", *family = "", *last = "";
+    size_t width = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        const size_t first = strcspn(t[i].name, " ");
+        const bool sibling = strncmp(t[i].name, family, first) == 0;
+
+        family = t[i].flags & CMD_HIDDEN ? family : t[i].name;
+        if (t[i].flags & CMD_HIDDEN || !(sibling || t[i].flags & CMD_BRIEF)) {
+            continue;
+        }
+        if (strncmp(t[i].name, last, first) == 0) {
+            mst_str_addf(out, "|%s", t[i].name + first + 1);
+        } else {
+            mst_str_addf(out, "%s%s", width > 50 ? ",\n       " : lead, t[i].name);
+            width = width > 50 ? 0 : width;
+        }
+        width += strlen(t[i].name) + 2;
+        lead = ", ";
+        last = t[i].name;
+    }
+}
+
 /* A line for each family of commands, then the others by name: it fits a screen of 24 lines. */
 static void help_all(struct mst_str *out)
 {
-    const char *lead = "  and:";
     const char *family = "";
-    size_t n, width = 0;
+    size_t n;
     const struct cmd *t = cmd_table(&n);
 
     mst_str_add(out, "usage: muster [OPTION]... COMMAND [ARGUMENT]...\n\n");
     for (size_t i = 0; i < n; i++) {
         const size_t first = strcspn(t[i].name, " ");
 
-        if (!(t[i].flags & CMD_HIDDEN) && strncmp(t[i].name, family, first) != 0) {
+        if (!(t[i].flags & (CMD_HIDDEN | CMD_BRIEF)) && strncmp(t[i].name, family, first) != 0) {
             mst_str_addf(out, "  %-13s %s\n", t[i].name, t[i].summary);
             family = t[i].name;
         }
     }
-    family = "";
-    for (size_t i = 0; i < n; i++) {
-        const size_t first = strcspn(t[i].name, " ");
-
-        if (t[i].flags & CMD_HIDDEN) {
-            continue;
-        }
-        if (strncmp(t[i].name, family, first) == 0) {
-            if (width > 60) {
-                mst_str_add(out, ",\n      ");
-                width = 0;
-                lead = "";
-            }
-            mst_str_addf(out, "%s %s", lead, t[i].name);
-            width += strlen(t[i].name) + 2;
-            lead = ",";
-        }
-        family = t[i].name;
-    }
+    help_others(t, n, out);
     mst_str_add(out,
                 "\n\n"
                 "  --config FILE, --uri URI, --password-file FILE   which set\n"
@@ -338,7 +345,7 @@ static void leave_no_file(void)
 
 int main(int argc, char **argv)
 {
-    struct cmd_ctx c = {0};
+    struct cmd_ctx c = {.program = argc > 0 ? argv[0] : "muster"};
     struct mst_err err = {0};
     struct mst_str text = {0};
     bool raw = false;

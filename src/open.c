@@ -6,6 +6,7 @@
 #include <termios.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "cmd.h"
 #include "ipc/ipc.h"
@@ -71,6 +72,10 @@ static enum mst_rc attach(struct cmd_ctx *c, const char *path, struct mst_engine
     const bool start = (c->cmd->flags & CMD_AGENT) != 0;
     enum mst_rc rc = mst_ipc_attach(path, c->cfg, out, err);
 
+    if (rc == MST_E_NET) { /* it may have been about to end */
+        mst_clock_sleep_ms(200);
+        rc = mst_ipc_attach(path, c->cfg, out, err);
+    }
     if (rc == MST_E_CONFIG && err->detail == MST_IPC_OTHER_CONFIG) {
         struct mst_err busy = {0};
 

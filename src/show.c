@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/text.h"
 #include "json.h"
+#include "show_store.h"
 
 int show_exit(enum mst_verdict v)
 {
@@ -201,7 +202,7 @@ static void json_others(const struct mst_view *v, struct mst_str *s)
         js_text(s, "act", n->act);
         js_text(s, "agent", n->agent);
         js_text(s, "host", n->host);
-        js_time(s, "until", n->until_wall_ms);
+        js_time(s, "until", v->now_wall_ms + n->until_mono_ms - v->now_mono_ms);
         js_close(s, '}');
     }
     js_close(s, ']');
@@ -239,14 +240,16 @@ static void json_status(const struct mst_view *v, struct mst_str *s)
     }
     js_close(s, ']');
     json_others(v, s);
+    show_store_json(v->bucket, v->now_wall_ms, s);
     js_end(s);
 }
 
 static void text_others(const struct mst_view *v, const char *end, struct mst_str *s)
 {
+    show_store(v->bucket, v->now_wall_ms, end, s);
     for (size_t i = 0; i < v->info->n_notes; i++) {
         const struct mst_note *n = &v->info->notes[i];
-        const int64_t left = n->until_wall_ms - v->now_wall_ms;
+        const int64_t left = n->until_mono_ms - v->now_mono_ms;
         char t[MST_HUMAN_MAX];
 
         mst_str_addf(s, "another acts on this set: %s by %s on %s, for at least %s more%s", n->act,
@@ -520,6 +523,7 @@ void show_job(const struct mst_job *j, int64_t now_wall_ms, enum show_form form,
               struct mst_str *out)
 {
     char a[MST_HUMAN_MAX], b[MST_HUMAN_MAX], c[MST_HUMAN_MAX], d[MST_HUMAN_MAX];
+    char items[MST_JOB_ITEMS_MAX];
 
     if (form == SHOW_JSON) {
         js_begin(out, "job", now_wall_ms);
@@ -560,6 +564,9 @@ void show_job(const struct mst_job *j, int64_t now_wall_ms, enum show_form form,
     if (j->total_bytes) {
         mst_str_addf(out, " of %s, %d percent", mst_text_bytes(j->total_bytes, b),
                      (int)((double)j->done_bytes * 100.0 / (double)j->total_bytes));
+    }
+    if (mst_job_items(j, items)[0]) {
+        mst_str_addf(out, ", %s", items);
     }
     if (j->rate_bps) {
         mst_str_addf(out, ", %s/s", mst_text_bytes(j->rate_bps, c));

@@ -99,6 +99,12 @@ static const struct cmd commands[] = {
      .max_operands = 1,
      .operands = "[BACKUP]",
      .summary = "namespaces and objects of one backup (default: latest)"},
+    {.name = "catalog rebuild",
+     .fn = cmd_catalog_rebuild,
+     .flags = CMD_BRIEF | CMD_CONFIG | CMD_JSON,
+     .summary = "read the list of backups anew from the store; exit 5: one is damaged",
+     .help = "Reads COMMIT, header, marks and manifest of every backup, replaces the local cache,\n"
+             "and says what is not as it was there: + appeared, - vanished, * changed.\n"},
     {.name = "verify",
      .fn = cmd_verify,
      .flags = CMD_AGENT | CMD_CONFIG | CMD_JSON,

@@ -70,11 +70,52 @@ static void take_messages(struct ui_app *app)
     }
 }
 
+/* An answer to a key took the line of what is wrong: it gives it back. */
+static void recall_alert(struct ui_app *app)
+{
+    struct ui_state *st = &app->st;
+    const struct mst_messages_part *m =
+        app->view && app->view->messages ? app->view->messages : NULL;
+
+    if (!m || st->msg_severity != MST_SEV_INFO ||
+        st->now_wall_ms - st->msg_wall_ms < UI_RECALL_MS) {
+        return;
+    }
+    for (size_t i = m->n; i > 0 && m->items[i - 1].seq > st->acked_seq; i--) {
+        const struct mst_message *msg = &m->items[i - 1];
+
+        if (msg->severity != MST_SEV_INFO) {
+            (void)mst_copy(st->msg, sizeof st->msg, msg->text);
+            st->msg_severity = msg->severity;
+            st->msg_wall_ms = msg->wall_ms;
+            app->dirty = true;
+            return;
+        }
+    }
+}
+
+void ui_app_engine(struct ui_app *app, void *engine)
+{
+    const bool asked = app->st.layer == UI_LAYER_DIALOG && app->st.dlg.step != UI_STEP_EDIT;
+
+    app->engine.arg = engine;
+    app->st.acked_seq = app->st.shown_seq = 0;
+    app->st.frozen = false;
+    if (asked) { /* the plan was the dead one's */
+        ui_dialog_close(app);
+    }
+    ui_app_say(app, MST_SEV_WARN, "%s",
+               asked
+                   ? "the agent was lost: the plan is void, nothing was done"
+                   : "the agent was lost, there is one again: 3 Jobs says what became of its jobs");
+}
+
 void ui_app_view(struct ui_app *app, const struct mst_view *v)
 {
     app->view = v;
     app->dirty = true;
     take_messages(app);
+    ui_app_settle(app);
 }
 
 void ui_app_tick(struct ui_app *app, int64_t mono_ms, int64_t wall_ms)
@@ -89,6 +130,7 @@ void ui_app_tick(struct ui_app *app, int64_t mono_ms, int64_t wall_ms)
     st->now_mono_ms = mono_ms;
     st->now_wall_ms = wall_ms;
     ui_dialog_tick(app);
+    recall_alert(app);
     if (app->sandbox && app->sandbox->result(app->sandbox->arg, text, sizeof text, &failed)) {
         ui_app_say(app, failed ? MST_SEV_WARN : MST_SEV_INFO, "%s", text);
     }
@@ -106,6 +148,7 @@ static void go_screen(struct ui_app *app, enum ui_scr s)
     if (app->st.scr != s) {
         app->st.before = app->st.scr;
         app->st.scr = s;
+        ui_app_settle(app);
     }
 }
 
@@ -132,20 +175,6 @@ static void move_row(struct ui_app *app, int by)
     ui_rows_release(&r);
 }
 
-static void scroll_pane(struct ui_app *app, int by)
-{
-    const struct ui_ctx x = ctx_of(app);
-    const struct ui_screen *s = ui_screen_of(app->st.scr);
-    struct ui_scr_state *ss = &app->st.s[app->st.scr];
-    const struct ui_area none = {NULL, 0, 0, 0, 78};
-    int *top = &ss->top[ss->pane];
-    const int rows = s->pane[ss->pane].draw(&x, &none, false);
-
-    *top += by;
-    *top = *top >= rows ? rows - 1 : *top;
-    *top = *top < 0 ? 0 : *top;
-}
-
 static void act_move(struct ui_app *app, int by)
 {
     const struct ui_screen *s = ui_screen_of(app->st.scr);
@@ -154,22 +183,8 @@ static void act_move(struct ui_app *app, int by)
     if (s->rows && s->pane[ss->pane].is_list) {
         move_row(app, by);
     } else {
-        scroll_pane(app, by);
+        ui_app_scroll(app, by);
     }
-}
-
-static void act_pane(struct ui_app *app, int by)
-{
-    const struct ui_ctx x = ctx_of(app);
-    const struct ui_screen *s = ui_screen_of(app->st.scr);
-    struct ui_scr_state *ss = &app->st.s[app->st.scr];
-    struct ui_rect r[UI_PANES] = {{0}};
-    const int n = (int)s->n_panes;
-
-    s->layout(&x, app->rows > 4 ? app->rows - 4 : 20, app->cols > 0 ? app->cols : 80, r);
-    do {
-        ss->pane = (ss->pane + by + n) % n;
-    } while (r[ss->pane].h <= 0 && ss->pane != 0);
 }
 
 static void ask_detail(struct ui_app *app)
@@ -189,11 +204,30 @@ static void ask_detail(struct ui_app *app)
     }
 }
 
+void ui_app_filter(struct ui_app *app, const char *text)
+{
+    const struct ui_ctx x = ctx_of(app);
+    const struct ui_screen *s = ui_screen_of(app->st.scr);
+    struct ui_rows r = {0};
+
+    if (!s->rows) {
+        ui_app_say(app, MST_SEV_INFO, "%s has no list to filter", s->title);
+        return;
+    }
+    (void)mst_copy(app->st.s[app->st.scr].find, sizeof app->st.s[0].find, text);
+    s->rows(&x, &r);
+    /* What is out of sight is not what a key should mean. */
+    if (r.n > 0 && ui_rows_find(&r, s->selected(&x)) == r.n) {
+        s->select(app->view, &app->st, r.idx[0]);
+    }
+    ui_rows_release(&r);
+}
+
 static void act_open(struct ui_app *app)
 {
-    static const enum ui_scr from_dash[] = {UI_SCR_TOPO, UI_SCR_BUCKET,
-                                            UI_SCR_JOBS, UI_SCR_COUNT /* the messages */,
-                                            UI_SCR_TOPO, UI_SCR_JOBS};
+    static const enum ui_scr from_dash[] = {
+        UI_SCR_TOPO, UI_SCR_BUCKET, UI_SCR_JOBS, UI_SCR_COUNT /* the messages */,
+        UI_SCR_TOPO, UI_SCR_JOBS,   UI_SCR_JOBS};
     struct ui_scr_state *ss = &app->st.s[app->st.scr];
 
     if (app->st.scr == UI_SCR_DASH) {
@@ -402,7 +436,7 @@ void ui_app_act(struct ui_app *app, enum ui_act act, int key)
         break;
     case UI_ACT_NEXT_PANE:
     case UI_ACT_PREV_PANE:
-        act_pane(app, act == UI_ACT_PREV_PANE ? -1 : 1);
+        ui_app_pane(app, act == UI_ACT_PREV_PANE ? -1 : 1);
         break;
     case UI_ACT_OPEN:
         act_open(app);
@@ -463,10 +497,7 @@ static void menu_key(struct ui_app *app, int key)
 
 static void text_layer_key(struct ui_app *app, int key)
 {
-    const struct ui_ctx x = ctx_of(app);
-    const struct ui_area none = {NULL, 0, 0, 0, 78};
-    const int rows =
-        app->st.layer == UI_LAYER_HELP ? ui_help_draw(&x, &none) : ui_log_draw(&x, &none);
+    const int most = ui_app_layer_limit(app);
     const enum ui_act act = ui_keys_act(key, UI_ON_DASH);
     int *top = &app->st.layer_top;
 
@@ -487,7 +518,7 @@ static void text_layer_key(struct ui_app *app, int key)
         *top = 0;
         break;
     case UI_ACT_LAST:
-        *top = rows - 1;
+        *top = most;
         break;
     case UI_ACT_ACK:
         act_ack(app);
@@ -503,7 +534,7 @@ static void text_layer_key(struct ui_app *app, int key)
         }
         break;
     }
-    *top = *top >= rows ? rows - 1 : *top;
+    *top = *top > most ? most : *top;
     *top = *top < 0 ? 0 : *top;
 }
 

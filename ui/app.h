@@ -19,6 +19,7 @@ struct ui_engine {
 };
 
 #define UI_HISTORY 32
+#define UI_COMMAND_MAX 2400 /* of a command line with its lead */
 
 struct ui_app {
     struct ui_engine engine;
@@ -31,10 +32,10 @@ struct ui_app {
     bool bell;
     char theme_wanted[256]; /* set by 't' and ':theme'; the loop loads it and empties it */
     char glyphs_wanted[8];  /* "ascii", "utf8" */
-    char copy_wanted[800];  /* for the terminal's clipboard */
-    bool export_wanted;     /* the screen to a file */
-    int page;               /* rows of the screen, for page keys */
-    int rows, cols;         /* of the terminal; 0 not known */
+    char copy_wanted[UI_COMMAND_MAX]; /* for the terminal's clipboard */
+    bool export_wanted;               /* the screen to a file */
+    int page;                         /* rows of the screen, for page keys */
+    int rows, cols;                   /* of the terminal; 0 not known */
     int last_key;
     int64_t last_key_ms;
     size_t n_history, history_at;
@@ -45,6 +46,8 @@ void ui_app_init(struct ui_app *app, const struct ui_engine *engine,
                  const struct ui_sandbox *sandbox);
 void ui_app_release(struct ui_app *app);
 void ui_app_key(struct ui_app *app, int key, const char *paste);
+/* Another engine: what was asked of the one before is void, its messages are counted anew. */
+void ui_app_engine(struct ui_app *app, void *engine);
 /* A new view or time went by. */
 void ui_app_view(struct ui_app *app, const struct mst_view *v);
 void ui_app_tick(struct ui_app *app, int64_t mono_ms, int64_t wall_ms);
@@ -53,6 +56,15 @@ void ui_app_say(struct ui_app *app, enum mst_severity severity, const char *fmt,
     __attribute__((format(printf, 3, 4)));
 void ui_app_act(struct ui_app *app, enum ui_act act, int key);
 void ui_app_command(struct ui_app *app, const char *line); /* of the ':' prompt */
+/* Shows the matching rows of the list only; the selection moves to one of them. */
+void ui_app_filter(struct ui_app *app, const char *text);
+/* app_scroll.c */
+void ui_app_size(struct ui_app *app, int rows, int cols); /* of the terminal */
+/* After what is shown has changed: no pane past its end, the focus on a pane that is there. */
+void ui_app_settle(struct ui_app *app);
+void ui_app_scroll(struct ui_app *app, int by);
+int ui_app_layer_limit(const struct ui_app *app); /* of help and messages */
+void ui_app_pane(struct ui_app *app, int by);     /* Tab */
 void ui_app_sort(struct ui_app *app, bool turn);
 void ui_app_copy(struct ui_app *app);
 void ui_app_prompt_key(struct ui_app *app, int key, const char *paste);
@@ -66,8 +78,14 @@ void ui_dialog_tick(struct ui_app *app);
 void ui_dialog_close(struct ui_app *app);
 /* What an act of the sandbox menu is done to: the member, or the collection of 'drop'. */
 const char *ui_sandbox_object(const struct ui_form *f);
+/* The verb of the act that is chosen, and what stands behind its object: "full" of "disk full", the
+ * milliseconds of a lag; "" nothing. */
+const char *ui_sandbox_verb(const struct ui_form *f, char verb[UI_CHOICE_MAX]);
 /* The command line that does what the dialog does; "" when there is none (err says why). */
 void ui_dialog_command(const struct ui_ctx *x, char *out, size_t size, struct mst_err *err);
+/* What is discarded was left by a restore, or by a dead run: the view knows, and the act differs.
+ */
+void ui_dialog_leaving(const struct mst_view *v, struct mst_cmd *c);
 /* The command that a dialog stands for; err says which field is wrong. Pure. */
 enum mst_rc ui_dialog_cmd(const struct ui_dialog *d, struct mst_cmd *out,
                           struct mst_err *err) MST_MUST_CHECK;

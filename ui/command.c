@@ -60,9 +60,13 @@ static bool command_setting(struct ui_app *app, const char *verb, const char *ar
             (void)mst_copy(app->glyphs_wanted, sizeof app->glyphs_wanted, arg);
         }
     } else if (strcmp(verb, "hints") == 0) {
-        app->st.hints_off = strcmp(arg, "off") == 0;
+        if (strcmp(arg, "on") != 0 && strcmp(arg, "off") != 0) {
+            ui_app_say(app, MST_SEV_WARN, "hints: on or off");
+        } else {
+            app->st.hints_off = strcmp(arg, "off") == 0;
+        }
     } else if (strcmp(verb, "filter") == 0) {
-        (void)mst_copy(app->st.s[app->st.scr].find, sizeof app->st.s[0].find, arg);
+        ui_app_filter(app, arg);
     } else {
         return false;
     }
@@ -158,6 +162,6 @@ void ui_app_prompt_key(struct ui_app *app, int key, const char *paste)
         (void)ui_line_key(&st->input, key);
     }
     if (st->prompt == '/') {
-        (void)mst_copy(st->s[st->scr].find, sizeof st->s[0].find, st->input.text);
+        ui_app_filter(app, st->input.text);
     }
 }

@@ -86,8 +86,9 @@ static void form_discard(struct ui_app *app)
 
 static void form_sandbox(struct ui_app *app)
 {
-    static const char *const acts[] = {"kill",      "start", "stop", "cont",
-                                       "partition", "heal",  "lag",  "drop"};
+    static const char *const acts[] = {"kill",      "start",      "stop",   "cont",
+                                       "partition", "heal",       "lag",    "drop",
+                                       "disk full", "disk crash", "disk ok"};
     const struct mst_topo_view *v = &app->view->topo->v;
     struct ui_form *f = &app->st.dlg.form;
     struct ui_field *act = ui_form_add(f, UI_F_CHOICE, 'v', "act", "space: next"), *who;
@@ -432,6 +433,14 @@ static void commit(struct ui_app *app)
     started(app, job, d->kind == UI_DLG_DISCARD ? "discard" : "restore");
 }
 
+const char *ui_sandbox_verb(const struct ui_form *f, char verb[UI_CHOICE_MAX])
+{
+    const char *act = ui_form_chosen(f, 'v'), *blank = strchr(act, ' ');
+
+    (void)snprintf(verb, UI_CHOICE_MAX, "%.*s", (int)strcspn(act, " "), act);
+    return blank ? blank + 1 : strcmp(act, "lag") == 0 ? ui_form_at(f, 'l')->line.text : "";
+}
+
 const char *ui_sandbox_object(const struct ui_form *f)
 {
     return strcmp(ui_form_chosen(f, 'v'), "drop") == 0 ? ui_form_at(f, 'd')->line.text
@@ -442,7 +451,8 @@ static void sandbox_go(struct ui_app *app)
 {
     struct ui_dialog *d = &app->st.dlg;
     const char *act = ui_form_chosen(&d->form, 'v');
-    char said[160];
+    char said[160], verb[UI_CHOICE_MAX];
+    const char *value = ui_sandbox_verb(&d->form, verb);
 
     if (strcmp(act, "lag") == 0 && !typed(d, 'l')[0]) {
         (void)mst_copy(d->error, sizeof d->error, "lag ms: say how many milliseconds");
@@ -455,7 +465,7 @@ static void sandbox_go(struct ui_app *app)
         return;
     }
     if (!app->sandbox ||
-        !app->sandbox->start(app->sandbox->arg, act, ui_sandbox_object(&d->form), typed(d, 'l'))) {
+        !app->sandbox->start(app->sandbox->arg, verb, ui_sandbox_object(&d->form), value)) {
         (void)mst_copy(d->error, sizeof d->error, "the act before is still under way");
         return;
     }
@@ -463,13 +473,11 @@ static void sandbox_go(struct ui_app *app)
     started(app, 0, said);
 }
 
-/* The leaving that was chosen says which act removes it. */
-static void choose_leaving(struct ui_app *app)
+void ui_dialog_leaving(const struct mst_view *v, struct mst_cmd *c)
 {
-    const struct mst_leavings_part *l = app->view->leavings;
-    struct mst_cmd *c = &app->st.dlg.cmd;
+    const struct mst_leavings_part *l = v->leavings;
 
-    for (size_t i = 0; i < l->n; i++) {
+    for (size_t i = 0; c->kind == MST_CMD_DISCARD && i < l->n; i++) {
         if (strcmp(l->items[i].id, c->backup) == 0 && !l->items[i].by_restore) {
             c->kind = MST_CMD_CLEAN;
         }
@@ -497,9 +505,7 @@ static void go(struct ui_app *app)
         fail_dialog(app, &err);
         return;
     }
-    if (d->kind == UI_DLG_DISCARD) {
-        choose_leaving(app);
-    }
+    ui_dialog_leaving(app->view, &d->cmd);
     if (d->kind == UI_DLG_RESTORE || d->kind == UI_DLG_DISCARD) {
         review(app);
     } else {

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/str.h"
 #include "base/text.h"
 #include "ui/app.h"
 #include "ui/fmt.h"
@@ -57,38 +58,58 @@ static void put_command(const struct ui_dialog *d, struct ui_pen *p, const char 
 }
 
 /* The control socket stands in the sandbox's folder. */
-static void sandbox_command(const struct ui_ctx *x, char *out, size_t size)
+static void sandbox_command(const struct ui_ctx *x, struct mst_str *out)
 {
     const struct ui_form *f = &x->st->dlg.form;
-    const char *act = ui_form_chosen(f, 'v'), *path = x->v->info->sandbox_ctl;
+    char verb[UI_CHOICE_MAX];
+    const char *value = ui_sandbox_verb(f, verb), *path = x->v->info->sandbox_ctl;
     const char *slash = strrchr(path, '/');
-    const bool lag = strcmp(act, "lag") == 0;
 
-    (void)snprintf(out, size, "muster sandbox ctl%s%.*s %s %s%s%s", slash ? " --dir " : "",
-                   slash ? (int)(slash - path) : 0, path, act, ui_sandbox_object(f), lag ? " " : "",
-                   lag ? ui_form_at(f, 'l')->line.text : "");
+    mst_str_add(out, " sandbox ctl");
+    if (slash) {
+        char dir[sizeof x->v->info->sandbox_ctl];
+
+        (void)snprintf(dir, sizeof dir, "%.*s", (int)(slash - path), path);
+        mst_str_add(out, " --dir ");
+        mst_str_add_shell(out, dir);
+    }
+    mst_str_addf(out, " %s ", verb);
+    mst_str_add_shell(out, ui_sandbox_object(f));
+    if (value[0]) {
+        mst_str_addc(out, ' ');
+        mst_str_add_shell(out, value);
+    }
 }
 
 void ui_dialog_command(const struct ui_ctx *x, char *out, size_t size, struct mst_err *err)
 {
     const struct ui_dialog *d = &x->st->dlg;
+    struct mst_str all = {0};
     struct mst_cmd cmd;
+    char line[sizeof d->ticket->command] = "";
 
-    out[0] = '\0';
     if (d->ticket) {
-        (void)mst_copy(out, size, d->ticket->command);
-    } else if (d->kind == UI_DLG_SANDBOX) {
-        sandbox_command(x, out, size);
-    } else if (d->step == UI_STEP_EDIT && d->kind != UI_DLG_QUIT &&
+        (void)mst_copy(line, sizeof line, d->ticket->command);
+    } else if (d->step == UI_STEP_EDIT && d->kind != UI_DLG_QUIT && d->kind != UI_DLG_SANDBOX &&
                ui_dialog_cmd(d, &cmd, err) == MST_OK) {
-        mst_cmd_line(&cmd, out, size);
+        ui_dialog_leaving(x->v, &cmd);
+        mst_cmd_line(&cmd, line, sizeof line);
     }
+    if (line[0] || d->kind == UI_DLG_SANDBOX) {
+        mst_str_add(&all, x->st->lead[0] ? x->st->lead : "muster");
+        mst_str_add(&all, line[0] ? line + strlen("muster") : "");
+    }
+    if (d->kind == UI_DLG_SANDBOX) {
+        sandbox_command(x, &all);
+    }
+    (void)mst_copy(out, size, all.len < size ? mst_str_c(&all) : "");
+    mst_str_release(&all);
 }
 
 static void edit_command(const struct ui_ctx *x, struct ui_pen *p)
 {
     struct mst_err err = {0};
-    char line[800];
+    char line[UI_COMMAND_MAX];
 
     ui_dialog_command(x, line, sizeof line, &err);
     if (line[0]) {
@@ -152,7 +173,8 @@ static void draw_review(const struct ui_ctx *x, struct ui_pen *p)
 {
     const struct mst_ticket *t = x->st->dlg.ticket;
     const int64_t left = t->expires_mono_ms - x->st->now_mono_ms;
-    char a[MST_HUMAN_MAX], b[MST_HUMAN_MAX];
+    char a[MST_HUMAN_MAX], b[MST_HUMAN_MAX], line[UI_COMMAND_MAX];
+    struct mst_err err = {0};
 
     ui_pen_wrap(p, 0, UI_TITLE_FOCUS, t->summary);
     draw_rules(t, p);
@@ -166,12 +188,11 @@ static void draw_review(const struct ui_ctx *x, struct ui_pen *p)
                     t->cmd.dry_run ? " (dry run: nothing)" : "");
     }
     for (size_t i = 0; i < t->n_steps; i++) {
-        char line[220];
-
         (void)snprintf(line, sizeof line, "%zu %s", i + 1, t->steps[i]);
         ui_pen_wrap(p, 0, UI_TEXT, line);
     }
-    put_command(&x->st->dlg, p, t->command);
+    ui_dialog_command(x, line, sizeof line, &err);
+    put_command(&x->st->dlg, p, line);
     ui_pen_line(p, left > 0 ? UI_DIM : UI_CRIT,
                 left > 0 ? "plan %s, valid for %d s" : "plan %s, expired", t->plan_hash,
                 left > 0 ? (int)(left / 1000) : 0);
@@ -249,7 +270,10 @@ void ui_dialog_draw(const struct ui_ctx *x, const struct ui_area *a)
     p = ui_pen_start(&body, top);
     draw_content(x, &p, &focus);
     if (count.y - top > room && room > 1) {
-        (void)ui_put_right(&body, room - 1, in.w - 12, 12, UI_WARN, "PgDn: more");
+        const char *more = in.w < 40 ? "more" : "PgDn: more";
+
+        (void)ui_put_right(&body, room - 1, in.w - ui_cols(more) - 2, ui_cols(more) + 2, UI_WARN,
+                           more);
     }
     foot = ui_area_sub(&in, room, 0, in.h - room, in.w);
     (void)draw_foot(x, &foot, true);

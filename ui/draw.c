@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/text.h"
 #include "ui/fmt.h"
 #include "ui/prompt.h"
 #include "ui/screen.h"
@@ -26,7 +27,7 @@ static enum ui_role class_role(const char *class)
     return strcmp(class, "SANDBOX") == 0 ? UI_CLASS_SANDBOX : UI_CLASS_NONE;
 }
 
-static const char *mode_word(const struct mst_info_part *i)
+const char *ui_mode_word(const struct mst_info_part *i)
 {
     return i->read_only ? "[RO]" : i->may_act ? "[RW]" : "[NO ACTS]";
 }
@@ -68,13 +69,13 @@ static void draw_bar(const struct ui_ctx *x, const struct ui_area *a)
     struct ui_area left;
     int at = 1, w;
 
-    (void)snprintf(right, sizeof right, "%s  %s ", mode_word(i),
+    (void)snprintf(right, sizeof right, "%s  %s ", ui_mode_word(i),
                    ui_fmt_clock_z(x->st->now_wall_ms, clock));
     w = ui_cols(right);
     (void)ui_put(a, 0, a->w - w, i->may_act && !i->read_only ? UI_BAR : UI_DIM, right);
     if (alerts > 0) {
-        (void)snprintf(right, sizeof right, a->w >= 110 ? "!%zu alert%s" : "!%zu", alerts,
-                       alerts == 1 ? "" : "s");
+        (void)snprintf(right, sizeof right, a->w >= 110 ? "!%zu %s" : "!%zu", alerts,
+                       mst_text_noun(alerts, "alert", "alerts"));
         w += ui_cols(right) + 2;
         (void)ui_put(a, 0, a->w - w, UI_WARN, right);
     }

@@ -256,25 +256,38 @@ size_t ui_events(const struct mst_view *v, struct ui_event *out, size_t max)
     return n;
 }
 
-char ui_job_sign(enum mst_job_state s)
+/* With the agent gone, nobody knows how far a job is that had not ended. */
+bool ui_job_unknown(const struct ui_ctx *x, const struct mst_job *j)
+{
+    return j->ended_wall_ms == 0 && x->v->info->agent_lost_ms > 0;
+}
+
+const char *ui_job_word(const struct ui_ctx *x, const struct mst_job *j)
+{
+    return ui_job_unknown(x, j) ? "not known" : mst_job_state_word(j->state);
+}
+
+char ui_job_sign(const struct ui_ctx *x, const struct mst_job *j)
 {
     static const char signs[] = {
         [MST_JOB_QUEUED] = '.',     [MST_JOB_RUNNING] = '~', [MST_JOB_CANCELLING] = '~',
         [MST_JOB_DONE] = '=',       [MST_JOB_FAILED] = 'X',  [MST_JOB_CANCELLED] = '-',
         [MST_JOB_INTERRUPTED] = '!'};
 
-    return (size_t)s < sizeof signs ? signs[s] : '?';
+    return ui_job_unknown(x, j) || (size_t)j->state >= sizeof signs ? '?' : signs[j->state];
 }
 
-enum ui_role ui_job_role(enum mst_job_state s)
+enum ui_role ui_job_role(const struct ui_ctx *x, const struct mst_job *j)
 {
-    switch (ui_job_sign(s)) {
+    switch (ui_job_sign(x, j)) {
     case '~':
         return UI_RUN;
     case 'X':
         return UI_CRIT;
     case '!':
         return UI_WARN;
+    case '?':
+        return UI_STALE;
     case '-':
         return UI_OFF;
     default:
@@ -357,6 +370,45 @@ enum ui_role ui_backup_role(const struct mst_backup *b)
         return UI_STALE;
     default:
         return UI_TEXT;
+    }
+}
+
+enum ui_role ui_bucket_role(const struct mst_bucket_part *p, enum ui_role role)
+{
+    return p->cached && role != UI_CRIT ? UI_STALE : role;
+}
+
+const char *ui_bucket_note(const struct ui_ctx *x, char *out)
+{
+    const struct mst_bucket_part *b = x->v->bucket;
+    char age[UI_NUM_MAX];
+
+    out[0] = '\0';
+    if (b && b->loading) {
+        (void)mst_copy(out, UI_NOTE_MAX, "reading");
+    } else if (b && b->cached) {
+        (void)snprintf(out, UI_NOTE_MAX, "cache %s old",
+                       ui_fmt_age(x->st->now_wall_ms - b->as_of_wall_ms, age));
+    } else if (b && b->read_at_ms > 0) {
+        (void)snprintf(out, UI_NOTE_MAX, "%s ago",
+                       ui_fmt_age(x->st->now_mono_ms - b->read_at_ms, age));
+    }
+    return out;
+}
+
+void ui_bucket_origin(const struct ui_ctx *x, struct ui_pen *p)
+{
+    const struct mst_bucket_part *b = x->v->bucket;
+    char text[160], day[UI_NUM_MAX], age[UI_NUM_MAX];
+
+    if (b->cached) {
+        (void)snprintf(text, sizeof text, "as of %.12s, %s ago, from the local cache",
+                       ui_fmt_day(b->as_of_wall_ms, day),
+                       ui_fmt_age(x->st->now_wall_ms - b->as_of_wall_ms, age));
+        ui_pen_wrap(p, 0, UI_STALE, text);
+    }
+    if (b->problem[0]) {
+        ui_pen_wrap(p, 0, UI_CRIT, b->problem);
     }
 }
 

@@ -192,11 +192,23 @@ int ui_form_focus_row(const struct ui_form *f)
     return f->n > 0 && f->f[f->focus].kind == UI_F_BUTTON ? -1 : row;
 }
 
-void ui_form_buttons(const struct ui_form *f, const struct ui_area *a, int y)
+static int buttons_cols(const struct ui_form *f)
 {
-    int x = 1;
+    int w = 0;
 
     for (int i = 0; i < f->n; i++) {
+        w += f->f[i].kind == UI_F_BUTTON ? ui_cols(f->f[i].label) + 6 : 0;
+    }
+    return w;
+}
+
+/* Where not all have room, the row begins with the one that has the focus. */
+void ui_form_buttons(const struct ui_form *f, const struct ui_area *a, int y)
+{
+    const bool tight = buttons_cols(f) > a->w && f->f[f->focus].kind == UI_F_BUTTON;
+    int x = tight ? 0 : 1;
+
+    for (int i = tight ? f->focus : 0; i < f->n; i++) {
         const struct ui_field *b = &f->f[i];
         const bool focus = i == f->focus;
         char text[40];

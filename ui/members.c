@@ -267,15 +267,34 @@ static void add_groups(const struct ui_ctx *x, struct ui_rows *r)
     *r = out;
 }
 
+/* As wide as the longest name and some air: the eye follows a row over a large window. */
+static int name_cols(const struct mst_topo_view *v)
+{
+    int w = cols[C_NAME].w;
+
+    for (size_t i = 0; i < v->n; i++) {
+        const int have = ui_cols(v->members[i].name);
+
+        w = have > w ? have : w;
+    }
+    return w + 8;
+}
+
 int ui_members_draw(const struct ui_ctx *x, const struct ui_area *a, int max, bool full)
 {
-    const size_t *map = full ? all : brief;
-    const size_t n_cols = full ? MST_COUNT(all) : MST_COUNT(brief);
+    const bool wide = full || a->w >= 130;
+    const size_t *map = wide ? all : brief;
+    const size_t n_cols = wide ? MST_COUNT(all) : MST_COUNT(brief);
     struct ui_col use[UI_COL_MAX];
     struct ui_rows r = {0};
     struct rows arg = {x, &r, full && x->st->s[UI_SCR_TOPO].other, {0}};
-    struct ui_table t = {
-        .cols = use, .n_cols = n_cols, .grow = 1, .head = true, .cell = cell, .arg = &arg};
+    struct ui_table t = {.cols = use,
+                         .n_cols = n_cols,
+                         .grow = 1,
+                         .grow_to = a->w >= 130 ? name_cols(&x->v->topo->v) : 0,
+                         .head = true,
+                         .cell = cell,
+                         .arg = &arg};
     struct ui_area part = ui_area_sub(a, 0, 0, max, a->w);
     int rows;
 

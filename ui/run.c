@@ -23,6 +23,7 @@ enum {
     FRAME_MS = 1000 / FRAMES_PER_S,
     VIEW_FRAME_MS = 250, /* a change of the set alone paints at most this often */
     BELL_MS = 10000,
+    LOOK_MS = 2000, /* after the agent is lost, and between two searches for it */
     PASTE_MAX = 4096
 };
 
@@ -34,6 +35,9 @@ struct loop {
     struct mst_engine *engine;
     const struct mst_view *view, *held; /* shown; newest while frozen */
     const char *export_dir;
+    const struct ui_again *again;
+    bool looking; /* for an agent */
+    int64_t look_ms;
     int sig_fd, end_signal;
     bool resized, keyed, mono_only;
     int64_t painted_ms, bell_ms, tokens_ms;
@@ -257,6 +261,40 @@ static void thaw(struct loop *l)
     }
 }
 
+static void take_engine(struct loop *l, struct mst_engine *e)
+{
+    l->engine = e;
+    ui_app_engine(&l->app, e);
+    mst_view_release(l->held);
+    l->held = NULL;
+    on_view(l);
+}
+
+/* An agent that died is looked for, and started where there is none. */
+static void look_for_agent(struct loop *l)
+{
+    const struct mst_view *newest = l->held ? l->held : l->view;
+    const int64_t now = mst_clock_mono_ms(NULL);
+    struct mst_engine *e = NULL;
+    char text[300];
+
+    if (!l->again || !newest || newest->info->agent_lost_ms == 0) {
+        return;
+    }
+    if (!l->looking && now - newest->info->agent_lost_ms >= LOOK_MS && now >= l->look_ms) {
+        l->looking = l->again->start(l->again->arg);
+        l->look_ms = now + LOOK_MS;
+    } else if (l->looking && l->again->result(l->again->arg, &e, text, sizeof text)) {
+        l->looking = false;
+        l->look_ms = now + 5 * LOOK_MS;
+        if (e) {
+            take_engine(l, e);
+        } else {
+            ui_app_say(&l->app, MST_SEV_WARN, "no agent: %s", text);
+        }
+    }
+}
+
 static bool may_paint(struct loop *l, int64_t now)
 {
     l->tokens += (double)(now - l->tokens_ms) * FRAMES_PER_S / 1000.0;
@@ -280,9 +318,7 @@ static void paint(struct loop *l)
         ui_term_resized(l->term);
         ui_term_size(l->term, &rows, &cols);
         ui_canvas_size(&l->cv, rows, cols);
-        l->app.rows = rows;
-        l->app.cols = cols;
-        l->app.page = rows > 12 ? rows - 10 : 3;
+        ui_app_size(&l->app, rows, cols);
     }
     ui_app_draw(&l->app, &l->cv);
     ui_term_paint(l->term, &l->cv, l->app.repaint);
@@ -306,7 +342,7 @@ static int next_ms(const struct loop *l)
     if (l->app.dirty || l->resized) {
         ms = ms < FRAME_MS ? ms : FRAME_MS;
     }
-    return l->app.st.layer == UI_LAYER_DIALOG && ms > 100 ? 100 : ms;
+    return (l->looking || l->app.st.layer == UI_LAYER_DIALOG) && ms > 100 ? 100 : ms;
 }
 
 static enum mst_rc loop(struct loop *l, struct mst_err *err)
@@ -317,7 +353,10 @@ static enum mst_rc loop(struct loop *l, struct mst_err *err)
 
     paint(l); /* what is known is on the screen before the first wait */
     while (!l->app.quit && l->end_signal == 0) {
-        const int n = poll(fds, MST_COUNT(fds), next_ms(l));
+        int n;
+
+        fds[1].fd = mst_engine_wake_fd(l->engine); /* it may be another one */
+        n = poll(fds, MST_COUNT(fds), next_ms(l));
 
         if (n < 0 && errno != EINTR) {
             return mst_err_set_detail(err, MST_E_IO, errno, "poll failed");
@@ -334,6 +373,7 @@ static enum mst_rc loop(struct loop *l, struct mst_err *err)
             on_view(l);
         }
         thaw(l);
+        look_for_agent(l);
         take_wishes(l);
         paint(l);
     }
@@ -387,9 +427,13 @@ enum mst_rc ui_run(struct mst_engine *engine, const struct ui_opts *opts, struct
     l->engine = engine;
     l->sig_fd = -1;
     l->export_dir = opts->export_dir;
+    l->again = opts->again;
     l->more_ms = -1;
     l->tokens = FRAMES_PER_S;
     ui_app_init(&l->app, &table, opts->sandbox);
+    if (opts->lead && strlen(opts->lead) < sizeof l->app.st.lead) {
+        (void)mst_copy(l->app.st.lead, sizeof l->app.st.lead, opts->lead);
+    }
     rc = ui_check(err);
     if (rc == MST_OK) {
         rc = start(l, opts, err);

@@ -79,7 +79,7 @@ static void verified_cell(const struct mst_backup *b, const struct ui_ctx *x, ch
         (void)snprintf(out, UI_CELL_MAX, "-");
         return;
     }
-    *role = b->verified_ok ? UI_OK : UI_CRIT;
+    *role = ui_bucket_role(x->v->bucket, b->verified_ok ? UI_OK : UI_CRIT);
     (void)snprintf(out, UI_CELL_MAX, "%s %s", b->verified_ok ? "ok" : "BAD",
                    ui_fmt_age(x->st->now_wall_ms - b->verified_wall_ms, age));
 }
@@ -92,14 +92,14 @@ static void cell(const void *arg, size_t row, size_t col, char *out, enum ui_rol
     switch (col) {
     case C_SIGN:
         (void)snprintf(out, UI_CELL_MAX, "%c", ui_backup_sign(b));
-        *role = ui_backup_role(b);
+        *role = ui_bucket_role(r->x->v->bucket, ui_backup_role(b));
         break;
     case C_ID:
         (void)mst_copy(out, UI_CELL_MAX, b->id);
         break;
     case C_STATE:
         (void)mst_copy(out, UI_CELL_MAX, mst_backup_state_word(b->state));
-        *role = ui_backup_role(b);
+        *role = ui_bucket_role(r->x->v->bucket, ui_backup_role(b));
         break;
     case C_DATA:
         (void)mst_text_bytes(b->data_bytes, out);
@@ -114,6 +114,23 @@ static void cell(const void *arg, size_t row, size_t col, char *out, enum ui_rol
         verified_cell(b, r->x, out, role);
         break;
     }
+}
+
+/* Below the list, that its rows stay where they are: how old the list is, and the problem. */
+static struct ui_area draw_origin(const struct ui_ctx *x, const struct ui_area *in)
+{
+    struct ui_area none = *in, below;
+    struct ui_pen p;
+    int h;
+
+    none.h = 0;
+    p = ui_pen_start(&none, 0);
+    ui_bucket_origin(x, &p); /* only counts */
+    h = p.y < in->h - 3 ? p.y : in->h > 3 ? in->h - 3 : 0;
+    below = ui_area_sub(in, in->h - h, 0, h, in->w);
+    p = ui_pen_start(&below, 0);
+    ui_bucket_origin(x, &p);
+    return ui_area_sub(in, 0, 0, in->h - h, in->w);
 }
 
 static int draw_list(const struct ui_ctx *x, const struct ui_area *a, bool focus)
@@ -136,17 +153,24 @@ static int draw_list(const struct ui_ctx *x, const struct ui_area *a, bool focus
                          .down = x->st->s[UI_SCR_BUCKET].down,
                          .cell = cell,
                          .arg = &arg};
-    char title[200], note[UI_NUM_MAX + 8] = "", age[UI_NUM_MAX];
+    char title[200], note[UI_NOTE_MAX], count[UI_NOTE_MAX + 48];
     struct ui_area in;
 
     (void)snprintf(title, sizeof title, "%s%s%s", b ? b->store : "Bucket", f[0] ? " filter: " : "",
                    f);
-    if (b && b->read_at_ms > 0) {
-        (void)snprintf(note, sizeof note, "%s ago",
-                       ui_fmt_age(x->st->now_mono_ms - b->read_at_ms, age));
-    }
-    in = ui_pane_box(a, focus, title, b && b->loading ? "reading" : note, UI_DIM);
     rows(x, &r);
+    (void)ui_bucket_note(x, note);
+    if (!b || b->loading || (b->problem[0] && !b->cached) || b->read_at_ms == 0) {
+        (void)mst_copy(count, sizeof count, note); /* how many there are is not known */
+    } else if (f[0]) {
+        (void)snprintf(count, sizeof count, "%zu of %zu, %s", r.n, b->n, note);
+    } else {
+        (void)snprintf(count, sizeof count, "%zu, %s", b->n, note);
+    }
+    in = ui_pane_box(a, focus, title, count, b ? ui_bucket_role(b, UI_DIM) : UI_DIM);
+    if (b && b->cached) {
+        in = draw_origin(x, &in);
+    }
     t.n = r.n;
     t.sel = ui_rows_find(&r, selected(x));
     (void)ui_table_draw(&t, &in);
@@ -155,8 +179,9 @@ static int draw_list(const struct ui_ctx *x, const struct ui_area *a, bool focus
 
         ui_pen_wrap(&p, 0, b && !b->problem[0] ? UI_DIM : UI_CRIT,
                     !b              ? "no store is configured: name one in the configuration"
-                    : b->problem[0] ? b->problem
+                    : b->problem[0] ? (b->cached ? "there were no backups" : b->problem)
                     : f[0]          ? "no backup matches"
+                    : b->cached     ? "there were no backups"
                     : b->read_at_ms ? "the store is empty: B makes the first backup"
                                     : "not read yet");
     }
@@ -168,23 +193,32 @@ static void detail_size(const struct mst_backup *b, struct ui_pen *p)
 {
     char h1[MST_HUMAN_MAX], h2[MST_HUMAN_MAX], n[UI_NUM_MAX];
 
+    if (b->finished_wall_ms == 0) { /* no header that could be read says what is in it */
+        ui_pen_pair(p, "size", UI_TEXT, "%s stored", mst_text_bytes(b->stored_bytes, h2));
+        ui_pen_pair(p, "holds", UI_DIM, "not known");
+        return;
+    }
     ui_pen_pair(p, "size", UI_TEXT, "%s, %s stored", mst_text_bytes(b->data_bytes, h1),
                 mst_text_bytes(b->stored_bytes, h2));
-    ui_pen_pair(p, "holds", UI_TEXT, "%s documents, %u namespaces",
-                ui_fmt_count((int64_t)b->documents, n), b->namespaces);
+    ui_pen_pair(p, "holds", UI_TEXT, "%s %s, %u %s", ui_fmt_count((int64_t)b->documents, n),
+                mst_text_noun(b->documents, "document", "documents"), b->namespaces,
+                mst_text_noun(b->namespaces, "namespace", "namespaces"));
     if (b->left_out > 0) {
-        ui_pen_pair(p, "left out", UI_WARN, "%u namespaces: PARTIAL", b->left_out);
+        ui_pen_pair(p, "left out", UI_WARN, "%u %s: PARTIAL", b->left_out,
+                    mst_text_noun(b->left_out, "namespace", "namespaces"));
     }
 }
 
 static void detail_trust(const struct ui_ctx *x, const struct mst_backup *b, struct ui_pen *p)
 {
+    const struct mst_bucket_part *from = x->v->bucket;
     char t[UI_NUM_MAX];
 
     if (b->verified_wall_ms == 0) {
         ui_pen_pair(p, "verified", UI_WARN, "never: V reads it back");
     } else {
-        ui_pen_pair(p, "verified", b->verified_ok ? UI_OK : UI_CRIT, "%s %s ago (level %d)",
+        ui_pen_pair(p, "verified", ui_bucket_role(from, b->verified_ok ? UI_OK : UI_CRIT),
+                    "%s%s %s ago (level %d)", from->cached ? "was " : "",
                     b->verified_ok ? "ok" : "BAD",
                     ui_fmt_age(x->st->now_wall_ms - b->verified_wall_ms, t), b->verified_level);
         if (b->verified_text[0]) {
@@ -201,12 +235,17 @@ static void detail_trust(const struct ui_ctx *x, const struct mst_backup *b, str
 static int draw_detail(const struct ui_ctx *x, const struct ui_area *a, bool focus)
 {
     const struct mst_backup *b = ui_backup_selected(x);
-    char t[UI_NUM_MAX], opt[UI_NUM_MAX];
-    struct ui_area in =
-        ui_pane_box(a, focus, b ? b->id : "Backup", b ? mst_backup_state_word(b->state) : "",
-                    b ? ui_backup_role(b) : UI_DIM);
-    struct ui_pen p = ui_pen_start(&in, scroll_of(x, P_DETAIL));
+    char t[UI_NUM_MAX], opt[UI_NUM_MAX], word[32] = "";
+    struct ui_area in;
+    struct ui_pen p;
 
+    if (b) {
+        (void)snprintf(word, sizeof word, "%s%s", x->v->bucket->cached ? "was " : "",
+                       mst_backup_state_word(b->state));
+    }
+    in = ui_pane_box(a, focus, b ? b->id : "Backup", word,
+                     b ? ui_bucket_role(x->v->bucket, ui_backup_role(b)) : UI_DIM);
+    p = ui_pen_start(&in, scroll_of(x, P_DETAIL));
     if (!b) {
         return 0;
     }
@@ -220,7 +259,9 @@ static int draw_detail(const struct ui_ctx *x, const struct ui_area *a, bool foc
         ui_pen_pair(&p, "optime", UI_TEXT, "%s", ui_fmt_optime(b->last, opt));
     }
     detail_size(b, &p);
-    detail_trust(x, b, &p);
+    if (b->finished_wall_ms > 0 || b->verified_wall_ms > 0) {
+        detail_trust(x, b, &p);
+    }
     ui_pen_pair(&p, "from", UI_TEXT, "%s", b->source[0] ? b->source : "-");
     ui_pen_pair(&p, "server", UI_TEXT, "%s, fcv %s", b->server_version[0] ? b->server_version : "-",
                 b->fcv[0] ? b->fcv : "-");

@@ -8,7 +8,10 @@
 #include "ui/members.h"
 #include "ui/screen.h"
 
-enum { P_SET, P_BACKUP, P_JOBS, P_EVENTS, P_SEES, P_LOG };
+enum { P_SET, P_BACKUP, P_JOBS, P_EVENTS, P_SEES, P_LOG, P_JOB };
+
+#define SIDE_FROM 170 /* columns from which the right side has panes of its own */
+#define SIDE 85
 
 static int scroll_of(const struct ui_ctx *x, int pane)
 {
@@ -100,54 +103,98 @@ static const struct mst_backup *newest_good(const struct mst_bucket_part *b)
     return NULL;
 }
 
+/* What is cached was so: the age of the listing stands beside the word that was true then. */
+static void draw_verified(const struct ui_ctx *x, struct ui_pen *p, const struct mst_backup *b)
+{
+    const struct mst_bucket_part *from = x->v->bucket;
+    const char *word = b->verified_wall_ms == 0 ? "never" : b->verified_ok ? "ok" : "BAD";
+    const enum ui_role role = b->verified_wall_ms == 0 ? UI_WARN : b->verified_ok ? UI_OK : UI_CRIT;
+    char age[UI_NUM_MAX];
+
+    if (from->cached) {
+        ui_pen_pair(p, "verified", ui_bucket_role(from, role), "%s, %s old", word,
+                    ui_fmt_age(x->st->now_wall_ms - from->as_of_wall_ms, age));
+    } else if (b->verified_wall_ms == 0) {
+        ui_pen_pair(p, "verified", role, "%s", word);
+    } else {
+        ui_pen_pair(p, "verified", role, "%s %s ago", word,
+                    ui_fmt_age(x->st->now_wall_ms - b->verified_wall_ms, age));
+    }
+}
+
 static void draw_newest(const struct ui_ctx *x, struct ui_pen *p, const struct mst_backup *b)
 {
+    const struct mst_bucket_part *from = x->v->bucket;
+    const enum ui_role text = ui_bucket_role(from, UI_TEXT);
     char t[UI_NUM_MAX], age[UI_NUM_MAX], h1[MST_HUMAN_MAX], h2[MST_HUMAN_MAX];
 
-    ui_pen_pair(p, "last good", b->state == MST_BK_PARTIAL ? UI_WARN : UI_TEXT, "%.12s%s",
-                ui_fmt_day(b->started_wall_ms, t), b->state == MST_BK_PARTIAL ? " PARTIAL" : "");
+    ui_pen_pair(p, "last good",
+                ui_bucket_role(from, b->state == MST_BK_PARTIAL ? UI_WARN : UI_TEXT), "%s%.12s%s",
+                from->cached ? "was " : "", ui_fmt_day(b->started_wall_ms, t),
+                b->state == MST_BK_PARTIAL ? " PARTIAL" : "");
     if (b->last.ts.t > 0) {
-        ui_pen_pair(p, "to", UI_TEXT, "%s ago",
+        ui_pen_pair(p, "to", text, "%s ago",
                     ui_fmt_age(x->st->now_wall_ms - (int64_t)b->last.ts.t * 1000, age));
     }
-    ui_pen_pair(p, "size", UI_TEXT, "%s, %s", mst_text_bytes(b->data_bytes, h1),
+    ui_pen_pair(p, "size", text, "%s, %s", mst_text_bytes(b->data_bytes, h1),
                 mst_text_bytes(b->stored_bytes, h2));
-    if (b->verified_wall_ms == 0) {
-        ui_pen_pair(p, "verified", UI_WARN, "never");
-    } else {
-        ui_pen_pair(p, "verified", b->verified_ok ? UI_OK : UI_CRIT, "%s %s ago",
-                    b->verified_ok ? "ok" : "BAD",
-                    ui_fmt_age(x->st->now_wall_ms - b->verified_wall_ms, age));
+    draw_verified(x, p, b);
+}
+
+/* The newest ones, where a large window has the rows. */
+static void draw_recent(const struct ui_ctx *x, struct ui_pen *p, const struct mst_bucket_part *b)
+{
+    const int room = p->a.h - p->y - 1;
+    char age[UI_NUM_MAX], h[MST_HUMAN_MAX];
+
+    if (p->a.w < 56 || room < 1 || b->n == 0) {
+        return;
+    }
+    ui_pen_line(p, UI_HEAD, "  %-26s %-11s %8s %s", "newest", "state", "stored", "verified");
+    for (size_t i = 0; i < b->n && i < (size_t)room; i++) {
+        const struct mst_backup *k = &b->backups[i];
+        const enum ui_role role = ui_bucket_role(b, ui_backup_role(k));
+        const int y = ui_pen_next(p);
+
+        (void)ui_putf(&p->a, y, 0, role, "%c", ui_backup_sign(k));
+        (void)ui_put_cut(&p->a, y, 2, 26, UI_TEXT, k->id);
+        (void)ui_put(&p->a, y, 29, role, mst_backup_state_word(k->state));
+        (void)ui_put_right(&p->a, y, 41, 8, UI_TEXT, mst_text_bytes(k->stored_bytes, h));
+        if (k->verified_wall_ms == 0) {
+            (void)ui_put(&p->a, y, 50, UI_DIM, "never");
+        } else {
+            (void)ui_putf(&p->a, y, 50, ui_bucket_role(b, k->verified_ok ? UI_OK : UI_CRIT),
+                          "%s %s", k->verified_ok ? "ok" : "BAD",
+                          ui_fmt_age(x->st->now_wall_ms - k->verified_wall_ms, age));
+        }
     }
 }
 
 static int draw_backup(const struct ui_ctx *x, const struct ui_area *a, bool focus)
 {
     const struct mst_bucket_part *b = x->v->bucket;
-    char note[UI_NUM_MAX + 8] = "", h[MST_HUMAN_MAX], age[UI_NUM_MAX];
+    char note[UI_NOTE_MAX], h[MST_HUMAN_MAX];
     const struct mst_backup *good = b ? newest_good(b) : NULL;
     struct ui_area in;
     struct ui_pen p;
     size_t bad = 0;
 
-    if (b && b->read_at_ms > 0) {
-        (void)snprintf(note, sizeof note, "%s ago",
-                       ui_fmt_age(x->st->now_mono_ms - b->read_at_ms, age));
-    }
-    in = ui_pane_box(a, focus, "Backups", b && b->loading ? "reading" : note, UI_DIM);
+    in = ui_pane_box(a, focus, "Backups", ui_bucket_note(x, note),
+                     b ? ui_bucket_role(b, UI_DIM) : UI_DIM);
     p = ui_pen_start(&in, scroll_of(x, P_BACKUP));
     if (!b) {
         ui_pen_wrap(&p, 0, UI_WARN, "no store is configured: backups have nowhere to go");
         return p.y;
     }
-    if (b->problem[0]) {
-        ui_pen_wrap(&p, 0, UI_CRIT, b->problem);
-    } else if (b->read_at_ms == 0) {
+    ui_bucket_origin(x, &p);
+    if (!b->problem[0] && b->read_at_ms == 0 && !b->cached) {
         ui_pen_line(&p, UI_DIM, "not read yet");
         return p.y;
     }
     if (good) {
         draw_newest(x, &p, good);
+    } else if (b->cached) {
+        ui_pen_pair(&p, "last good", UI_CRIT, "there was none");
     } else if (b->read_at_ms > 0 && !b->problem[0]) {
         ui_pen_pair(&p, "last good", UI_CRIT, "none");
         ui_pen_wrap(&p, 0, UI_TEXT, "B makes the first backup.");
@@ -155,26 +202,33 @@ static int draw_backup(const struct ui_ctx *x, const struct ui_area *a, bool foc
     for (size_t i = 0; i < b->n; i++) {
         bad += ui_backup_sign(&b->backups[i]) == 'X';
     }
-    ui_pen_pair(&p, "store", UI_TEXT, "%s, %zu backup%s", b->store, b->n, b->n == 1 ? "" : "s");
+    if (!b->problem[0] || b->cached) {
+        ui_pen_pair(&p, "store", ui_bucket_role(b, UI_TEXT), "%s, %zu %s", b->store, b->n,
+                    mst_text_noun(b->n, "backup", "backups"));
+    } else {
+        ui_pen_pair(&p, "store", UI_TEXT, "%s, not known", b->store);
+    }
     if (bad > 0) {
         ui_pen_pair(&p, "damaged", UI_CRIT, "%zu", bad);
     }
     if (b->total_bytes > 0) {
         ui_pen_pair(&p, "free", UI_TEXT, "%s", mst_text_bytes(b->free_bytes, h));
     }
+    draw_recent(x, &p, b);
     return p.y;
 }
 
-static void draw_job(const struct mst_job *j, const struct ui_area *a, int y)
+static void draw_job(const struct ui_ctx *x, const struct mst_job *j, const struct ui_area *a,
+                     int y)
 {
     char h[MST_HUMAN_MAX], t[UI_NUM_MAX], text[640];
     const int permille = ui_job_permille(j);
     const int wide = a->w >= 100 ? 26 : 22;
     int at = 0;
 
-    at += ui_putf(a, y, at, ui_job_role(j->state), "%c %llu %s ", ui_job_sign(j->state),
+    at += ui_putf(a, y, at, ui_job_role(x, j), "%c %llu %s ", ui_job_sign(x, j),
                   (unsigned long long)j->id, mst_job_kind_word(j->kind));
-    if (j->state == MST_JOB_RUNNING || j->state == MST_JOB_CANCELLING) {
+    if (!ui_job_unknown(x, j) && (j->state == MST_JOB_RUNNING || j->state == MST_JOB_CANCELLING)) {
         at = at < 17 ? 17 : at;
         if (permille >= 0) {
             ui_gauge(a, y, at, wide, permille);
@@ -194,10 +248,10 @@ static void draw_job(const struct mst_job *j, const struct ui_area *a, int y)
         (void)ui_put_cut(a, y, at, a->w - at, UI_DIM, text);
         return;
     }
-    (void)snprintf(text, sizeof text, "%s  %.*s%s", mst_job_state_word(j->state),
+    (void)snprintf(text, sizeof text, "%s  %.*s%s", ui_job_word(x, j),
                    j->ended_wall_ms > 0 ? 12 : 0, ui_fmt_day(j->ended_wall_ms, t),
                    j->ended_wall_ms > 0 ? "  " : "");
-    at += ui_put(a, y, at, ui_job_role(j->state), text);
+    at += ui_put(a, y, at, ui_job_role(x, j), text);
     (void)ui_put_cut(a, y, at, a->w - at, UI_TEXT, j->result[0] ? j->result : j->phase);
 }
 
@@ -213,14 +267,19 @@ static int draw_jobs(const struct ui_ctx *x, const struct ui_area *a, bool focus
         run += jobs->jobs[i].state == MST_JOB_RUNNING || jobs->jobs[i].state == MST_JOB_CANCELLING;
         queued += jobs->jobs[i].state == MST_JOB_QUEUED;
     }
-    (void)snprintf(note, sizeof note, "%zu running, %zu queued", run, queued);
+    if (x->v->info->agent_lost_ms > 0 && run + queued > 0) {
+        (void)snprintf(note, sizeof note, "%zu not known", run + queued);
+        run = 0;
+    } else {
+        (void)snprintf(note, sizeof note, "%zu running, %zu queued", run, queued);
+    }
     in = ui_pane_box(a, focus, "Jobs", note, run ? UI_RUN : UI_DIM);
     p = ui_pen_start(&in, scroll_of(x, P_JOBS));
     if (jobs->n == 0) {
         ui_pen_line(&p, UI_DIM, "no job has run yet");
     }
     for (size_t i = 0; i < jobs->n; i++) {
-        draw_job(&jobs->jobs[i], &p.a, ui_pen_next(&p));
+        draw_job(x, &jobs->jobs[i], &p.a, ui_pen_next(&p));
     }
     return p.y;
 }
@@ -245,7 +304,12 @@ static int draw_events(const struct ui_ctx *x, const struct ui_area *a, bool foc
                       wide ? ui_fmt_day(ev[i].wall_ms, t) : ui_fmt_clock_z(ev[i].wall_ms, t));
         (void)ui_put(&p.a, y, at, ui_severity_role(ev[i].severity),
                      ui_severity_word(ev[i].severity));
-        (void)ui_put_cut(&p.a, y, at + 5, p.a.w - at - 5, UI_TEXT, ev[i].text);
+        if (p.a.h > 2 * (int)n && ui_cols(ev[i].text) > p.a.w - at - 5) {
+            p.y--; /* with room for all of it, none of it is cut */
+            ui_pen_wrap(&p, at + 5, UI_TEXT, ev[i].text);
+        } else {
+            (void)ui_put_cut(&p.a, y, at + 5, p.a.w - at - 5, UI_TEXT, ev[i].text);
+        }
     }
     return p.y;
 }
@@ -255,8 +319,8 @@ static int draw_sees(const struct ui_ctx *x, const struct ui_area *a, bool focus
     return ui_sees_draw(x, a, focus, scroll_of(x, P_SEES));
 }
 
-/* Of what runs, else of the newest job. */
-static int draw_log(const struct ui_ctx *x, const struct ui_area *a, bool focus)
+/* What runs, else the newest job. */
+static const struct mst_job *job_of(const struct ui_ctx *x)
 {
     const struct mst_jobs_part *jobs = x->v->jobs;
     const struct mst_job *j = jobs->n > 0 ? &jobs->jobs[0] : NULL;
@@ -267,7 +331,17 @@ static int draw_log(const struct ui_ctx *x, const struct ui_area *a, bool focus)
             break;
         }
     }
-    return ui_log_pane_draw(x, j, a, focus, scroll_of(x, P_LOG));
+    return j;
+}
+
+static int draw_log(const struct ui_ctx *x, const struct ui_area *a, bool focus)
+{
+    return ui_log_pane_draw(x, job_of(x), a, focus, scroll_of(x, P_LOG));
+}
+
+static int draw_job_detail(const struct ui_ctx *x, const struct ui_area *a, bool focus)
+{
+    return ui_job_pane_draw(x, job_of(x), a, focus, scroll_of(x, P_JOB));
 }
 
 /* What a large window has below the set and its jobs. */
@@ -278,10 +352,13 @@ static void layout_large(const struct ui_ctx *x, int y, int h, int w, struct ui_
 
     left = left < 44 ? 44 : left > w / 2 ? w / 2 : left;
     sees = sees < 9 ? 9 : sees > h / 2 ? h / 2 : sees;
-    if (w >= 170) { /* the events have the right side */
-        r[P_SEES] = (struct ui_rect){y, 0, sees, w - 85};
-        r[P_LOG] = (struct ui_rect){y + sees, 0, h - sees, w - 85};
-        r[P_EVENTS] = (struct ui_rect){y, w - 85, h, 85};
+    if (w >= SIDE_FROM) { /* the job and the events have the right side */
+        const int job = h >= 26 ? 13 : 0;
+
+        r[P_SEES] = (struct ui_rect){y, 0, sees, w - SIDE};
+        r[P_LOG] = (struct ui_rect){y + sees, 0, h - sees, w - SIDE};
+        r[P_JOB] = (struct ui_rect){y, w - SIDE, job, SIDE};
+        r[P_EVENTS] = (struct ui_rect){y + job, w - SIDE, h - job, SIDE};
         return;
     }
     r[P_EVENTS] = (struct ui_rect){y, 0, h - sees, w};
@@ -289,17 +366,27 @@ static void layout_large(const struct ui_ctx *x, int y, int h, int w, struct ui_
     r[P_LOG] = (struct ui_rect){y + h - sees, left, sees, w - left};
 }
 
+/* Rows of the backups' pane while the store cannot be read: the sentences stand above what is
+ * known, which must not be pushed out by them. */
+static int backup_rows(const struct ui_ctx *x, int right)
+{
+    const struct mst_bucket_part *b = x->v->bucket;
+
+    return b && b->problem[0] ? 11 + ui_cols(b->problem) / (right - 8) : 9;
+}
+
 static void layout(const struct ui_ctx *x, int h, int w, struct ui_rect r[UI_PANES])
 {
     const struct mst_topo_view *v = &x->v->topo->v;
-    const int right = w >= 110 ? 40 : 30;
+    const int right = w >= SIDE_FROM ? 62 : w >= 110 ? 40 : 30;
     const int jobs_n = (int)x->v->jobs->n;
     const int inner = w - right > 12 ? w - right - 10 : 2; /* words wrap before the edge */
     const int dies = v->if_primary_dies[0] ? (ui_cols(v->if_primary_dies) + 22) / inner + 1 : 0;
     int top = (int)v->n + 4 + dies + (int)v->n_reasons + (v->verdict == MST_V_HEALTHY ? 0 : 2);
     int jobs = jobs_n + 2;
 
-    top = top < 9 ? 9 : top;
+    top = top < backup_rows(x, right) ? backup_rows(x, right) : top;
+    top = w >= SIDE_FROM && h >= 40 && top < 16 ? 16 : top; /* with the newest backups */
     top = top > h - 7 ? h - 7 : top;
     jobs = jobs < 3 ? 3 : jobs > (h - top) / 2 ? (h - top) / 2 : jobs;
     r[P_SET] = (struct ui_rect){0, 0, top, w - right};
@@ -316,12 +403,13 @@ const struct ui_screen ui_scr_dash = {
     .tab = "Dash",
     .title = "Overview",
     .bit = UI_ON_DASH,
-    .n_panes = 6,
+    .n_panes = 7,
     .pane = {{"Replica set", draw_set, false},
              {"Backups", draw_backup, false},
              {"Jobs", draw_jobs, false},
              {"Events", draw_events, false},
              {"Who sees whom", draw_sees, false},
-             {"Job log", draw_log, false}},
+             {"Job log", draw_log, false},
+             {"Job", draw_job_detail, false}},
     .layout = layout,
 };

@@ -36,6 +36,10 @@ static int64_t took_ms(const struct ui_ctx *x, const struct mst_job *j)
     if (j->started_wall_ms == 0) {
         return -1;
     }
+    if (ui_job_unknown(x, j)) { /* it is not known to go on */
+        return x->st->now_wall_ms - (x->st->now_mono_ms - x->v->info->agent_lost_ms) -
+               j->started_wall_ms;
+    }
     return (j->ended_wall_ms ? j->ended_wall_ms : x->st->now_wall_ms) - j->started_wall_ms;
 }
 
@@ -96,8 +100,8 @@ static void cell(const void *arg, size_t row, size_t col, char *out, enum ui_rol
 
     switch (col) {
     case C_SIGN:
-        (void)snprintf(out, UI_CELL_MAX, "%c", ui_job_sign(j->state));
-        *role = ui_job_role(j->state);
+        (void)snprintf(out, UI_CELL_MAX, "%c", ui_job_sign(r->x, j));
+        *role = ui_job_role(r->x, j);
         break;
     case C_ID:
         (void)snprintf(out, UI_CELL_MAX, "%llu", (unsigned long long)j->id);
@@ -106,8 +110,8 @@ static void cell(const void *arg, size_t row, size_t col, char *out, enum ui_rol
         (void)mst_copy(out, UI_CELL_MAX, mst_job_kind_word(j->kind));
         break;
     case C_STATE:
-        (void)mst_copy(out, UI_CELL_MAX, mst_job_state_word(j->state));
-        *role = ui_job_role(j->state);
+        (void)mst_copy(out, UI_CELL_MAX, ui_job_word(r->x, j));
+        *role = ui_job_role(r->x, j);
         break;
     case C_DONE:
         (void)snprintf(out, UI_CELL_MAX, permille < 0 ? "-" : "%d%%", permille / 10);
@@ -116,7 +120,7 @@ static void cell(const void *arg, size_t row, size_t col, char *out, enum ui_rol
         (void)mst_text_bytes(size_of(j), out);
         break;
     case C_RATE:
-        (void)snprintf(out, UI_CELL_MAX, j->rate_bps ? "%s/s" : "-",
+        (void)snprintf(out, UI_CELL_MAX, j->rate_bps && !ui_job_unknown(r->x, j) ? "%s/s" : "-",
                        mst_text_bytes(j->rate_bps, t));
         break;
     case C_TIME:
@@ -181,10 +185,10 @@ static int draw_list(const struct ui_ctx *x, const struct ui_area *a, bool focus
     return (int)t.n + 1;
 }
 
-static void detail_progress(const struct mst_job *j, struct ui_pen *p)
+static void detail_progress(const struct ui_ctx *x, const struct mst_job *j, struct ui_pen *p)
 {
     const int permille = ui_job_permille(j);
-    char h[MST_HUMAN_MAX], t[UI_NUM_MAX], done[64];
+    char h[MST_HUMAN_MAX], t[UI_NUM_MAX], done[64], items[MST_JOB_ITEMS_MAX];
     const int y = ui_pen_next(p);
 
     (void)ui_put(&p->a, y, 0, UI_HEAD, "progress");
@@ -194,15 +198,16 @@ static void detail_progress(const struct mst_job *j, struct ui_pen *p)
         ui_gauge(&p->a, y, 11, w, permille);
         (void)ui_putf(&p->a, y, 12 + w, UI_TEXT, "%d%%", permille / 10);
     } else {
-        (void)ui_put(&p->a, y, 11, UI_DIM, "size not known yet");
+        (void)ui_put(&p->a, y, 11, UI_DIM, j->ended_wall_ms ? "not known" : "size not known yet");
     }
     ui_job_progress(j, done, sizeof done);
     ui_pen_pair(p, "bytes", UI_TEXT, "%s", done);
-    if (j->items_total > 0) {
-        ui_pen_pair(p, "parts", UI_TEXT, "%llu of %llu", (unsigned long long)j->items_done,
-                    (unsigned long long)j->items_total);
+    if (mst_job_items(j, items)[0]) {
+        ui_pen_pair(p, "parts", UI_TEXT, "%s", items);
     }
-    if (j->ended_wall_ms == 0 && j->started_wall_ms > 0) {
+    if (ui_job_unknown(x, j)) {
+        ui_pen_wrap(p, 0, UI_WARN, "the agent is lost: what stands here is the last that it said");
+    } else if (j->ended_wall_ms == 0 && j->started_wall_ms > 0) {
         ui_pen_pair(p, "rate", UI_TEXT, "%s/s   ETA %s", mst_text_bytes(j->rate_bps, h),
                     ui_fmt_hms(j->eta_ms, t));
         if (j->stalled_ms > 5000) {
@@ -211,9 +216,9 @@ static void detail_progress(const struct mst_job *j, struct ui_pen *p)
     }
 }
 
-static int draw_detail(const struct ui_ctx *x, const struct ui_area *a, bool focus)
+int ui_job_pane_draw(const struct ui_ctx *x, const struct mst_job *j, const struct ui_area *a,
+                     bool focus, int scroll)
 {
-    const struct mst_job *j = ui_job_selected(x);
     char title[160], t[UI_NUM_MAX];
     struct ui_area in;
     struct ui_pen p;
@@ -224,19 +229,19 @@ static int draw_detail(const struct ui_ctx *x, const struct ui_area *a, bool foc
     }
     (void)snprintf(title, sizeof title, "Job %llu  %s  %s", (unsigned long long)j->id,
                    mst_job_kind_word(j->kind), j->backup_id);
-    in = ui_pane_box(a, focus, title, mst_job_state_word(j->state), ui_job_role(j->state));
-    p = ui_pen_start(&in, scroll_of(x, P_DETAIL));
+    in = ui_pane_box(a, focus, title, ui_job_word(x, j), ui_job_role(x, j));
+    p = ui_pen_start(&in, scroll);
     if (j->phase[0] && j->ended_wall_ms == 0) {
         ui_pen_pair(&p, "now", UI_RUN, "%s", j->phase);
     }
-    detail_progress(j, &p);
+    detail_progress(x, j, &p);
     ui_pen_pair(&p, "started", UI_TEXT, "%s by %s", ui_fmt_day(j->started_wall_ms, t), j->who);
     ui_pen_pair(&p, "took", UI_TEXT, "%s", ui_fmt_hms(took_ms(x, j), t));
     if (j->target[0]) {
         ui_pen_pair(&p, "target", UI_TEXT, "%s", j->target);
     }
     if (j->ended_wall_ms && j->result[0]) {
-        ui_pen_wrap(&p, 0, ui_job_role(j->state), j->result);
+        ui_pen_wrap(&p, 0, ui_job_role(x, j), j->result);
         if (j->exit_status != 0) {
             ui_pen_pair(&p, "exit", UI_TEXT, "%d on the command line", j->exit_status);
         }
@@ -245,6 +250,11 @@ static int draw_detail(const struct ui_ctx *x, const struct ui_area *a, bool foc
         ui_pen_wrap(&p, 0, UI_WARN, "its agent died; what it left is listed on 4 Bucket");
     }
     return p.y;
+}
+
+static int draw_detail(const struct ui_ctx *x, const struct ui_area *a, bool focus)
+{
+    return ui_job_pane_draw(x, ui_job_selected(x), a, focus, scroll_of(x, P_DETAIL));
 }
 
 int ui_log_pane_draw(const struct ui_ctx *x, const struct mst_job *j, const struct ui_area *a,

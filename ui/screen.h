@@ -57,6 +57,9 @@ const struct ui_screen *ui_screen_of(enum ui_scr s);
 void ui_draw(const struct ui_ctx *x, struct ui_canvas *cv);
 bool ui_is_strip(const struct ui_canvas *cv); /* below 80x24 */
 void ui_strip_draw(const struct ui_ctx *x, const struct ui_area *a);
+bool ui_strip_lists(const struct ui_state *st); /* a strip shows the list of facts, no pane */
+int ui_strip_facts(const struct ui_ctx *x, const struct ui_area *a); /* its rows */
+const char *ui_mode_word(const struct mst_info_part *i);             /* "[RW]" */
 /* The body of the screen: its panes, or the zoomed one. */
 void ui_body_draw(const struct ui_ctx *x, const struct ui_area *a);
 void ui_layers_draw(const struct ui_ctx *x, const struct ui_area *a);
@@ -96,6 +99,8 @@ void ui_pen_wrap(struct ui_pen *p, int indent, enum ui_role role, const char *te
 
 /* --- panes that two screens have --- */
 int ui_sees_draw(const struct ui_ctx *x, const struct ui_area *a, bool focus, int scroll);
+int ui_job_pane_draw(const struct ui_ctx *x, const struct mst_job *j, const struct ui_area *a,
+                     bool focus, int scroll);
 int ui_log_pane_draw(const struct ui_ctx *x, const struct mst_job *j, const struct ui_area *a,
                      bool focus, int scroll);
 
@@ -121,13 +126,22 @@ struct ui_event {
 size_t ui_events(const struct mst_view *v, struct ui_event *out, size_t max);
 
 /* --- facts about jobs and backups --- */
-char ui_job_sign(enum mst_job_state s);
-enum ui_role ui_job_role(enum mst_job_state s);
+bool ui_job_unknown(const struct ui_ctx *x, const struct mst_job *j); /* its agent is lost */
+char ui_job_sign(const struct ui_ctx *x, const struct mst_job *j);
+const char *ui_job_word(const struct ui_ctx *x, const struct mst_job *j);
+enum ui_role ui_job_role(const struct ui_ctx *x, const struct mst_job *j);
 const struct mst_job *ui_job_selected(const struct ui_ctx *x);         /* NULL none */
 void ui_job_progress(const struct mst_job *j, char *out, size_t size); /* "43.7/84.0 GiB" */
 int ui_job_permille(const struct mst_job *j);                          /* -1 unknown */
 char ui_backup_sign(const struct mst_backup *b);
 enum ui_role ui_backup_role(const struct mst_backup *b);
+/* Of a fact about the store: what an older listing said is shown as old unless it is bad. */
+enum ui_role ui_bucket_role(const struct mst_bucket_part *p, enum ui_role role);
+/* "12s ago", "cache 3h old", "reading"; at least UI_NOTE_MAX bytes. */
+#define UI_NOTE_MAX 40
+const char *ui_bucket_note(const struct ui_ctx *x, char *out);
+/* How old what is shown is, and why the store cannot be read. */
+void ui_bucket_origin(const struct ui_ctx *x, struct ui_pen *p);
 const struct mst_backup *ui_backup_selected(const struct ui_ctx *x); /* NULL none */
 
 #endif

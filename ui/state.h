@@ -16,10 +16,12 @@
 enum ui_scr { UI_SCR_DASH, UI_SCR_TOPO, UI_SCR_JOBS, UI_SCR_BUCKET, UI_SCR_COUNT };
 enum ui_layer { UI_LAYER_NONE, UI_LAYER_HELP, UI_LAYER_LOG, UI_LAYER_MENU, UI_LAYER_DIALOG };
 
-#define UI_PANES 6
-#define UI_DEAD_MS 300   /* a dialog ignores keys for so long after it opened */
-#define UI_REPEAT_MS 40  /* a key repeated faster than this confirms nothing */
-#define UI_STALE_MS 3000 /* three refreshes of the fast facts */
+#define UI_PANES 7
+#define UI_DEAD_MS 300       /* a dialog ignores keys for so long after it opened */
+#define UI_REPEAT_MS 40      /* a key repeated faster than this confirms nothing */
+#define UI_STRIP_SAY_MS 5000 /* an answer to a key stands so long in the last line of a strip */
+#define UI_RECALL_MS 8000 /* after so long an alert that is not acknowledged has the line again */
+#define UI_STALE_MS 3000  /* three refreshes of the fast facts */
 
 struct ui_scr_state {
     int pane;
@@ -67,6 +69,7 @@ struct ui_state {
     int64_t frozen_mono_ms;
     bool hints_off;
     bool has_sandbox; /* the callbacks are there */
+    char lead[1200];  /* how a command line begins in another shell; "": "muster" */
 
     char msg[256]; /* the message line */
     enum mst_severity msg_severity;

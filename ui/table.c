@@ -31,6 +31,9 @@ static void lay_out(const struct ui_table *t, int width, struct layout *l)
         l->w[i] = t->cols[i].rank <= rank ? t->cols[i].w : 0;
         if (l->w[i] > 0 && i == t->grow && left > 0) {
             l->w[i] += left;
+            if (t->grow_to > 0 && l->w[i] > t->grow_to) {
+                l->w[i] = t->grow_to > t->cols[i].w ? t->grow_to : t->cols[i].w;
+            }
         }
         x += l->w[i] > 0 ? l->w[i] + 1 : 0;
     }

@@ -21,6 +21,7 @@ struct ui_table {
     const struct ui_col *cols;
     size_t n_cols;
     size_t grow;   /* the column that takes what is left */
+    int grow_to;   /* its most; the rest stays blank at the end. 0: all of it */
     size_t n, sel; /* rows; sel >= n: none */
     bool focus;
     bool head;

@@ -19,12 +19,23 @@ struct ui_sandbox {
     bool (*result)(void *arg, char *text, size_t size, bool *failed);
 };
 
+/* What finds an agent again when it is gone. Calls return at once. */
+struct ui_again {
+    void *arg;
+    bool (*start)(void *arg); /* false: it could not even begin */
+    /* True once after each start: *out is the engine to use from now on (the one before stays
+     * whole until the next start), or NULL and the text says why. */
+    bool (*result)(void *arg, struct mst_engine **out, char *text, size_t size);
+};
+
 struct ui_opts {
     const char *theme;  /* NULL: default; mono under NO_COLOR */
     const char *glyphs; /* NULL: by locale and terminal; "ascii", "utf8" */
     bool no_color;
     const struct ui_sandbox *sandbox; /* NULL: none */
-    const char *export_dir;           /* where a screen is kept as text */
+    const struct ui_again *again;     /* NULL: what is lost stays lost */
+    const char *lead;       /* how a command line begins in another shell; NULL: "muster" */
+    const char *export_dir; /* where a screen is kept as text */
 };
 
 /* One screen as text, without a terminal: overview, topology, jobs or bucket. Pure. */

@@ -172,8 +172,9 @@ static enum mst_rc compare(const char *path, const struct chain *c, const struct
         }
         *bad = 1;
         return mst_err_set(err, MST_E_INTEGRITY,
-                           "%s has %llu lines, the state file knows none: it was put back or lost",
-                           path, (unsigned long long)c->count);
+                           "%s has %llu %s, the state file knows none: it was put back or lost",
+                           path, (unsigned long long)c->count,
+                           mst_text_noun(c->count, "line", "lines"));
     }
     if (c->count < (uint64_t)h->count) {
         *bad = c->count + 1;
@@ -192,9 +193,10 @@ static enum mst_rc compare(const char *path, const struct chain *c, const struct
     if (c->count > (uint64_t)h->count + 1) {
         *bad = (uint64_t)h->count + 2;
         return mst_err_set(err, MST_E_INTEGRITY,
-                           "%s has %llu lines, the state file knows %lld: lines were added by "
+                           "%s has %llu %s, the state file knows %lld: lines were added by "
                            "somebody else, or the state file was put back",
-                           path, (unsigned long long)c->count, (long long)h->count);
+                           path, (unsigned long long)c->count,
+                           mst_text_noun(c->count, "line", "lines"), (long long)h->count);
     }
     return MST_OK;
 }

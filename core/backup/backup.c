@@ -85,13 +85,35 @@ static bool proven(const char *version)
     return false;
 }
 
+/* Later than all in the bucket, and than those of runs beside this one that have written nothing
+ * there yet. */
+static enum mst_rc new_id(struct run *r, struct mst_err *err)
+{
+    _Atomic int64_t *given = r->o->given_ms;
+    int64_t last = given ? atomic_load(given) : 0, ms = 0;
+    char newest[MST_ID_MAX];
+
+    if (mst_catalog_newest(r->o->catalog, &r->task, newest, err) != MST_OK) {
+        return err->rc;
+    }
+    do {
+        const int64_t now = r->h.started_wall_ms;
+
+        if (mst_catalog_new_id(last && now < last + 1000 ? last + 1000 : now, newest, "full",
+                               r->h.id, err) != MST_OK) {
+            return err->rc;
+        }
+        MST_ASSERT(mst_catalog_id_ok(r->h.id, &ms, NULL));
+    } while (given && !atomic_compare_exchange_strong(given, &last, ms));
+    return MST_OK;
+}
+
 static enum mst_rc name_run(struct run *r, struct mst_err *err)
 {
-    char newest[MST_ID_MAX], host[128] = "";
+    char host[128] = "";
     uint8_t random[8];
 
-    if (mst_catalog_newest(r->o->catalog, &r->task, newest, err) != MST_OK ||
-        mst_catalog_new_id(r->h.started_wall_ms, newest, "full", r->h.id, err) != MST_OK) {
+    if (new_id(r, err) != MST_OK) {
         return err->rc;
     }
     MST_ASSERT(getrandom(random, sizeof(random), 0) == (ssize_t)sizeof(random));
@@ -206,6 +228,17 @@ static void watch_lag(struct run *r, int64_t *next_ms)
     }
 }
 
+/* How many collections are read: known from the listing. */
+static uint64_t to_scan(const struct run *r)
+{
+    uint64_t n = 0;
+
+    for (size_t i = 0; i < r->n_ns; i++) {
+        n += r->ns[i].state == MST_NS_SCANNED;
+    }
+    return n;
+}
+
 static enum mst_rc run_scans(struct run *r, struct mst_err *err)
 {
     struct mst_thread threads[MST_BACKUP_SCANS_MAX] = {0};
@@ -219,6 +252,7 @@ static enum mst_rc run_scans(struct run *r, struct mst_err *err)
     r->rate_start_ms = mst_clock_mono_ms(NULL);
     /* Sizes are known by database: with patterns, how much is left is not. */
     atomic_store(&r->outer->total_bytes, r->o->n_include || r->o->n_exclude ? 0 : r->estimate);
+    mst_task_items(r->outer, to_scan(r));
     mst_mutex_lock(&r->mtx);
     r->scans_running = n;
     mst_mutex_unlock(&r->mtx);
@@ -373,10 +407,11 @@ static void tell(struct run *r, enum mst_rc rc, int64_t took_ms, const struct ms
     res->took_ms = (uint64_t)took_ms;
     if (rc == MST_OK) {
         (void)snprintf(
-            res->text, sizeof(res->text),
-            "%s %s: %llu documents, %s in %u namespaces stored as %s in %s%s%s%s", res->id,
-            res->partial ? "PARTIAL" : "COMPLETE", (unsigned long long)res->documents,
+            res->text, sizeof(res->text), "%s %s: %llu %s, %s in %u %s stored as %s in %s%s%s%s",
+            res->id, res->partial ? "PARTIAL" : "COMPLETE", (unsigned long long)res->documents,
+            mst_text_noun(res->documents, "document", "documents"),
             mst_text_bytes(res->data_bytes, a), res->namespaces - res->left_out,
+            mst_text_noun(res->namespaces - res->left_out, "namespace", "namespaces"),
             mst_text_bytes(res->stored_bytes, b), mst_text_duration(took_ms, t), left_out,
             res->unproven ? ", unproven on " : "", res->unproven ? r->h.server_version : "");
 

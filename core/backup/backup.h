@@ -62,6 +62,9 @@ struct mst_backup_opts {
     const char *scratch_dir;       /* for spooled listings, a file without a name; NULL: /tmp */
     const char *muster;            /* version for the header */
     const struct mst_clock *clock; /* NULL: real */
+    /* Of all runs of this process: time in the newest id, so that two that begin in one second do
+     * not get the same. NULL: only the bucket is asked. */
+    _Atomic int64_t *given_ms;
     /* Tests only: a place to stop and look (point names the step that comes next: "tail", "list",
      * "scan", "end", "objects", "manifest", "header", "commit"), and known mistakes to make. */
     void (*at)(void *arg, const char *point);

@@ -73,7 +73,7 @@ struct run {
     size_t n_objects, cap_objects;
     uint32_t next_segment;
 
-    size_t next_ns, done_ns;
+    size_t next_ns;
     unsigned scans_running;
     atomic_bool paused;
     int64_t rate_start_ms;

@@ -134,7 +134,6 @@ static enum mst_rc between(struct scan *s, struct mst_cursor *cur, struct mst_er
     int64_t wait = 0;
 
     atomic_fetch_add(&r->outer->done_bytes, s->batch_bytes);
-    atomic_fetch_add(&r->outer->items_done, s->batch_docs);
     if (s->batch_docs) {
         mst_cursor_batch(cur, batch_size(s));
     }
@@ -432,9 +431,9 @@ void scan_main(void *arg)
         scan_point(&s, "begin");
         rc = scan_entry(&s, &err);
         scan_point(&s, "end");
-        mst_mutex_lock(&r->mtx);
-        r->done_ns++;
-        mst_mutex_unlock(&r->mtx);
+        if (rc == MST_OK) {
+            mst_task_item_done(r->outer);
+        }
     }
     if (rc == MST_OK && !run_stopped(r)) {
         rc = sink_close(&s.sink, &err);

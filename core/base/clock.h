@@ -1,7 +1,8 @@
 /* clock.h: time, injected. A NULL clock is the real one; tests own theirs.
  *
- * Monotonic milliseconds count from an unknown point and never jump; UTC milliseconds count from
- * 1970 and may. Durations come from the first, labels from the second.
+ * Monotonic milliseconds count from an unknown point and never jump, also while the host sleeps;
+ * UTC milliseconds count from 1970 and may jump. Durations come from the first, labels from the
+ * second. MUSTER_FAULT="clock=SECONDS" makes the real UTC wrong by so much.
  */
 #ifndef MST_BASE_CLOCK_H
 #define MST_BASE_CLOCK_H

@@ -105,6 +105,24 @@ void mst_str_addf(struct mst_str *s, const char *fmt, ...)
     va_end(ap);
 }
 
+void mst_str_add_shell(struct mst_str *s, const char *text)
+{
+    if (*text && strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                              "0123456789_-./:=,@+%") == strlen(text)) {
+        mst_str_add(s, text);
+        return;
+    }
+    mst_str_addc(s, '\'');
+    for (; *text; text++) {
+        if (*text == '\'') {
+            mst_str_add(s, "'\\''");
+        } else {
+            mst_str_addc(s, *text);
+        }
+    }
+    mst_str_addc(s, '\'');
+}
+
 void mst_str_add_json(struct mst_str *s, const char *text)
 {
     mst_str_addc(s, '"');

@@ -30,6 +30,9 @@ void mst_str_vaddf(struct mst_str *s, const char *fmt, va_list ap)
     __attribute__((format(printf, 2, 0)));
 /* text as a JSON string with its quotes; bytes that are not UTF-8 become U+FFFD. */
 void mst_str_add_json(struct mst_str *s, const char *text);
+/* text as one word of a POSIX shell: as it is when nothing in it is special, else in single quotes.
+ */
+void mst_str_add_shell(struct mst_str *s, const char *text);
 char *mst_str_detach(struct mst_str *s); /* caller frees; never NULL; s is empty afterwards */
 
 #endif

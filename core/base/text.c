@@ -200,6 +200,11 @@ size_t mst_text_fit(const char *s, size_t cols)
     return i;
 }
 
+const char *mst_text_noun(uint64_t n, const char *one, const char *many)
+{
+    return n == 1 ? one : many;
+}
+
 char *mst_text_bytes(uint64_t n, char *buf)
 {
     static const char *const unit[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};

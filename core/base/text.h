@@ -29,6 +29,9 @@ size_t mst_text_fit(const char *s, size_t cols);
 char *mst_text_bytes(uint64_t n, char *buf);
 /* "0.3 s", "42 s", "3 m 10 s", "2 h 5 m", "4 d"; negative is "-". */
 char *mst_text_duration(int64_t ms, char *buf);
+/* The noun that goes with a count: "1 document", "0 documents", "12 indexes". One helper, so that
+ * no text says "1 documents"; tests/lint/plurals.sh looks for the others. */
+const char *mst_text_noun(uint64_t n, const char *one, const char *many);
 /* Nearest candidate to a misspelt word (Damerau-Levenshtein, at most 1/3 of its length wrong), or
  * NULL. */
 const char *mst_text_nearest(const char *word, const char *const *candidates, size_t n);

@@ -212,7 +212,7 @@ static void check_sizes(struct mst_backup *b, const struct attempt *a, const str
 
     if (a->objects != h->objects || a->bytes != h->stored_bytes) {
         PROBLEM(b, MST_BK_DAMAGED,
-                "%llu of %u objects with %llu of %llu bytes are there: verify it for their names",
+                "objects: %llu of %u are there, with %llu of %llu bytes: verify it for their names",
                 (unsigned long long)a->objects, h->objects, (unsigned long long)a->bytes,
                 (unsigned long long)h->stored_bytes);
     } else if (a->manifest != want && a->copy != want) {
@@ -247,7 +247,8 @@ static void read_marks(const struct mst_catalog *c, const struct group *g,
         b->verified_level = m.level;
         (void)mst_copy(b->verified_text, sizeof(b->verified_text), m.text);
         if (!m.ok && (b->state == MST_BK_COMPLETE || b->state == MST_BK_PARTIAL)) {
-            PROBLEM(b, MST_BK_DAMAGED, "verify found: %.180s", m.text);
+            PROBLEM(b, MST_BK_DAMAGED, "%s found: %.180s", m.level == 1 ? "rebuild" : "verify",
+                    m.text);
         }
     }
 }
@@ -306,7 +307,7 @@ static void committed(const struct mst_catalog *c, const struct group *g, struct
     b->state = h.left_out ? MST_BK_PARTIAL : MST_BK_COMPLETE;
     if (h.left_out) {
         PROBLEM(b, MST_BK_PARTIAL, "%u %s left out by name", h.left_out,
-                h.left_out == 1 ? "collection was" : "collections were");
+                mst_text_noun(h.left_out, "collection was", "collections were"));
     }
     check_sizes(b, a, &h, &commit);
     read_marks(c, g, &commit, buf, b);

@@ -376,7 +376,7 @@ static enum mst_rc at_end(struct mst_segr *r, struct mst_err *err)
     if (r->has_extent &&
         (r->data_bytes != r->want.data_bytes || r->documents != r->want.documents)) {
         return mst_err_set(err, MST_E_INTEGRITY,
-                           "%s at byte %llu has %llu documents, the manifest says %llu", r->key,
+                           "%s at byte %llu: documents %llu, the manifest says %llu", r->key,
                            (unsigned long long)r->want.offset, (unsigned long long)r->documents,
                            (unsigned long long)r->want.documents);
     }

@@ -32,10 +32,18 @@ struct mst_backup {
     char source[MST_HOST_MAX];
     char server_version[40], fcv[16];
     bool sealed, is_signed, unproven;
-    int verified_level;       /* 0 none, 2 read back */
+    int verified_level;       /* 0 none, 1 its manifest was read, 2 read back */
     int64_t verified_wall_ms; /* 0 never */
     bool verified_ok;
     char verified_text[200];
+};
+
+/* What is not as it was in an older listing. */
+enum mst_change_kind { MST_CHANGE_APPEARED, MST_CHANGE_VANISHED, MST_CHANGE_STATE };
+struct mst_backup_change {
+    char id[MST_ID_MAX];
+    enum mst_change_kind kind;
+    enum mst_backup_state was; /* of what appeared: as it is now */
 };
 
 struct mst_backup_ns {

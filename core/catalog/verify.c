@@ -98,7 +98,7 @@ static enum mst_rc compare(void *arg, const struct mst_man_ns *ns, struct mst_er
     (void)err;
     if (a->documents != ns->documents || a->data_bytes != ns->data_bytes) {
         finding(v,
-                "%s.%s: %llu documents with %llu bytes were read, the manifest says %llu with "
+                "%s.%s: documents read %llu with %llu bytes, the manifest says %llu with "
                 "%llu",
                 ns->db, ns->coll, (unsigned long long)a->documents,
                 (unsigned long long)a->data_bytes, (unsigned long long)ns->documents,
@@ -221,8 +221,9 @@ static enum mst_rc read_object(struct run *v, size_t i, struct mst_segr *seg, st
         return mst_err_set(err, MST_E_INTEGRITY, "its SHA-256 differs from the manifest's");
     }
     if (docs != o->documents || data != o->data_bytes) {
-        return mst_err_set(err, MST_E_INTEGRITY, "it holds %llu documents, the manifest says %llu",
-                           (unsigned long long)docs, (unsigned long long)o->documents);
+        return mst_err_set(err, MST_E_INTEGRITY, "it holds %llu %s, the manifest says %llu",
+                           (unsigned long long)docs, mst_text_noun(docs, "document", "documents"),
+                           (unsigned long long)o->documents);
     }
     if (o->role == MST_SEG_OPLOG && docs && mst_optime_cmp(v->last_entry, o->last) != 0) {
         return mst_err_set(err, MST_E_INTEGRITY, "its last entry is not the manifest's");
@@ -259,6 +260,7 @@ static enum mst_rc check_object(struct run *v, size_t i, struct mst_err *err)
     mst_sha256_release(&v->stored); /* what a failed object left in it */
     mst_sha256_init(&v->stored);
     v->res->objects++;
+    mst_task_item_done(v->task);
     return note(v, o->key, rc, err);
 }
 
@@ -322,11 +324,14 @@ static void sentence(struct mst_verify_result *res)
 
     if (res->ok) {
         (void)snprintf(res->text, sizeof(res->text),
-                       "read back whole: %llu objects, %s, %llu documents in %u namespaces, %llu "
-                       "oplog entries",
-                       (unsigned long long)res->objects, mst_text_bytes(res->stored_bytes, a),
-                       (unsigned long long)res->documents, res->namespaces,
-                       (unsigned long long)res->oplog_entries);
+                       "read back whole: %llu %s, %s, %llu %s in %u %s, %llu oplog %s",
+                       (unsigned long long)res->objects,
+                       mst_text_noun(res->objects, "object", "objects"),
+                       mst_text_bytes(res->stored_bytes, a), (unsigned long long)res->documents,
+                       mst_text_noun(res->documents, "document", "documents"), res->namespaces,
+                       mst_text_noun(res->namespaces, "namespace", "namespaces"),
+                       (unsigned long long)res->oplog_entries,
+                       mst_text_noun(res->oplog_entries, "entry", "entries"));
     } else if (res->n_findings > 1) {
         (void)snprintf(res->text, sizeof(res->text), "%.150s, and %llu more", res->findings[0],
                        (unsigned long long)(res->n_findings - 1));
@@ -398,6 +403,7 @@ enum mst_rc mst_verify_run(const struct mst_catalog *c, const struct mst_verify_
     }
     (void)mst_copy(res->id, sizeof(res->id), mst_bkr_header(v.r)->id);
     v.n_objects = mst_bkr_objects(v.r, &v.objects);
+    mst_task_items(task, v.n_objects);
     if (task) {
         atomic_store(&task->total_bytes, mst_bkr_header(v.r)->stored_bytes);
     }

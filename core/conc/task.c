@@ -54,6 +54,21 @@ bool mst_task_sleep_ms(const struct mst_task *t, int64_t ms)
     return !mst_task_cancelled(t);
 }
 
+void mst_task_items(struct mst_task *t, uint64_t total)
+{
+    if (t) {
+        atomic_store(&t->items_done, 0);
+        atomic_store(&t->items_total, total);
+    }
+}
+
+void mst_task_item_done(struct mst_task *t)
+{
+    if (t) {
+        atomic_fetch_add(&t->items_done, 1);
+    }
+}
+
 void mst_task_phase(struct mst_task *t, const char *fmt, ...)
 {
     va_list ap;

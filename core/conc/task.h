@@ -22,8 +22,9 @@ struct mst_task {
     struct mst_wake
         wake; /* readable once cancelled and never drained: blocking waits poll wake.fd */
     atomic_uint_fast64_t done_bytes, total_bytes; /* total 0: not known yet */
-    atomic_uint_fast64_t items_done,
-        items_total; /* documents, entries, objects: the phase says which */
+    /* Whole collections, of a verify whole objects; total 0: not known yet. */
+    atomic_uint_fast64_t items_done, items_total;
+    atomic_uint_fast64_t beats; /* work without bytes, so that it is not taken for a stall */
     struct mst_mutex mtx;
     char phase[MST_PHASE_MAX];
     void (*log)(void *arg, const char *line); /* job log sink, thread-safe; may be NULL */
@@ -37,6 +38,10 @@ bool mst_task_cancelled(const struct mst_task *t); /* NULL: never */
 /* MST_E_CANCELLED when cancelled, else MST_OK: if (mst_task_check(task, err) != MST_OK) goto out;
  */
 enum mst_rc mst_task_check(const struct mst_task *t, struct mst_err *err) MST_MUST_CHECK;
+/* So many collections (of a verify: objects) are to be done, none is yet; then one by one. The task
+ * may be NULL. */
+void mst_task_items(struct mst_task *t, uint64_t total);
+void mst_task_item_done(struct mst_task *t);
 /* Sleep that a cancel ends; false when cancelled. */
 bool mst_task_sleep_ms(const struct mst_task *t, int64_t ms);
 void mst_task_phase(struct mst_task *t, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

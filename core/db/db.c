@@ -57,6 +57,11 @@ static enum mst_rc fail(struct mst_db *db, struct mst_err *err)
                                   "process",
                                   db->path);
     case SQLITE_FULL:
+        return mst_err_set_detail(
+            err, MST_E_IO, code,
+            "no room to write the state file %s: its file system is full; make "
+            "room there",
+            db->path);
     case SQLITE_IOERR:
     case SQLITE_CANTOPEN:
     case SQLITE_READONLY:

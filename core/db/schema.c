@@ -39,7 +39,23 @@ const char *const mst_db_steps[] = {
     " run TEXT NOT NULL,"
     " step BLOB NOT NULL);"
     "CREATE INDEX restore_steps_run ON restore_steps(run, id);",
-    /* 3: switches of the primary, and every step before it was taken */
+    /* 3: the last good listing of each store */
+    "CREATE TABLE catalog_heads ("
+    " of_set TEXT NOT NULL,"
+    " store TEXT NOT NULL,"
+    " place TEXT NOT NULL,"
+    " form INTEGER NOT NULL,"
+    " read_ms INTEGER NOT NULL,"
+    " n INTEGER NOT NULL,"
+    " hash TEXT NOT NULL,"
+    " PRIMARY KEY(of_set, store)) WITHOUT ROWID;"
+    "CREATE TABLE catalog_rows ("
+    " of_set TEXT NOT NULL,"
+    " store TEXT NOT NULL,"
+    " seq INTEGER NOT NULL,"
+    " doc BLOB NOT NULL,"
+    " PRIMARY KEY(of_set, store, seq));",
+    /* 4: switches of the primary, and every step before it was taken */
     "CREATE TABLE switches ("
     " run TEXT PRIMARY KEY,"
     " job INTEGER NOT NULL,"

@@ -39,6 +39,7 @@ static const struct kind {
     [MST_CMD_FAILBACK] = {MST_JOB_SWITCH, "switch", MST_CRED_SWITCH, true, true, mst_switch_plan,
                           mst_run_switch},
     [MST_CMD_VERIFY] = {MST_JOB_VERIFY, NULL, MST_CRED_VIEW, false, false, NULL, mst_run_verify},
+    [MST_CMD_REBUILD] = {MST_JOB_REBUILD, NULL, MST_CRED_VIEW, false, false, NULL, mst_run_rebuild},
 };
 
 static const struct kind *kind_of(const struct mst_cmd *cmd)
@@ -138,7 +139,7 @@ static enum mst_rc add_job(struct local *l, const struct mst_cmd *cmd, const cha
     cmd = &r->cmd;
     (void)mst_copy(r->plan, sizeof(r->plan), plan);
     mst_cmd_line(cmd, command, sizeof(command));
-    spec.target = k->job == MST_JOB_BACKUP || k->job == MST_JOB_VERIFY
+    spec.target = k->job == MST_JOB_BACKUP || k->job == MST_JOB_VERIFY || k->job == MST_JOB_REBUILD
                       ? (l->store_cfg ? l->store_cfg->name : "")
                   : r->cmd.target_uri[0] ? r->cmd.target_uri
                   : l->cfg->set.label[0] ? l->cfg->set.label
@@ -242,6 +243,7 @@ enum mst_rc mst_act_submit(struct mst_engine *e, const struct mst_cmd *cmd, uint
     case MST_CMD_SWITCHOVER:
     case MST_CMD_STEPDOWN:
     case MST_CMD_FAILBACK:
+    case MST_CMD_REBUILD:
         break;
     }
     return mst_err_set(err, MST_E_BUG, "no such act");
@@ -340,8 +342,8 @@ enum mst_rc mst_act_commit(struct mst_engine *e, const struct mst_ticket *t, con
     if (t->refused) {
         rc = mst_err_set(err, MST_E_PRECOND, "refused: %s", t->summary);
     } else if (mst_clock_mono_ms(NULL) > t->expires_mono_ms) {
-        rc = mst_err_set(err, MST_E_STALE, "the ticket is older than %d s: make a new one",
-                         MST_TICKET_MS / 1000);
+        rc = mst_err_set(err, MST_E_STALE, "the ticket is older than %lld s: make a new one",
+                         (long long)mst_fault_ticket_ms() / 1000);
     } else if (strcmp(t->phrase, typed ? typed : "") != 0) {
         rc = mst_err_set(err, MST_E_PRECOND, "what was typed is not \"%s\"", t->phrase);
     }

@@ -56,6 +56,7 @@ static void local_close(struct mst_engine *e)
     mst_state_close(l);
     mst_queue_free(l->asks);
     mst_store_free(l->store);
+    mst_cached_release(&l->before);
     mst_cell_release(&l->cell);
     mst_shared_unref((struct mst_shared *)l->bucket);
     mst_shared_unref((struct mst_shared *)l->detail);
@@ -132,31 +133,6 @@ static enum mst_rc start_monitor(struct local *l, struct mst_err *err)
     return mst_monitor_start(&o, &l->monitor, err);
 }
 
-/* A store that cannot be opened does not keep anybody from looking: its part says why. */
-static void open_store(struct local *l)
-{
-    struct mst_bucket_part *b;
-
-    if (mst_cfg_store(l->cfg, "", &l->store_cfg, &l->store_err) == MST_OK) {
-        (void)!mst_store_local_open(l->store_cfg->name, l->store_cfg->path, !l->cfg->read_only,
-                                    &l->store, &l->store_err);
-    } else if (l->cfg->n_stores == 0) {
-        return;
-    }
-    b = mst_bucket_new();
-    if (l->store_cfg) {
-        (void)mst_copy(b->store, sizeof(b->store), l->store_cfg->name);
-        (void)snprintf(b->where, sizeof(b->where), "directory %.200s", l->store_cfg->path);
-        mst_text_sanitise(b->where);
-    }
-    if (!l->store) {
-        (void)mst_copy(b->problem, sizeof(b->problem), l->store_err.msg);
-        b->problem_rc = (int)l->store_err.rc;
-    }
-    b->loading = l->store != NULL;
-    l->bucket = b;
-}
-
 static enum mst_rc start(struct local *l, struct mst_err *err)
 {
     struct ask *first = mst_xcalloc(1, sizeof(*first));
@@ -180,7 +156,7 @@ static enum mst_rc start(struct local *l, struct mst_err *err)
         }
     }
     if (rc == MST_OK) {
-        open_store(l);
+        mst_bucket_first(l);
         rc = start_monitor(l, err);
     }
     if (rc == MST_OK) {

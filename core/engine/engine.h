@@ -32,6 +32,7 @@ enum mst_cmd_kind {
     MST_CMD_MONITOR_NOW,   /* ask every member now */
     MST_CMD_RECOVER,       /* job: end the swap of a restore that died in it */
     MST_CMD_RELEASE_TTL,   /* ticket: give held TTL indexes their expiry back */
+    MST_CMD_REBUILD,       /* job: read the listing anew, manifests included */
     MST_CMD_SWITCHOVER,    /* ticket: move the primary to member */
     MST_CMD_STEPDOWN,      /* ticket: the primary steps down, any heir */
     MST_CMD_FAILBACK /* ticket: back to where the switch `backup` (a run, or "latest") came from */

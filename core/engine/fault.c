@@ -1,6 +1,7 @@
 /* Faults on request, for tests and drills: MUSTER_FAULT="kill=POINT:N" ends the process as kill -9
  * does at the N-th time it comes by, "stop=POINT:N" as SIGSTOP does; "hold=MS" is how long a note
- * in the oplog holds. Nothing happens without it. */
+ * in the oplog holds, "ticket=MS" how long a ticket does; "clock=" is in base/clock.c. Nothing
+ * happens without it. */
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -57,4 +58,11 @@ int64_t mst_fault_hold_ms(void)
     const char *w = wanted("hold=");
 
     return w ? strtoll(w, NULL, 10) : 0;
+}
+
+int64_t mst_fault_ticket_ms(void)
+{
+    const char *w = wanted("ticket=");
+
+    return w ? strtoll(w, NULL, 10) : MST_TICKET_MS;
 }

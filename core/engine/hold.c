@@ -45,16 +45,17 @@ static bool same_holder(void *arg, const struct mst_row *row)
     return true;
 }
 
-/* We have the lock of the state, so whoever wrote jobs into it before is dead. */
-static bool note_is_of_a_dead_one(void *arg, const struct mst_excl_note *note)
+/* We have the lock of the state, so whoever wrote jobs into it before is dead; and a job of ours
+ * that has ended acts no more, also when it lost the primary and could not take its note back. */
+static bool note_is_of_an_ended_one(void *arg, const struct mst_excl_note *note)
 {
     const struct hold *h = arg;
     struct dead d = {.note = note};
     struct mst_err err = {0};
 
     (void)!mst_db_query(h->run->l->db, same_holder, &d, &err,
-                        "SELECT who, owner FROM jobs WHERE state = ? AND plan = ?", "it",
-                        (int64_t)MST_JOB_INTERRUPTED, note->plan);
+                        "SELECT who, owner FROM jobs WHERE state >= ? AND plan = ?", "it",
+                        (int64_t)MST_JOB_DONE, note->plan);
     return d.found;
 }
 
@@ -83,7 +84,7 @@ enum mst_rc mst_hold_take(struct hold *h, struct mst_run *r, struct mst_task *ta
                                     .plan = r->plan,
                                     .lost = hold_lost,
                                     .lost_arg = h,
-                                    .dead = note_is_of_a_dead_one,
+                                    .dead = note_is_of_an_ended_one,
                                     .dead_arg = h,
                                     .hold_ms = hold_ms,
                                     .renew_ms = hold_ms / 3,
@@ -110,11 +111,21 @@ void mst_hold_end(struct hold *h)
     h->excl = NULL;
 }
 
+static enum mst_rc lost_error(struct mst_err *err)
+{
+    return mst_err_set(err, MST_E_STALE,
+                       "the note in the oplog could not be renewed, so the job stopped: others may "
+                       "act on the set now");
+}
+
+enum mst_rc mst_hold_ours(void *arg, struct mst_err *err)
+{
+    const struct hold *h = arg;
+
+    return h->excl && !mst_excl_valid(h->excl) ? lost_error(err) : MST_OK;
+}
+
 enum mst_rc mst_hold_judge(const struct hold *h, enum mst_rc rc, struct mst_err *err)
 {
-    return rc == MST_E_CANCELLED && h->lost
-               ? mst_err_set(err, MST_E_STALE,
-                             "the note in the oplog could not be renewed, so the job stopped: "
-                             "others may act on the set now")
-               : rc;
+    return rc == MST_E_CANCELLED && atomic_load(&h->lost) ? lost_error(err) : rc;
 }

@@ -2,6 +2,8 @@
 #ifndef MST_ENGINE_HOLD_H
 #define MST_ENGINE_HOLD_H
 
+#include <stdatomic.h>
+
 #include "engine/acts.h"
 #include "excl/excl.h"
 
@@ -16,6 +18,8 @@ struct hold {
 enum mst_rc mst_hold_take(struct hold *h, struct mst_run *r, struct mst_task *task,
                           struct mst_err *err) MST_MUST_CHECK;
 void mst_hold_end(struct hold *h);
+/* For mst_restore_opts.ours; arg is the hold. MST_E_STALE: the note may be void. */
+enum mst_rc mst_hold_ours(void *arg, struct mst_err *err) MST_MUST_CHECK;
 /* A cancel that came from losing the note says so. */
 enum mst_rc mst_hold_judge(const struct hold *h, enum mst_rc rc, struct mst_err *err);
 

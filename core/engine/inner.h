@@ -3,6 +3,7 @@
 #define MST_ENGINE_INNER_H
 
 #include "audit/audit.h"
+#include "catalog/cache.h"
 #include "catalog/catalog.h"
 #include "cfg/cfg.h"
 #include "conc/cell.h"
@@ -100,8 +101,7 @@ struct local {
     const char **seed_list; /* for the monitor */
 
     struct mst_monitor *monitor;
-    struct mst_store *store; /* NULL: none, or it cannot be used: store_err */
-    const struct mst_cfg_store *store_cfg;
+    const struct mst_cfg_store *store_cfg; /* NULL: none, or none is chosen: store_err */
     struct mst_err store_err;
     struct mst_db *db; /* NULL: state_err says why; looking goes on */
     struct mst_err state_err;
@@ -117,8 +117,12 @@ struct local {
     struct mst_queue *asks;
     struct mst_task io_task;
     atomic_bool stop, jobs_changed;
+    _Atomic int64_t backup_given_ms; /* time in the newest id that a backup of this process got */
 
-    struct mst_mutex mtx; /* guards what follows */
+    struct mst_mutex mtx;     /* guards what follows */
+    struct mst_store *store;  /* opened when it is first needed, then kept; NULL not yet */
+    struct mst_cached before; /* what was cached when this engine started */
+    unsigned listings;        /* good ones since; before is of use while there is one at most */
     struct mst_bucket_part *bucket;
     struct mst_detail_part *detail;
     struct mst_leavings_part *leavings;
@@ -150,8 +154,21 @@ void mst_put_move_take(struct local *l, struct mst_switch_part *p);
 /* The newest topology; the caller unrefs. */
 struct mst_monitor_view *mst_local_topo(struct local *l);
 
+/* bucket.c: what is known of the store's backups. */
+void mst_bucket_first(struct local *l); /* from the cache, at the start; reads no store */
+void mst_bucket_list(struct local *l);  /* on the io thread */
+/* What an earlier listing found, to compare with; empty when there is none of this set. The caller
+ * releases it. */
+void mst_bucket_before(struct local *l, const char *set, struct mst_cached *out);
+/* A listing that was just read: kept in the cache and shown. backups and changes move in; changes
+ * NULL: those of the last rebuild stay. */
+void mst_bucket_read_take(struct local *l, const struct mst_catalog *cat,
+                          struct mst_bucket_part *p);
+
 /* io.c: listings and plans, on a thread that may block. */
 void mst_io_run(void *arg);
+/* Interrupted backups among these, and what restores left, as the list of leavings. */
+void mst_io_leavings(struct local *l, const struct mst_backup *b, size_t n);
 enum mst_rc mst_local_catalog(struct local *l, struct mst_catalog *out,
                               struct mst_err *err) MST_MUST_CHECK;
 
@@ -169,7 +186,8 @@ void mst_state_journal(struct local *l, struct mst_restore_journal *j);
 /* fault.c: faults on request of the environment. */
 void mst_fault_at(void *arg, const char *point);
 enum mst_rc mst_fault_restore(void *arg, const char *point, struct mst_err *err);
-int64_t mst_fault_hold_ms(void); /* 0: as usual */
+int64_t mst_fault_hold_ms(void);   /* 0: as usual */
+int64_t mst_fault_ticket_ms(void); /* MST_TICKET_MS as usual */
 
 /* notes.c: look who else acts on this set, on the io thread. */
 void mst_notes_look(struct local *l);

@@ -39,23 +39,49 @@ static enum mst_rc set_name(struct local *l, char *out, size_t size, struct mst_
     return MST_OK;
 }
 
+/* The store is opened when it is first needed, on a thread that may wait for it, and again while
+ * that fails: a mount that comes late is found by the next look. */
+static enum mst_rc open_store(struct local *l, struct mst_store **out, struct mst_err *err)
+{
+    struct mst_store *fresh = NULL;
+    enum mst_rc rc;
+
+    if (!l->store_cfg) {
+        const struct mst_cfg_store *ignore;
+
+        return l->store_err.rc ? (*err = l->store_err).rc : mst_cfg_store(l->cfg, "", &ignore, err);
+    }
+    mst_mutex_lock(&l->mtx);
+    *out = l->store;
+    mst_mutex_unlock(&l->mtx);
+    if (*out) {
+        return MST_OK;
+    }
+    rc = mst_store_local_open(l->store_cfg->name, l->store_cfg->path, !l->cfg->read_only, &fresh,
+                              err);
+    if (rc != MST_OK) {
+        return rc;
+    }
+    mst_mutex_lock(&l->mtx);
+    if (!l->store) {
+        l->store = fresh;
+        fresh = NULL;
+    }
+    *out = l->store;
+    mst_mutex_unlock(&l->mtx);
+    mst_store_free(fresh); /* another thread was quicker */
+    return MST_OK;
+}
+
 enum mst_rc mst_local_catalog(struct local *l, struct mst_catalog *out, struct mst_err *err)
 {
+    struct mst_store *store = NULL;
     char name[128];
 
-    if (!l->store) {
-        if (!l->store_err.rc) {
-            const struct mst_cfg_store *ignore;
-
-            return mst_cfg_store(l->cfg, "", &ignore, err);
-        }
-        *err = l->store_err;
+    if (open_store(l, &store, err) != MST_OK || set_name(l, name, sizeof(name), err) != MST_OK) {
         return err->rc;
     }
-    if (set_name(l, name, sizeof(name), err) != MST_OK) {
-        return err->rc;
-    }
-    return mst_catalog_init(out, l->store, "", name, err);
+    return mst_catalog_init(out, store, "", name, err);
 }
 
 /* --- leavings: interrupted backups, and restores whose old collections are still there --- */
@@ -72,7 +98,7 @@ static struct mst_leaving_line *one_more(struct leavings *v)
     return &v->items[v->n++];
 }
 
-static void list_leavings(struct local *l, const struct mst_backup *b, size_t n)
+void mst_io_leavings(struct local *l, const struct mst_backup *b, size_t n)
 {
     struct leavings v = {0};
     struct mst_leavings_part *p;
@@ -108,33 +134,6 @@ static void list_leavings(struct local *l, const struct mst_backup *b, size_t n)
     }
     free(v.items);
     mst_put_leavings_take(l, p);
-}
-
-static void list_bucket(struct local *l)
-{
-    struct mst_bucket_part *p = mst_bucket_new();
-    struct mst_catalog cat;
-    struct mst_err err = {0};
-    enum mst_rc rc = mst_local_catalog(l, &cat, &err);
-
-    if (l->store_cfg) {
-        (void)mst_copy(p->store, sizeof(p->store), l->store_cfg->name);
-        (void)snprintf(p->where, sizeof(p->where), "directory %.200s", l->store_cfg->path);
-        mst_text_sanitise(p->where);
-    }
-    if (rc == MST_OK) {
-        rc = mst_store_space(l->store, &p->free_bytes, &p->total_bytes, &err);
-    }
-    if (rc == MST_OK) {
-        rc = mst_catalog_list(&cat, &l->io_task, &p->backups, &p->n, &err);
-    }
-    if (rc != MST_OK) {
-        (void)mst_copy(p->problem, sizeof(p->problem), err.msg);
-        p->problem_rc = (int)err.rc;
-    }
-    p->read_at_ms = mst_clock_mono_ms(NULL);
-    list_leavings(l, p->backups, p->n);
-    mst_put_bucket_take(l, p);
 }
 
 static void load_detail(struct local *l, const char *id)
@@ -188,9 +187,9 @@ static void make_ticket(struct local *l, const struct ask *a)
 static void answer(struct local *l, const struct ask *a)
 {
     if (a->kind == ASK_BUCKET && l->cfg->n_stores > 0) {
-        list_bucket(l);
+        mst_bucket_list(l);
     } else if (a->kind == ASK_BUCKET) {
-        list_leavings(l, NULL, 0);
+        mst_io_leavings(l, NULL, 0);
     } else if (a->kind == ASK_DETAIL) {
         load_detail(l, a->id);
     } else if (a->kind == ASK_TICKET) {

@@ -15,7 +15,8 @@
 #define JOBS_SHOWN 64
 #define SAMPLE_MS 250
 #define IDLE_MS 1000
-#define GAP_MS 20 /* at least between two views */
+#define GAP_MS 20    /* at least between two views */
+#define STEP_MS 2000 /* more than a clock that is corrected smoothly moves between two looks */
 
 struct now { /* parts of the view that was published last */
     struct mst_info_part *info;
@@ -240,6 +241,27 @@ static void refresh(struct local *l, struct now *now, bool force)
     }
 }
 
+static int64_t wall_ahead(void)
+{
+    return mst_clock_utc_ms(NULL) - mst_clock_mono_ms(NULL);
+}
+
+/* Nothing that is decided here hangs on the wall clock; what people read does. */
+static void watch_clock(struct local *l, int64_t *ahead_ms)
+{
+    const int64_t now = wall_ahead(), moved = now - *ahead_ms;
+    char t[MST_HUMAN_MAX];
+
+    *ahead_ms = now;
+    if (moved > STEP_MS || moved < -STEP_MS) {
+        mst_say(l, MST_SEV_WARN,
+                "the clock of this host moved %s by %s: times of day shown from before are by the "
+                "old one; ages, notes and tickets are not touched",
+                moved > 0 ? "forward" : "back",
+                mst_text_duration(((moved > 0 ? moved : -moved) + 500) / 1000 * 1000, t));
+    }
+}
+
 static void wait_for_news(struct local *l)
 {
     struct pollfd p[2] = {{.fd = l->stir.fd, .events = POLLIN},
@@ -258,6 +280,7 @@ void mst_loop_run(void *arg)
 {
     struct local *l = arg;
     struct now now = {.gen = 0};
+    int64_t ahead_ms = wall_ahead();
 
     mst_mutex_lock(&l->mtx);
     now.info = make_info(l);
@@ -267,6 +290,7 @@ void mst_loop_run(void *arg)
     while (!atomic_load(&l->stop)) {
         wait_for_news(l);
         if (!atomic_load(&l->stop)) {
+            watch_clock(l, &ahead_ms);
             refresh(l, &now, false);
             mst_clock_sleep_ms(GAP_MS);
         }

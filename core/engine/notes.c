@@ -65,12 +65,12 @@ static void clean_copy(char *out, size_t size, const char *from)
 /* What was seen stays until its own time is over. */
 static void not_read(struct local *l, const struct mst_err *err)
 {
-    const int64_t now = mst_clock_utc_ms(NULL);
+    const int64_t now = mst_clock_mono_ms(NULL);
     size_t keep = 0;
 
     mst_mutex_lock(&l->mtx);
     for (size_t i = 0; i < l->n_notes; i++) {
-        if (l->notes[i].until_wall_ms > now) {
+        if (l->notes[i].until_mono_ms > now) {
             l->notes[keep++] = l->notes[i];
         }
     }
@@ -91,8 +91,9 @@ void mst_notes_look(struct local *l)
     size_t n = 0, n_found = 0;
     int64_t now = 0;
     struct mst_err err = {0};
-    char own[sizeof(l->own_note)];
+    char own[sizeof(l->own_note)], agent[192];
 
+    (void)snprintf(agent, sizeof(agent), "%s, %s", l->who, l->agent_text);
     memset(found, 0, sizeof(found));
     if (ask_primary(l, &notes, &n, &now, &err) != MST_OK) {
         free(notes);
@@ -103,14 +104,16 @@ void mst_notes_look(struct local *l)
     memcpy(own, l->own_note, sizeof(own));
     mst_mutex_unlock(&l->mtx);
     for (size_t i = 0; i < n && n_found < MST_COUNT(found); i++) {
-        if (strcmp(notes[i].id, own) != 0 && open_one(notes, n, i, now)) {
+        /* One that we could not take back, for want of a primary, is nobody else's. */
+        if (strcmp(notes[i].id, own) != 0 && strcmp(notes[i].agent, agent) != 0 &&
+            open_one(notes, n, i, now)) {
             struct mst_note *f = &found[n_found++];
 
             clean_copy(f->act, sizeof(f->act), notes[i].act);
             clean_copy(f->agent, sizeof(f->agent), notes[i].agent);
             clean_copy(f->host, sizeof(f->host), notes[i].host);
-            /* By our own clock: theirs and the oplog's may be an hour away. */
-            f->until_wall_ms = mst_clock_utc_ms(NULL) + notes[i].until_wall_ms - now;
+            /* By our steady clock: theirs, ours and the oplog's may be hours apart. */
+            f->until_mono_ms = mst_clock_mono_ms(NULL) + notes[i].until_wall_ms - now;
         }
     }
     free(notes);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/str.h"
 #include "engine/handle.h"
 #include "jobq/jobq.h"
 
@@ -24,6 +25,7 @@ static void free_bucket(struct mst_shared *s)
 {
     struct mst_bucket_part *p = (struct mst_bucket_part *)(void *)s;
 
+    free(p->changes);
     free(p->backups);
     free(p);
 }
@@ -210,34 +212,45 @@ void mst_ticket_free(struct mst_ticket *t)
 
 /* --- the equivalent command line --- */
 
+#define MORE " ..."
+
 struct line {
     char *p;
     size_t size, len;
+    bool full;
 };
 
+/* Whole words only: half of one would be another act. What has no room ends as "...", which no
+ * command takes. */
 static void add(struct line *l, const char *option, const char *value)
 {
-    const bool plain = value && *value &&
-                       strspn(value, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-                                     "0123456789_-./:=,@+%") == strlen(value);
-    int n;
+    struct mst_str word = {0};
 
-    if (l->len >= l->size) {
-        return;
+    if (option) {
+        mst_str_addc(&word, ' ');
+        mst_str_add(&word, option);
     }
-    /* Quotes inside a value are rare; a value with one is shown, not offered for pasting. */
-    n = snprintf(l->p + l->len, l->size - l->len, "%s%s%s%s%s%s", option ? " " : "",
-                 option ? option : "", value ? " " : "", value && !plain ? "'" : "",
-                 value ? value : "", value && !plain ? "'" : "");
-    l->len += n > 0 ? (size_t)n : 0;
+    if (value) {
+        mst_str_addc(&word, ' ');
+        mst_str_add_shell(&word, value);
+    }
+    if (!l->full && l->len + word.len + sizeof(MORE) > l->size) {
+        l->full = true;
+        (void)mst_copy(l->p + l->len, l->size - l->len, MORE);
+    } else if (!l->full) {
+        (void)mst_copy(l->p + l->len, l->size - l->len, mst_str_c(&word));
+        l->len += word.len;
+    }
+    mst_str_release(&word);
 }
 
 void mst_cmd_line(const struct mst_cmd *cmd, char *out, size_t size)
 {
     static const char *const words[] = {
-        "backup",          "verify",          "restore",    "restore discard", "clean",
-        "import",          "jobs cancel",     "bucket ls",  "bucket show",     "status",
-        "restore recover", "restore release", "switchover", "stepdown",        "failback"};
+        "backup",          "verify",     "restore",         "restore discard",
+        "clean",           "import",     "jobs cancel",     "bucket ls",
+        "bucket show",     "status",     "restore recover", "restore release",
+        "catalog rebuild", "switchover", "stepdown",        "failback"};
     static const char *const after[] = {"refuse", "visit", "stay"};
     struct line l = {.p = out, .size = size};
     char number[32];

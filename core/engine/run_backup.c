@@ -32,6 +32,7 @@ enum mst_rc mst_run_backup(void *arg, struct mst_task *task, struct mst_err *err
         .exclude = exclude,
         .scratch_dir = l->dir,
         .at = mst_fault_at,
+        .given_ms = &l->backup_given_ms,
         .muster = MST_VERSION};
     enum mst_rc rc = mst_local_catalog(l, &cat, err);
 

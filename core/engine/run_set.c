@@ -153,9 +153,10 @@ static enum mst_rc plan_drop(struct local *l, struct mst_ticket *t, struct env *
                 char coll[100];
 
                 mst_text_clean(coll, sizeof(coll), items[i].coll, strlen(items[i].coll));
-                (void)snprintf(t->steps[t->n_steps++], sizeof(t->steps[0]),
-                               "drop %s.%s (%lld documents)", items[i].db, coll,
-                               (long long)items[i].documents);
+                (void)snprintf(
+                    t->steps[t->n_steps++], sizeof(t->steps[0]), "drop %s.%s (%lld %s)",
+                    items[i].db, coll, (long long)items[i].documents,
+                    mst_text_noun((uint64_t)items[i].documents, "document", "documents"));
             }
         }
         if (rc == MST_OK && t->n_steps == 0 && mst_runs_find(l, t->cmd.backup, &s) &&
@@ -165,8 +166,8 @@ static enum mst_rc plan_drop(struct local *l, struct mst_ticket *t, struct env *
             (void)snprintf(t->summary, sizeof(t->summary), "take restore %s off the list",
                            t->cmd.backup);
         } else {
-            (void)snprintf(t->summary, sizeof(t->summary), "drop %zu collection%s of restore %s",
-                           t->n_steps, t->n_steps == 1 ? "" : "s", t->cmd.backup);
+            (void)snprintf(t->summary, sizeof(t->summary), "drop %zu %s of restore %s", t->n_steps,
+                           mst_text_noun(t->n_steps, "collection", "collections"), t->cmd.backup);
         }
         if (rc == MST_OK && t->n_steps == 0) {
             rc = mst_err_set(err, MST_E_NOTFOUND, "restore %s has left no %s collections",
@@ -191,10 +192,10 @@ static enum mst_rc plan_release(struct local *l, struct mst_ticket *t, struct ms
     t->steps = mst_xcalloc(1, sizeof(t->steps[0]));
     t->n_steps = 1;
     (void)snprintf(t->steps[0], sizeof(t->steps[0]),
-                   "%zu TTL index%s expire%s documents again: what is old by now goes at once",
-                   s.held, s.held == 1 ? "" : "es", s.held == 1 ? "s" : "");
-    (void)snprintf(t->summary, sizeof(t->summary), "give %zu TTL index%s of restore %s back",
-                   s.held, s.held == 1 ? "" : "es", t->cmd.backup);
+                   "%zu TTL %s documents again: what is old by now goes at once", s.held,
+                   mst_text_noun(s.held, "index expires", "indexes expire"));
+    (void)snprintf(t->summary, sizeof(t->summary), "give %zu TTL %s of restore %s back", s.held,
+                   mst_text_noun(s.held, "index", "indexes"), t->cmd.backup);
     (void)snprintf(t->phrase, sizeof(t->phrase), "%s", t->cmd.backup);
     hash_ticket(t);
     return MST_OK;
@@ -259,7 +260,7 @@ enum mst_rc mst_act_plan(struct local *l, const struct ask *a, struct mst_ticket
              : a->cmd.kind == MST_CMD_RELEASE_TTL ? plan_release(l, t, err)
                                                   : plan_drop(l, t, e, err);
     }
-    t->expires_mono_ms = mst_clock_mono_ms(NULL) + MST_TICKET_MS;
+    t->expires_mono_ms = mst_clock_mono_ms(NULL) + mst_fault_ticket_ms();
     mst_cmd_line(&t->cmd, t->command, sizeof(t->command));
     mst_restore_source_free(e->source);
     free(e);
@@ -271,9 +272,16 @@ enum mst_rc mst_act_plan(struct local *l, const struct ask *a, struct mst_ticket
     return rc;
 }
 
-/* --- one act at a time on a set, wherever it is started --- */
-
 /* --- jobs --- */
+
+/* One act at a time on a set, wherever it is started; from here on each step asks for it. */
+static enum mst_rc take_set(struct env *e, struct hold *hold, struct mst_run *r,
+                            struct mst_task *task, struct mst_err *err)
+{
+    e->o.ours = mst_hold_ours;
+    e->o.ours_arg = hold;
+    return mst_hold_take(hold, r, task, err);
+}
 
 static void log_outcomes(struct mst_task *task, const struct mst_restore_result *res)
 {
@@ -282,11 +290,12 @@ static void log_outcomes(struct mst_task *task, const struct mst_restore_result 
         char name[200];
 
         mst_text_clean(name, sizeof(name), o->coll, strlen(o->coll));
-        mst_task_log(task,
-                     "%s.%s: %s%s%s, %llu documents, %llu operations replayed, %u indexes built%s",
-                     o->db, name, mst_restore_proof_word(o->proof), o->why[0] ? ": " : "", o->why,
-                     (unsigned long long)o->documents, (unsigned long long)o->ops, o->indexes,
-                     o->held ? ", TTL held" : "");
+        mst_task_log(
+            task, "%s.%s: %s%s%s, %llu %s, %llu %s replayed, %u %s built%s", o->db, name,
+            mst_restore_proof_word(o->proof), o->why[0] ? ": " : "", o->why,
+            (unsigned long long)o->documents, mst_text_noun(o->documents, "document", "documents"),
+            (unsigned long long)o->ops, mst_text_noun(o->ops, "operation", "operations"),
+            o->indexes, mst_text_noun(o->indexes, "index", "indexes"), o->held ? ", TTL held" : "");
     }
 }
 
@@ -301,7 +310,7 @@ enum mst_rc mst_run_restore(void *arg, struct mst_task *task, struct mst_err *er
     enum mst_rc rc = env_open(e, r->l, &r->cmd, r->reach, task, err);
 
     if (rc == MST_OK) {
-        rc = mst_hold_take(&hold, r, task, err);
+        rc = take_set(e, &hold, r, task, err);
     }
     mst_task_phase(task, "reading what is to be restored");
     if (rc == MST_OK) {
@@ -325,7 +334,6 @@ enum mst_rc mst_run_restore(void *arg, struct mst_task *task, struct mst_err *er
     }
     if (rc == MST_OK) {
         rc = mst_restore_run(&e->o, e->source, p, task, &res, err);
-        rc = mst_hold_judge(&hold, rc, err);
         log_outcomes(task, &res);
         if (!res.left && mst_runs_forget(r->l, p->run, &ignore) != MST_OK) {
             mst_task_log(task, "%s", ignore.msg);
@@ -336,6 +344,7 @@ enum mst_rc mst_run_restore(void *arg, struct mst_task *task, struct mst_err *er
             mst_task_log(task, "%s", res.text);
         }
     }
+    rc = mst_hold_judge(&hold, rc, err);
     mst_hold_end(&hold);
     mst_restore_result_release(&res);
     mst_restore_plan_free(p);
@@ -353,18 +362,19 @@ static enum mst_rc drop(struct mst_run *r, bool old, struct mst_task *task, stru
     enum mst_rc rc = env_open(e, r->l, &r->cmd, r->reach, task, err);
 
     if (rc == MST_OK) {
-        rc = mst_hold_take(&hold, r, task, err);
+        rc = take_set(e, &hold, r, task, err);
     }
     mst_task_phase(task, "dropping");
     if (rc == MST_OK) {
         rc = old ? mst_restore_discard(&e->o, r->cmd.backup, task, &n, err)
                  : mst_restore_clean(&e->o, r->cmd.backup, task, &n, err);
+        rc = mst_hold_judge(&hold, rc, err);
     }
     if (rc == MST_OK) {
         rc = mst_runs_mark(r->l, r->cmd.backup, old ? "discarded" : "cleaned", err);
     }
-    (void)snprintf(text, sizeof(text), "%zu collection%s of restore %s dropped", n,
-                   n == 1 ? "" : "s", r->cmd.backup);
+    (void)snprintf(text, sizeof(text), "%zu %s of restore %s dropped", n,
+                   mst_text_noun(n, "collection", "collections"), r->cmd.backup);
     if (rc == MST_OK) {
         mst_jobq_result(r->l->jobq, mst_jobq_current(), NULL, text);
     }
@@ -393,8 +403,8 @@ enum mst_rc mst_run_clean(void *arg, struct mst_task *task, struct mst_err *err)
     if (rc == MST_OK) {
         rc = mst_catalog_clean(&cat, r->cmd.backup, task, &n, err);
     }
-    (void)snprintf(text, sizeof(text), "%llu object%s of %s removed", (unsigned long long)n,
-                   n == 1 ? "" : "s", r->cmd.backup);
+    (void)snprintf(text, sizeof(text), "%llu %s of %s removed", (unsigned long long)n,
+                   mst_text_noun(n, "object", "objects"), r->cmd.backup);
     if (rc == MST_OK) {
         mst_jobq_result(r->l->jobq, mst_jobq_current(), NULL, text);
     }
@@ -411,17 +421,19 @@ enum mst_rc mst_run_release(void *arg, struct mst_task *task, struct mst_err *er
     enum mst_rc rc = env_open(e, r->l, &r->cmd, r->reach, task, err);
 
     if (rc == MST_OK) {
-        rc = mst_hold_take(&hold, r, task, err);
+        rc = take_set(e, &hold, r, task, err);
     }
     mst_task_phase(task, "giving TTL indexes their expiry back");
     if (rc == MST_OK) {
         rc = mst_restore_release_ttl(&e->o, r->cmd.backup, task, &n, err);
+        rc = mst_hold_judge(&hold, rc, err);
     }
     if (rc == MST_OK) {
         rc = mst_runs_mark(r->l, r->cmd.backup, NULL, err);
     }
-    (void)snprintf(text, sizeof(text), "%zu TTL index%s of restore %s expire%s again", n,
-                   n == 1 ? "" : "es", r->cmd.backup, n == 1 ? "s" : "");
+    (void)snprintf(text, sizeof(text), "%zu TTL %s of restore %s %s again", n,
+                   mst_text_noun(n, "index", "indexes"), r->cmd.backup,
+                   mst_text_noun(n, "expires", "expire"));
     if (rc == MST_OK) {
         mst_jobq_result(r->l->jobq, mst_jobq_current(), NULL, text);
     }
@@ -440,7 +452,7 @@ static enum mst_rc await_set(struct env *e, struct hold *hold, struct mst_run *r
     do {
         mst_task_phase(task, "waiting for a primary");
         rc = env_open(e, r->l, &r->cmd, r->reach, task, err);
-        rc = rc == MST_OK ? mst_hold_take(hold, r, task, err) : rc;
+        rc = rc == MST_OK ? take_set(e, hold, r, task, err) : rc;
     } while (rc != MST_OK && mst_clock_mono_ms(NULL) < end && mst_task_sleep_ms(task, 1000));
     return rc;
 }
@@ -466,6 +478,7 @@ enum mst_rc mst_run_recover(void *arg, struct mst_task *task, struct mst_err *er
         memset(err, 0, sizeof(*err));
         rc = mst_restore_recover(&e->o, r->cmd.backup, MST_RECOVER_UNDO, task, &n, &report, err);
     }
+    rc = mst_hold_judge(&hold, rc, err);
     for (char *at = report.p, *line; at && (line = strsep(&at, "\n")) != NULL;) {
         if (*line) {
             mst_task_log(task, "%s", line);
@@ -474,8 +487,8 @@ enum mst_rc mst_run_recover(void *arg, struct mst_task *task, struct mst_err *er
     if (rc == MST_OK) {
         rc = mst_runs_mark(r->l, r->cmd.backup, NULL, err);
     }
-    (void)snprintf(text, sizeof(text), "the swap of restore %s is ended: %zu collection%s",
-                   r->cmd.backup, n, n == 1 ? "" : "s");
+    (void)snprintf(text, sizeof(text), "the swap of restore %s is ended: %zu %s", r->cmd.backup, n,
+                   mst_text_noun(n, "collection", "collections"));
     if (rc == MST_OK) {
         mst_jobq_result(r->l->jobq, mst_jobq_current(), NULL, text);
     }

@@ -171,9 +171,8 @@ static void say(const struct mst_run_state *s, struct mst_leaving_line *item)
                        "restore %s: old collections are kept until 'muster restore discard %s'%s",
                        s->run, s->run, s->held ? "; its TTL indexes do not expire yet" : "");
     } else {
-        (void)snprintf(out, size,
-                       "restore %s: %zu TTL index%s held until 'muster restore release %s'", s->run,
-                       s->held, s->held == 1 ? " is" : "es are", s->run);
+        (void)snprintf(out, size, "restore %s: %zu TTL %s held until 'muster restore release %s'",
+                       s->run, s->held, mst_text_noun(s->held, "index is", "indexes are"), s->run);
     }
 }
 

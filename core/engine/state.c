@@ -8,16 +8,22 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/text.h"
 #include "engine/inner.h"
 #include "log/log.h"
 
+#define LOOKER_MS 1000
+#define BEHIND_MS 60000
+
 static void path_of(const struct local *l, const char *name, char *out, size_t size)
 {
     (void)snprintf(out, size, "%s/%s", l->dir, name);
 }
+
+static enum mst_rc own_once(struct local *l, struct mst_err *err);
 
 static void jobs_changed(void *arg)
 {
@@ -52,6 +58,23 @@ static enum mst_rc open_all(struct local *l, struct mst_err *err)
     return rc;
 }
 
+/* The newest job is from the future: ages of what was done before are wrong by that. */
+static void look_back(struct local *l)
+{
+    struct mst_err ignore = {0};
+    char t[MST_HUMAN_MAX];
+    int64_t last = 0, behind;
+
+    if (mst_db_int(l->db, 0, &last, &ignore, "SELECT max(max(queued_ms, ended_ms)) FROM jobs",
+                   "") == MST_OK &&
+        (behind = last - mst_clock_utc_ms(NULL)) > BEHIND_MS) {
+        mst_say(l, MST_SEV_WARN,
+                "the clock of this host is %s behind what was written here before: one of the two "
+                "is wrong",
+                mst_text_duration(behind, t));
+    }
+}
+
 void mst_state_open(struct local *l)
 {
     struct mst_err err = {0};
@@ -63,8 +86,9 @@ void mst_state_open(struct local *l)
         mst_say(l, MST_SEV_CRIT, "%s", l->state_err.msg);
         return;
     }
+    look_back(l);
     /* What a dead process left is marked as soon as its lock is free. A looker gives it back. */
-    if (mst_state_own(l, &err) == MST_OK && !l->o.agent) {
+    if (own_once(l, &err) == MST_OK && !l->o.agent) {
         mst_audit_close(l->audit);
         l->audit = NULL;
         (void)close(l->lock_fd);
@@ -147,8 +171,9 @@ static enum mst_rc own(struct local *l, struct mst_err *err)
     if (rc == MST_OK && dead > 0) {
         char text[120];
 
-        (void)snprintf(text, sizeof(text), "%llu job%s of a process that ended %s interrupted",
-                       (unsigned long long)dead, dead == 1 ? "" : "s", dead == 1 ? "is" : "are");
+        (void)snprintf(text, sizeof(text), "%llu %s of a process that ended %s interrupted",
+                       (unsigned long long)dead, mst_text_noun(dead, "job", "jobs"),
+                       mst_text_noun(dead, "is", "are"));
         mst_say(l, MST_SEV_WARN, "%s", text);
         rc = mst_state_audit(l, "start", l->key, "", "interrupted", text, err);
     }
@@ -161,7 +186,7 @@ static enum mst_rc own(struct local *l, struct mst_err *err)
     return rc;
 }
 
-enum mst_rc mst_state_own(struct local *l, struct mst_err *err)
+static enum mst_rc own_once(struct local *l, struct mst_err *err)
 {
     enum mst_rc rc = MST_OK;
 
@@ -174,6 +199,18 @@ enum mst_rc mst_state_own(struct local *l, struct mst_err *err)
         rc = own(l, err);
     }
     mst_mutex_unlock(&l->own_mtx);
+    return rc;
+}
+
+/* Who only looks has the lock too, for the moment in which it marks what dead processes left. */
+enum mst_rc mst_state_own(struct local *l, struct mst_err *err)
+{
+    const int64_t end = mst_clock_mono_ms(NULL) + LOOKER_MS;
+    enum mst_rc rc;
+
+    while ((rc = own_once(l, err)) == MST_E_BUSY && mst_clock_mono_ms(NULL) < end) {
+        mst_clock_sleep_ms(20);
+    }
     return rc;
 }
 
@@ -219,9 +256,10 @@ enum mst_rc mst_engine_audit_verify(const struct mst_cfg *cfg, struct mst_str *o
         rc = mst_audit_verify(path, l->db, &c, err);
     }
     if (rc == MST_OK) {
-        mst_str_addf(out, "%s: %llu line%s, unbroken%s%s%s%s\nlast hash %s\n%s\n", path,
-                     (unsigned long long)c.lines, c.lines == 1 ? "" : "s", c.lines ? ", from " : "",
-                     c.first, c.lines ? " to " : "", c.last, c.hash, mst_audit_limits());
+        mst_str_addf(out, "%s: %llu %s, unbroken%s%s%s%s\nlast hash %s\n%s\n", path,
+                     (unsigned long long)c.lines, mst_text_noun(c.lines, "line", "lines"),
+                     c.lines ? ", from " : "", c.first, c.lines ? " to " : "", c.last, c.hash,
+                     mst_audit_limits());
     }
     mst_db_close(l->db);
     mst_wire_release(&l->wire);

@@ -18,15 +18,23 @@ struct mst_jobs_part { /* newest first */
     struct mst_job *jobs;
 };
 
+/* Where the backups are from: a listing of the store by this engine, or, until there is one or when
+ * the last one failed, what an earlier listing found. The latter says nothing about now. */
 struct mst_bucket_part { /* newest backup first */
     struct mst_shared shared;
     char store[64];     /* its name in the configuration */
     char where[256];    /* "directory /srv/backups" */
     char problem[256];  /* the store cannot be read: why */
     int problem_rc;     /* enum mst_rc of it */
-    int64_t read_at_ms; /* monotonic; 0 never */
+    int64_t read_at_ms; /* monotonic: the store was asked, with success or not; 0 never */
     bool loading;
+    bool cached;                      /* the backups are of an older listing */
+    int64_t as_of_wall_ms;            /* when the store held these backups; 0 not known at all */
     uint64_t free_bytes, total_bytes; /* 0 unknown */
+    /* What the last rebuild found against the listing before it. */
+    int64_t rebuilt_wall_ms, compared_wall_ms; /* 0: none; nothing to compare with */
+    size_t n_changes;
+    struct mst_backup_change *changes;
     size_t n;
     struct mst_backup *backups;
 };
@@ -120,7 +128,7 @@ struct mst_messages_part {
 
 struct mst_note { /* a foreign open act on this set, from the oplog notes */
     char act[24], agent[64], host[64];
-    int64_t until_wall_ms;
+    int64_t until_mono_ms; /* at least until then */
 };
 
 struct mst_info_part {

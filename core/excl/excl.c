@@ -1,5 +1,6 @@
 #include "excl/excl.h"
 
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,8 +21,10 @@ struct mst_excl {
     struct mst_excl_opts o;
     struct mst_excl_note me;
     char agent[64], act[24], plan[17], host[64];
-    struct mst_task stop; /* ends the renewing thread */
-    struct mst_thread thread;
+    struct mst_task stop; /* ends the threads */
+    struct mst_thread thread, watch;
+    _Atomic int64_t ours_until_ms; /* monotonic: act no longer than that */
+    atomic_bool lost;
 };
 
 bool mst_excl_parse(const bson_t *entry, struct mst_excl_note *out)
@@ -169,7 +172,7 @@ static enum mst_rc append(struct mst_conn *c, const bson_t *data, struct mst_err
 
 static enum mst_rc write_note(struct mst_excl *x, struct mst_conn *c, struct mst_err *err)
 {
-    const int64_t hold = x->o.hold_ms ? x->o.hold_ms : MST_EXCL_HOLD_MS;
+    const int64_t hold = x->o.hold_ms, begun = mst_clock_mono_ms(NULL);
     int64_t wall;
     struct mst_ts ts;
     bson_t data, m;
@@ -197,6 +200,8 @@ static enum mst_rc write_note(struct mst_excl *x, struct mst_conn *c, struct mst
     bson_destroy(&data);
     if (rc == MST_OK) {
         x->me.until_wall_ms = wall + hold;
+        /* What is under way then has one more renewal's time to end before others may act. */
+        atomic_store(&x->ours_until_ms, begun + hold - x->o.renew_ms);
     }
     return rc;
 }
@@ -211,6 +216,11 @@ static enum mst_rc write_end(const char *id, struct mst_conn *c, struct mst_err 
 }
 
 /* --- holding --- */
+
+bool mst_excl_valid(const struct mst_excl *x)
+{
+    return !atomic_load(&x->lost) && mst_clock_mono_ms(NULL) < atomic_load(&x->ours_until_ms);
+}
 
 static enum mst_rc renew(struct mst_excl *x, struct mst_err *err)
 {
@@ -227,30 +237,38 @@ static enum mst_rc renew(struct mst_excl *x, struct mst_err *err)
 static void renewing(void *arg)
 {
     struct mst_excl *x = arg;
-    const int64_t every = x->o.renew_ms ? x->o.renew_ms : MST_EXCL_RENEW_MS;
-    const int64_t hold = x->o.hold_ms ? x->o.hold_ms : MST_EXCL_HOLD_MS;
-    int64_t good = mst_clock_mono_ms(NULL), wait = every;
+    int64_t wait = x->o.renew_ms;
 
-    while (mst_task_sleep_ms(&x->stop, wait)) {
+    while (mst_task_sleep_ms(&x->stop, wait) && mst_excl_valid(x)) {
         struct mst_err err = {0};
-        const int64_t begun = mst_clock_mono_ms(NULL);
-        const bool late = begun - good > hold - every; /* this process stood still, or renewals
-                                                          failed: others may act soon */
 
-        if (!late && renew(x, &err) == MST_OK) {
-            good = begun;
-            wait = every;
-            continue;
-        }
-        mst_log(MST_LOG_WARN, "excl", "the note could not be renewed: %s",
-                late ? "its time is nearly over" : err.msg);
-        wait = every / 10 + 1;
-        if ((late || err.rc == MST_E_STALE) && !mst_task_cancelled(&x->stop)) {
-            if (x->o.lost) {
-                x->o.lost(x->o.lost_arg);
+        wait = x->o.renew_ms;
+        if (renew(x, &err) != MST_OK && !mst_task_cancelled(&x->stop)) {
+            mst_log(MST_LOG_WARN, "excl", "the note could not be renewed: %s", err.msg);
+            wait = x->o.renew_ms / 10 + 1;
+            if (err.rc == MST_E_STALE) {
+                atomic_store(&x->ours_until_ms, 0);
             }
+        }
+    }
+}
+
+/* A renewal may hang for longer than the note holds, so its end is watched apart from it. */
+static void watching(void *arg)
+{
+    struct mst_excl *x = arg;
+    const int64_t look_ms = x->o.renew_ms / 10 + 1;
+
+    while (mst_excl_valid(x)) {
+        const int64_t left = atomic_load(&x->ours_until_ms) - mst_clock_mono_ms(NULL);
+
+        if (!mst_task_sleep_ms(&x->stop, left < look_ms ? left : look_ms)) {
             return;
         }
+    }
+    atomic_store(&x->lost, true);
+    if (x->o.lost) {
+        x->o.lost(x->o.lost_arg);
     }
 }
 
@@ -337,6 +355,8 @@ enum mst_rc mst_excl_take(const struct mst_excl_opts *o, struct mst_excl **out, 
     enum mst_rc rc;
 
     x->o = *o;
+    x->o.hold_ms = o->hold_ms ? o->hold_ms : MST_EXCL_HOLD_MS;
+    x->o.renew_ms = o->renew_ms ? o->renew_ms : MST_EXCL_RENEW_MS;
     (void)mst_copy(x->act, sizeof(x->act), o->act);
     (void)mst_copy(x->agent, sizeof(x->agent), o->agent);
     (void)mst_copy(x->plan, sizeof(x->plan), o->plan ? o->plan : "");
@@ -351,8 +371,13 @@ enum mst_rc mst_excl_take(const struct mst_excl_opts *o, struct mst_excl **out, 
     if (rc == MST_OK) {
         rc = take(x, err);
     }
-    if (rc == MST_OK && mst_thread_start(&x->thread, "mst-excl", renewing, x, err) != MST_OK) {
-        rc = err->rc;
+    if (rc == MST_OK) {
+        rc = mst_thread_start(&x->thread, "mst-excl", renewing, x, err);
+    }
+    if (rc == MST_OK && mst_thread_start(&x->watch, "mst-excl-end", watching, x, err) != MST_OK) {
+        mst_excl_release(x);
+        *out = NULL;
+        return err->rc;
     }
     if (rc != MST_OK) {
         mst_task_release(&x->stop);
@@ -378,6 +403,7 @@ void mst_excl_release(struct mst_excl *x)
     }
     mst_task_cancel(&x->stop);
     mst_thread_join(&x->thread);
+    mst_thread_join(&x->watch);
     if (x->o.connect(x->o.connect_arg, NULL, &c, &err) != MST_OK ||
         write_end(x->me.id, c, &err) != MST_OK) {
         mst_log(MST_LOG_WARN, "excl", "the note was not closed, it ends by itself: %s", err.msg);

@@ -4,7 +4,7 @@
  * reads the notes, and acts only when it has the oldest open one. It renews its note every 20 s and
  * closes it with {muster: {end: id}}. All times are the oplog's own wall time, so the clocks of the
  * agents do not matter. Who cannot renew in time is told through lost, and must stop at its next
- * safe state.
+ * safe state; a process that stood still asks mst_excl_valid() before it goes on.
  */
 #ifndef MST_EXCL_EXCL_H
 #define MST_EXCL_EXCL_H
@@ -42,7 +42,7 @@ struct mst_excl_opts {
     mst_excl_connect_fn *connect;
     void *connect_arg;
     const char *act, *agent, *plan;
-    void (*lost)(void *arg); /* on the renewing thread: the note may be void soon */
+    void (*lost)(void *arg); /* once, on a thread of its own: the note may be void soon */
     void *lost_arg;
     /* Is this open note, of this host, one of a process of ours that is known to be dead? Then it
      * is closed, and nobody has to wait until its time is over. NULL: none is. */
@@ -59,6 +59,9 @@ enum mst_rc mst_excl_take(const struct mst_excl_opts *o, struct mst_excl **out,
                           struct mst_err *err) MST_MUST_CHECK;
 /* What the own notes of x say: to tell them from others'. */
 const char *mst_excl_id(const struct mst_excl *x);
+/* The set is still ours, by the steady clock of this host; never true again once lost was called.
+ */
+bool mst_excl_valid(const struct mst_excl *x);
 /* Ends the note; NULL allowed. When that cannot be written it ends by itself. */
 void mst_excl_release(struct mst_excl *x);
 /* Open notes on the set now; *out is the caller's. */

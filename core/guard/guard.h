@@ -136,9 +136,9 @@ struct mst_guard_member {
     int64_t uptime_s, rbid;
     int64_t rbid_changed_wall_ms; /* when we saw it change; 0 never seen */
     int flow_lagged;              /* 1, 0, -1 unknown */
-    int64_t window_s;      /* of its oplog, at its full size */
-    bool window_estimated; /* it is not full yet: by the rate until now */
-    int64_t window_seen_s; /* what it holds now */
+    int64_t window_s;             /* of its oplog, at its full size */
+    bool window_estimated;        /* it is not full yet: by the rate until now */
+    int64_t window_seen_s;        /* what it holds now */
     int64_t connections, connections_available;
     bool shard, config_server;
 

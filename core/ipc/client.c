@@ -221,6 +221,21 @@ static void reader(void *arg)
 
 /* --- calls --- */
 
+/* What a request without a reply leaves behind. */
+static enum mst_rc no_reply(const bson_t *q, bool lost, struct mst_err *err)
+{
+    char op[16];
+
+    (void)ipc_text(q, "op", op, sizeof(op));
+    if (strcmp(op, "submit") == 0 || strcmp(op, "commit") == 0) {
+        return mst_err_set(err, MST_E_UNKNOWN, "the agent %s: 'muster jobs' says what became of it",
+                           lost ? "ended before it answered" : "did not answer");
+    }
+    return lost ? mst_err_set(err, MST_E_NET, "the agent ended: run this again")
+                : mst_err_set(err, MST_E_TIMEOUT, "the agent did not answer within %d s",
+                              CALL_MS / 1000);
+}
+
 /* Send q and wait for its reply, which the caller destroys. */
 static enum mst_rc call(struct remote *r, bson_t *q, bson_t **reply, struct mst_err *err)
 {
@@ -234,15 +249,14 @@ static enum mst_rc call(struct remote *r, bson_t *q, bson_t **reply, struct mst_
     BSON_APPEND_INT64(q, "q", ++r->seq);
     lost = r->lost;
     mst_mutex_unlock(&r->mtx);
-    rc = lost ? mst_err_set(err, MST_E_NET, "the agent ended: start muster again")
+    rc = lost ? mst_err_set(err, MST_E_NET, "the agent ended: run this again")
               : ipc_send(r->fd, q, err);
     mst_mutex_lock(&r->mtx);
     while (rc == MST_OK && !r->reply && !r->lost && mst_clock_mono_ms(NULL) < end) {
         (void)mst_cond_wait_ms(&r->cond, &r->mtx, 1000);
     }
     if (rc == MST_OK && !r->reply) {
-        rc = mst_err_set(err, MST_E_UNKNOWN,
-                         "the agent did not answer: 'muster jobs' says what became of it");
+        rc = no_reply(q, r->lost, err);
     }
     *reply = r->reply;
     r->reply = NULL;

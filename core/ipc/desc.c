@@ -29,7 +29,7 @@ static const struct field mst_note_fields[] = {
     F(mst_note, act),
     F(mst_note, agent),
     F(mst_note, host),
-    F(mst_note, until_wall_ms),
+    F(mst_note, until_mono_ms),
 };
 static DESC(ipc_note, mst_note);
 
@@ -237,6 +237,13 @@ static const struct field mst_backup_fields[] = {
 };
 static DESC(ipc_backup, mst_backup);
 
+static const struct field mst_backup_change_fields[] = {
+    F(mst_backup_change, id),
+    ENUM(mst_backup_change, kind, MST_CHANGE_STATE),
+    ENUM(mst_backup_change, was, MST_BK_FOREIGN),
+};
+static DESC(ipc_backup_change, mst_backup_change);
+
 static const struct field mst_bucket_part_fields[] = {
     F(mst_bucket_part, store),
     F(mst_bucket_part, where),
@@ -244,8 +251,13 @@ static const struct field mst_bucket_part_fields[] = {
     F(mst_bucket_part, problem_rc),
     F(mst_bucket_part, read_at_ms),
     F(mst_bucket_part, loading),
+    F(mst_bucket_part, cached),
+    F(mst_bucket_part, as_of_wall_ms),
     F(mst_bucket_part, free_bytes),
     F(mst_bucket_part, total_bytes),
+    F(mst_bucket_part, rebuilt_wall_ms),
+    F(mst_bucket_part, compared_wall_ms),
+    ARRAY(mst_bucket_part, changes, FT_ROWS, n_changes, 200000, &ipc_backup_change),
     ARRAY(mst_bucket_part, backups, FT_ROWS, n, 100000, &ipc_backup),
 };
 DESC(ipc_bucket, mst_bucket_part);

@@ -205,7 +205,9 @@ enum mst_rc mst_ipc_path(const struct mst_cfg *cfg, char out[MST_IPC_PATH], stru
     mst_str_release(&s);
     n = snprintf(out, MST_IPC_PATH, "%s/%s.sock", cfg->socket_dir, mst_hex(digest, 6, hex));
     if (n < 0 || n >= MST_IPC_PATH) {
-        return mst_err_set(err, MST_E_CONFIG, "the socket path %s/... is longer than %d bytes",
+        return mst_err_set(err, MST_E_CONFIG,
+                           "the path of the agent's socket, %s/..., is longer than %d bytes: use a "
+                           "shorter MUSTER_DIR, or --no-agent",
                            cfg->socket_dir, MST_IPC_PATH - 1);
     }
     if (mst_dir_private(cfg->socket_dir, err) != MST_OK) {

@@ -16,6 +16,7 @@ enum mst_job_kind {
     MST_JOB_CLEAN,
     MST_JOB_RECOVER,
     MST_JOB_RELEASE,
+    MST_JOB_REBUILD,
     MST_JOB_SWITCH
 };
 const char *mst_job_kind_word(enum mst_job_kind k);
@@ -40,6 +41,7 @@ struct mst_job {
     char who[64];
     char phase[96];
     uint64_t done_bytes, total_bytes; /* total 0: not known yet */
+    /* Collections, of a verify objects; total 0: not known (yet). */
     uint64_t items_done, items_total;
     uint64_t rate_bps;  /* over the last seconds; 0 while unknown */
     int64_t eta_ms;     /* -1 unknown */
@@ -50,6 +52,9 @@ struct mst_job {
     size_t n_log;
     char (*log)[200]; /* newest lines, oldest first; owned */
 };
+/* "3 of 12 collections"; "" while it is not known. out has MST_JOB_ITEMS_MAX bytes; returned. */
+#define MST_JOB_ITEMS_MAX 64
+const char *mst_job_items(const struct mst_job *j, char *out);
 #define MST_JOB_LOG_LINES 64
 
 #endif

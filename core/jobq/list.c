@@ -1,16 +1,31 @@
 /* What front ends see of the queue: rows, with the counters of what runs. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/text.h"
 #include "jobq/live.h"
 
 #define RATE_WINDOW_MS 5000
 
+const char *mst_job_items(const struct mst_job *j, char *out)
+{
+    out[0] = '\0';
+    if (j->items_total > 0) {
+        (void)snprintf(out, MST_JOB_ITEMS_MAX, "%llu of %llu %s", (unsigned long long)j->items_done,
+                       (unsigned long long)j->items_total,
+                       j->kind == MST_JOB_VERIFY
+                           ? mst_text_noun(j->items_total, "object", "objects")
+                           : mst_text_noun(j->items_total, "collection", "collections"));
+    }
+    return out;
+}
+
 /* Rate over a sliding window, time since something moved, time to the end; locked. */
 static void measure(struct live *l, int64_t now)
 {
-    const uint64_t mark = l->job.done_bytes + l->job.items_done;
+    const uint64_t mark = l->job.done_bytes + l->job.items_done + atomic_load(&l->task.beats);
     const int64_t dt = now - l->sample_ms;
 
     if (mark != l->moved_mark) {

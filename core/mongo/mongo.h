@@ -128,7 +128,8 @@ enum {
     MST_SC_CAPPED_LOST = 136,
     MST_SC_VIEW_UNSUPPORTED = 166,
     MST_SC_DUP_KEY = 11000,
-    MST_SC_NOT_PRIMARY = 10107
+    MST_SC_NOT_PRIMARY = 10107,
+    MST_SC_OUT_OF_DISK = 14031
 };
 
 /* {refreshSessions: [lsid]} for a session the caller put into its commands; lsid is {id: UUID}. */

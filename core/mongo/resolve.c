@@ -76,9 +76,10 @@ static enum mst_rc lookup_start(const char *host, const char *port, struct looku
 
     if (atomic_fetch_add(&in_flight, 1) >= LOOKUPS_MAX) {
         atomic_fetch_sub(&in_flight, 1);
-        return mst_err_set(err, MST_E_NET,
-                           "cannot look up %s: the name service does not answer (%d lookups hang)",
-                           host, LOOKUPS_MAX);
+        return mst_err_set(
+            err, MST_E_NET,
+            "cannot look up %s: the name service does not answer (lookups that hang: %d)", host,
+            LOOKUPS_MAX);
     }
     l = mst_xcalloc(1, sizeof(*l));
     atomic_init(&l->refs, 2);

@@ -9,6 +9,7 @@
 #include "base/buf.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "base/text.h"
 
 #define OPEN_MAX_TXNS 100000
 #define DEPTH_MAX 10
@@ -418,7 +419,8 @@ void mst_oplog_flow_report(const struct mst_oplog_flow *f, struct mst_oplog_repo
             h = (h ^ t->lsid[k]) * 16777619u;
         }
         (void)snprintf(out->open[i], sizeof out->open[i],
-                       "session %08x, number %lld, %llu operations, last entry %u.%u", h,
-                       (long long)t->number, (unsigned long long)t->ops, t->last.t, t->last.i);
+                       "session %08x, number %lld, %llu %s, last entry %u.%u", h,
+                       (long long)t->number, (unsigned long long)t->ops,
+                       mst_text_noun(t->ops, "operation", "operations"), t->last.t, t->last.i);
     }
 }

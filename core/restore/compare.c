@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/text.h"
 #include "restore/target.h"
 
 enum mst_rc mst_sum_collection(struct mst_rs *r, struct mst_conn *c, const char *db,
@@ -79,15 +80,16 @@ static void judge(const struct mst_map_coll *c, bool has_sum, struct mst_restore
 {
     if (c->missing) {
         out->proof = MST_PROOF_NOT_PROVABLE;
-        (void)snprintf(out->why, sizeof out->why, "%llu updates found no document",
-                       (unsigned long long)c->missing);
+        (void)snprintf(out->why, sizeof out->why, "%llu %s found no document",
+                       (unsigned long long)c->missing,
+                       mst_text_noun(c->missing, "update", "updates"));
     } else if (mst_map_capped(c) && (c->ops || out->documents != c->loaded)) {
         out->proof = MST_PROOF_NOT_PROVABLE;
         (void)snprintf(out->why, sizeof out->why, "capped: the server drops the oldest by itself");
     } else if (c->ops || c->ddl || !has_sum || c->doubles) {
         out->proof = MST_PROOF_REPLAYED;
-        (void)snprintf(out->why, sizeof out->why, "replayed %llu operations",
-                       (unsigned long long)c->ops);
+        (void)snprintf(out->why, sizeof out->why, "replayed %llu %s", (unsigned long long)c->ops,
+                       mst_text_noun(c->ops, "operation", "operations"));
     } else {
         out->proof = MST_PROOF_EQUAL;
         (void)snprintf(out->why, sizeof out->why, "read back equal to the scan");

@@ -477,7 +477,7 @@ static enum mst_rc load_pass(struct loader *l, struct mst_err *err)
     if (rc == MST_OK &&
         (read != from->documents || (from->has_sum && !mst_sum256_equal(&sum, &from->sum)))) {
         rc = mst_err_set(err, MST_E_INTEGRITY,
-                         "%s: %llu documents read, the manifest has %llu, or their sum differs",
+                         "%s: documents read %llu, the manifest has %llu, or their sum differs",
                          mst_ns_show(l->c->db, l->c->coll, show), (unsigned long long)read,
                          (unsigned long long)from->documents);
     }
@@ -502,7 +502,7 @@ static enum mst_rc read_back(struct loader *l, struct mst_err *err)
     }
     if (count != l->c->loaded || !mst_sum256_equal(&sum, &l->c->kept)) {
         return mst_err_set(err, MST_E_INTEGRITY,
-                           "%s: %llu documents were loaded and %llu read back, or their sum "
+                           "%s: documents loaded %llu, read back %llu, or their sum "
                            "differs",
                            mst_ns_show(l->c->db, l->c->coll, show),
                            (unsigned long long)l->c->loaded, (unsigned long long)count);
@@ -553,8 +553,8 @@ static void work(void *arg)
         }
         l->c = &w->r->map.c[n];
         l->n = n;
-        if (l->c->staged) {
-            rc = load_one(l, &err);
+        if (l->c->staged && (rc = load_one(l, &err)) == MST_OK) {
+            mst_task_item_done(w->r->task);
         }
     }
     if (rc != MST_OK) {

@@ -192,15 +192,17 @@ static void add_steps(struct plan *p, const struct mst_restore_opts *o, const st
             step(p, "view     %.120s is %s", show,
                  it->live_is_view ? "created in place of the one there" : "created");
         } else if (it->todo == MST_RD_CREATE) {
-            step(p, "create   %.120s: %llu documents, %s", show, (unsigned long long)it->documents,
+            step(p, "create   %.120s: %llu %s, %s", show, (unsigned long long)it->documents,
+                 mst_text_noun(it->documents, "document", "documents"),
                  mst_text_bytes(it->bytes, size));
         } else if (it->live_is_view) {
             step(p, "replace  %.120s: a view now, is dropped", show);
         } else {
-            step(p,
-                 "replace  %.100s: %llu documents, %s; the %lld there now are kept until discard",
-                 show, (unsigned long long)it->documents, mst_text_bytes(it->bytes, size),
-                 (long long)it->live_documents);
+            step(p, "replace  %.100s: %llu %s, %s; the %lld there now %s kept until discard", show,
+                 (unsigned long long)it->documents,
+                 mst_text_noun(it->documents, "document", "documents"),
+                 mst_text_bytes(it->bytes, size), (long long)it->live_documents,
+                 mst_text_noun((uint64_t)it->live_documents, "is", "are"));
         }
     }
     for (i = 0; i < f->final.n; i++) {
@@ -273,8 +275,9 @@ static void add_rules(struct plan *p, const struct mst_restore_opts *o,
              o->other_set ? "" : ": say that this is meant");
     }
     version_rules(p, o, s, f);
-    rule(p, p->out->n_items ? MST_RR_PASS : MST_RR_REFUSE, "something to restore",
-         "%zu collection%s and views fit", p->out->n_items, p->out->n_items == 1 ? "" : "s");
+    rule(p, p->out->n_items ? MST_RR_PASS : MST_RR_REFUSE, "something to restore", "%zu %s",
+         p->out->n_items,
+         mst_text_noun(p->out->n_items, "collection or view fits", "collections and views fit"));
     rule(p,
          f->missing_rights.len        ? MST_RR_REFUSE
          : f->rights_known || f->open ? MST_RR_PASS
@@ -287,8 +290,9 @@ static void add_rules(struct plan *p, const struct mst_restore_opts *o,
     room_rule(p, f);
     if (f->members_up >= 0) {
         rule(p, f->members_up * 2 > f->members_voting ? MST_RR_PASS : MST_RR_REFUSE, "majority",
-             "%lld of %lld members can take writes over", (long long)f->members_up,
-             (long long)f->members_voting);
+             "%lld of %lld %s can take writes over", (long long)f->members_up,
+             (long long)f->members_voting,
+             mst_text_noun((uint64_t)f->members_voting, "member", "members"));
     } else {
         rule(p, MST_RR_WARN, "majority", "replSetGetStatus is not allowed");
     }
@@ -346,18 +350,19 @@ struct mst_restore_plan *mst_plan_decide(const struct mst_restore_opts *o,
     add_steps(&p, o, f);
     add_rules(&p, o, s, f);
     if (out->replaced) {
-        (void)snprintf(out->phrase, sizeof out->phrase, "replace %llu collection%s in %.100s",
-                       (unsigned long long)out->replaced, out->replaced == 1 ? "" : "s", f->set);
+        (void)snprintf(out->phrase, sizeof out->phrase, "replace %llu %s in %.100s",
+                       (unsigned long long)out->replaced,
+                       mst_text_noun(out->replaced, "collection", "collections"), f->set);
         mst_text_sanitise(out->phrase);
     }
-    (void)snprintf(
-        out->summary, sizeof out->summary,
-        "%.80s into %.60s: %llu replaced, %llu created, %llu views, %llu kept, %s to load, "
-        "%llu operation%s to replay",
-        s->label, f->set, (unsigned long long)out->replaced, (unsigned long long)out->created,
-        (unsigned long long)out->views, (unsigned long long)out->kept,
-        mst_text_bytes(out->need_bytes, size), (unsigned long long)f->oplog_ops,
-        f->oplog_ops == 1 ? "" : "s");
+    (void)snprintf(out->summary, sizeof out->summary,
+                   "%.80s into %.60s: %llu replaced, %llu created, %llu %s, %llu kept, %s to load, "
+                   "%llu %s to replay",
+                   s->label, f->set, (unsigned long long)out->replaced,
+                   (unsigned long long)out->created, (unsigned long long)out->views,
+                   mst_text_noun(out->views, "view", "views"), (unsigned long long)out->kept,
+                   mst_text_bytes(out->need_bytes, size), (unsigned long long)f->oplog_ops,
+                   mst_text_noun(f->oplog_ops, "operation", "operations"));
     mst_text_sanitise(out->summary);
     hash_plan(out, s, f);
     return out;

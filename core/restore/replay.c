@@ -187,7 +187,7 @@ static enum mst_rc flush(struct replay *p, struct mst_err *err)
         bson_destroy(&reply);
     }
     if (rc == MST_OK && p->r->task) {
-        atomic_fetch_add(&p->r->task->items_done, p->n);
+        atomic_fetch_add(&p->r->task->beats, p->n);
     }
     forget_batch(p);
     return rc;

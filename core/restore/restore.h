@@ -60,6 +60,10 @@ struct mst_restore_opts {
     int64_t majority_ms;                 /* wait for a majority at most; 0: 60 s */
     const char *spill_dir;               /* NULL: /tmp */
     const struct mst_clock *clock;       /* NULL: real */
+    /* Is the set still ours to change? Asked before each step, also inside the swap; its failure
+     * ends the run there. NULL: it is. */
+    enum mst_rc (*ours)(void *arg, struct mst_err *err);
+    void *ours_arg;
     /* Tests only. A place to stop and look: a failure returned here ends the run as a crash would,
      * without any cleaning up. */
     enum mst_rc (*at)(void *arg, const char *point, struct mst_err *err);
@@ -141,8 +145,8 @@ struct mst_restore_result {
 void mst_restore_result_release(struct mst_restore_result *r);
 
 /* Everything up to and with the swap. res is filled also on failure: its text says what is there.
- * MST_E_INCOMPLETE: a collection could not be swapped (a client made one of its name in the gap).
- */
+ * MST_E_INCOMPLETE: a collection could not be swapped (a client made one of its name in the gap),
+ * or the primary changed in the swap. MST_E_STALE: it changed before. */
 enum mst_rc mst_restore_run(const struct mst_restore_opts *o, struct mst_restore_source *s,
                             const struct mst_restore_plan *plan, struct mst_task *task,
                             struct mst_restore_result *res, struct mst_err *err) MST_MUST_CHECK;

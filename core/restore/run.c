@@ -72,7 +72,7 @@ enum mst_rc mst_restore_prepare(const struct mst_restore_opts *o, struct mst_res
 
 static enum mst_rc stage_all(struct mst_rs *r, struct mst_err *err)
 {
-    size_t i;
+    size_t i, n = 0;
     enum mst_rc rc = MST_OK;
 
     mst_task_phase(r->task, "making staging collections");
@@ -81,12 +81,14 @@ static enum mst_rc stage_all(struct mst_rs *r, struct mst_err *err)
 
         if (it->todo != MST_RD_VIEW && it->n < r->map.from_source) {
             r->map.c[it->n].wanted = true;
+            n++;
             rc = mst_rs_at(r, "stage", err);
             if (rc == MST_OK) {
                 rc = mst_stage_create(r, &r->map.c[it->n], it->n, err);
             }
         }
     }
+    mst_task_items(r->task, n);
     return rc;
 }
 
@@ -131,7 +133,8 @@ static void mark_swapped(struct mst_restore_result *res, const struct mst_swap_i
 }
 
 /* Collections first, views last: swap_list has them in that order. */
-static enum mst_rc swap_all(struct mst_rs *r, const struct mst_facts *f, struct mst_err *err)
+static enum mst_rc swap_all(struct mst_rs *r, const struct mst_facts *f, bool *swapping,
+                            struct mst_err *err)
 {
     struct mst_swap s;
     size_t i, foreign = 0;
@@ -141,10 +144,12 @@ static enum mst_rc swap_all(struct mst_rs *r, const struct mst_facts *f, struct 
     mst_task_phase(r->task, "swapping");
     swap_list(r, f, &s);
     rc = mst_swap_journal(r, r->o->journal, &s, err);
+    *swapping = rc == MST_OK; /* without its mark in the journal nothing is renamed */
     for (i = 0; rc == MST_OK && i < s.n; i++) {
         enum mst_swapped what = MST_SWAP_OLD;
 
         rc = mst_rs_point(r, "swap", err); /* a cancel comes too late here */
+        rc = rc == MST_OK ? mst_rs_ours(r->o, err) : rc;
         if (rc == MST_OK) {
             rc = mst_swap_forward(r, r->run, &s.items[i], &what, err);
         }
@@ -165,10 +170,11 @@ static enum mst_rc swap_all(struct mst_rs *r, const struct mst_facts *f, struct 
     r->res->swapped = rc == MST_OK && !foreign;
     if (rc == MST_OK && foreign) {
         rc = mst_err_set(err, MST_E_INCOMPLETE,
-                         "%zu collections were not swapped, %.160s first: a client made one of the "
+                         "%zu %s not swapped, %.160s first: a client made one of the "
                          "same name in the gap; new and old stand beside it as mst.s.%s and "
                          "mst.o.%s",
-                         foreign, first, r->run, r->run);
+                         foreign, mst_text_noun(foreign, "collection was", "collections were"),
+                         first, r->run, r->run);
     }
     return rc;
 }
@@ -181,6 +187,7 @@ static bool remove_staging(struct mst_rs *r)
     size_t n = 0;
 
     o.journal = NULL;
+    o.ours = NULL; /* what carries our run's name is no other's, whoever acts now */
     return mst_restore_clean(&o, r->run, NULL, &n, &ignored) == MST_OK;
 }
 
@@ -204,10 +211,10 @@ static void say_done(struct mst_rs *r)
     }
     res->left = kept || held;
     (void)snprintf(
-        res->text, sizeof res->text,
-        "%zu collection%s restored, %llu document%s, %s, %llu operation%s replayed%s%s%s", res->n,
-        res->n == 1 ? "" : "s", (unsigned long long)res->documents, res->documents == 1 ? "" : "s",
-        mst_text_bytes(res->bytes, size), (unsigned long long)res->ops, res->ops == 1 ? "" : "s",
+        res->text, sizeof res->text, "%zu %s restored, %llu %s, %s, %llu %s replayed%s%s%s", res->n,
+        mst_text_noun(res->n, "collection", "collections"), (unsigned long long)res->documents,
+        mst_text_noun(res->documents, "document", "documents"), mst_text_bytes(res->bytes, size),
+        (unsigned long long)res->ops, mst_text_noun(res->ops, "operation", "operations"),
         unproven ? ", not all provable" : "", aside, held ? "; TTL is held until release" : "");
 }
 
@@ -245,11 +252,8 @@ static enum mst_rc steps(struct mst_rs *r, const struct mst_facts *f, bool *swap
     rc = rc == MST_OK ? mst_index_all(r, err) : rc;
     rc = rc == MST_OK ? mst_compare_all(r, err) : rc;
     rc = rc == MST_OK ? mst_rs_at(r, "ready", err) : rc;
-    if (rc == MST_OK) {
-        *swapping = true;
-        rc = swap_all(r, f, err);
-    }
-    return rc;
+    rc = rc == MST_OK ? mst_rs_wait_majority(r, err) : rc; /* the last look before renames */
+    return rc == MST_OK ? swap_all(r, f, swapping, err) : rc;
 }
 
 static enum mst_rc check_plan(struct mst_rs *r, struct mst_facts *f, struct mst_err *err)
@@ -295,6 +299,7 @@ enum mst_rc mst_restore_run(const struct mst_restore_opts *o, struct mst_restore
     mst_task_phase(task, "reading the source back");
     rc = s->check(s, task, err);
     rc = rc == MST_OK ? mst_rs_connect(o, "muster restore", task, &r.c, err) : rc;
+    rc = rc == MST_OK ? mst_rs_note_term(&r, err) : rc;
     rc = rc == MST_OK ? check_plan(&r, &f, err) : rc;
     if (rc == MST_OK) {
         if (task) {
@@ -305,8 +310,12 @@ enum mst_rc mst_restore_run(const struct mst_restore_opts *o, struct mst_restore
         wrote = true;
         rc = steps(&r, &f, &swapping, err);
     }
+    if (rc != MST_OK && !crashed) {
+        rc = mst_rs_say_lost(&r, err);
+    }
     if (swapping && rc != MST_OK && rc != MST_E_INCOMPLETE && !crashed) {
         mst_err_prefix(err, "inside the swap");
+        rc = err->rc = rc == MST_E_STALE || rc == MST_E_PRECOND ? MST_E_INCOMPLETE : rc;
     }
     say(&r, rc, swapping, wrote,
         rc != MST_OK && wrote && !swapping && !crashed && remove_staging(&r));

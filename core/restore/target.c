@@ -27,12 +27,18 @@ enum mst_rc mst_rs_point(const struct mst_rs *r, const char *point, struct mst_e
     return MST_OK;
 }
 
+enum mst_rc mst_rs_ours(const struct mst_restore_opts *o, struct mst_err *err)
+{
+    return o->ours ? o->ours(o->ours_arg, err) : MST_OK;
+}
+
+/* This process may have stood still at the point, so it looks behind it. */
 enum mst_rc mst_rs_at(const struct mst_rs *r, const char *point, struct mst_err *err)
 {
-    if (mst_task_check(r->task, err) != MST_OK) {
+    if (mst_rs_point(r, point, err) != MST_OK || mst_rs_ours(r->o, err) != MST_OK) {
         return err->rc;
     }
-    return mst_rs_point(r, point, err);
+    return mst_task_check(r->task, err);
 }
 
 enum mst_rc mst_rs_do_take(struct mst_conn *c, const char *db, bson_t *cmd, int64_t ms,
@@ -113,7 +119,8 @@ static enum mst_rc last_write(struct mst_conn *c, struct mst_optime *own,
     enum mst_rc rc = mst_conn_command(c, "admin", cmd, MST_RS_MS, &reply, err);
 
     if (rc == MST_OK && !mst_bson_bool(&reply, "ismaster", false)) {
-        rc = mst_err_set(err, MST_E_PRECOND, "%s is no longer the primary", mst_conn_name(c));
+        rc = mst_err_set_detail(err, MST_E_PRECOND, MST_SC_NOT_PRIMARY,
+                                "%s does not call itself primary", mst_conn_name(c));
     }
     if (rc == MST_OK && (!mst_bson_optime(&reply, "lastWrite.opTime", own) ||
                          !mst_bson_optime(&reply, "lastWrite.majorityOpTime", majority))) {
@@ -123,6 +130,53 @@ static enum mst_rc last_write(struct mst_conn *c, struct mst_optime *own,
     bson_destroy(&reply);
     bson_destroy(cmd);
     return rc;
+}
+
+enum mst_rc mst_rs_note_term(struct mst_rs *r, struct mst_err *err)
+{
+    struct mst_optime own, majority;
+
+    if (last_write(r->c, &own, &majority, err) != MST_OK) {
+        return err->rc;
+    }
+    r->term = own.term;
+    return MST_OK;
+}
+
+static enum mst_rc same_election(const struct mst_rs *r, int64_t term, struct mst_err *err)
+{
+    if (r->term <= 0 || r->term == term) {
+        return MST_OK;
+    }
+    return mst_err_set(
+        err, MST_E_STALE,
+        "%s was elected again since the restore began (term %lld, now %lld), so what "
+        "it was told may be gone: restore again",
+        mst_conn_name(r->c), (long long)r->term, (long long)term);
+}
+
+/* The codes with which a server says that it is not, or no more, who takes writes. */
+static bool says_not_primary(int code)
+{
+    static const int codes[] = {MST_SC_NOT_PRIMARY, 189, 10058, 11602, 13435, 13436};
+    size_t i;
+
+    for (i = 0; i < MST_COUNT(codes) && codes[i] != code; i++) {
+    }
+    return i < MST_COUNT(codes);
+}
+
+enum mst_rc mst_rs_say_lost(const struct mst_rs *r, struct mst_err *err)
+{
+    if (err->rc == MST_E_NET) {
+        mst_err_prefix(err, "the connection to the primary %s was lost", r->o->primary);
+    } else if (err->detail == MST_SC_OUT_OF_DISK && err->rc == MST_E_SERVER) {
+        mst_err_prefix(err, "the disk of the primary %s is full", r->o->primary);
+    } else if (err->rc == MST_E_PRECOND && says_not_primary(err->detail)) {
+        mst_err_prefix(err, "%s is no longer the primary", r->o->primary);
+        err->rc = MST_E_STALE; /* it had begun */
+    }
+    return err->rc;
 }
 
 enum mst_rc mst_rs_do_majority_take(const struct mst_rs *r, const char *db, bson_t *cmd, int64_t ms,
@@ -157,7 +211,8 @@ enum mst_rc mst_rs_wait_majority(const struct mst_rs *r, struct mst_err *err)
     int64_t ask = mst_clock_mono_ms(NULL) + 1000;
     char who[160];
 
-    if (last_write(r->c, &target, &majority, err) != MST_OK) {
+    if (last_write(r->c, &target, &majority, err) != MST_OK ||
+        same_election(r, target.term, err) != MST_OK) {
         return err->rc;
     }
     while (mst_ts_cmp(majority.ts, target.ts) < 0) {
@@ -175,7 +230,8 @@ enum mst_rc mst_rs_wait_majority(const struct mst_rs *r, struct mst_err *err)
         if (!mst_task_sleep_ms(r->task, 20)) {
             return mst_task_check(r->task, err);
         }
-        if (last_write(r->c, &mine, &majority, err) != MST_OK) {
+        if (last_write(r->c, &mine, &majority, err) != MST_OK ||
+            same_election(r, mine.term, err) != MST_OK) {
             return err->rc;
         }
     }

@@ -19,16 +19,19 @@ struct mst_rs {
     struct mst_map map;
     struct mst_restore_result *res;
     struct mst_oplog_report flow;
+    int64_t term; /* election in which the primary writes; 0: not to be looked at */
     int64_t next_pace_ms;
     bool *crashed; /* a test's stop: nothing is cleaned up */
 };
 
 enum mst_rc mst_rs_connect(const struct mst_restore_opts *o, const char *app, struct mst_task *task,
                            struct mst_conn **out, struct mst_err *err) MST_MUST_CHECK;
-/* A test's place to stop; also looks at the cancel flag. */
+/* Whether the target may be changed still; opts.ours says it. */
+enum mst_rc mst_rs_ours(const struct mst_restore_opts *o, struct mst_err *err) MST_MUST_CHECK;
+/* A test's place to stop; then looks whether to go on: the cancel flag, and mst_rs_ours. */
 enum mst_rc mst_rs_at(const struct mst_rs *r, const char *point,
                       struct mst_err *err) MST_MUST_CHECK;
-/* The same inside the swap, where a cancel comes too late. */
+/* Only the place to stop: inside the swap a cancel comes too late. */
 enum mst_rc mst_rs_point(const struct mst_rs *r, const char *point,
                          struct mst_err *err) MST_MUST_CHECK;
 /* Run cmd (consumed) and throw the reply away; write errors inside it are errors. */
@@ -37,8 +40,15 @@ enum mst_rc mst_rs_do_take(struct mst_conn *c, const char *db, bson_t *cmd, int6
 /* The same with writeConcern majority and its deadline. */
 enum mst_rc mst_rs_do_majority_take(const struct mst_rs *r, const char *db, bson_t *cmd, int64_t ms,
                                     struct mst_err *err) MST_MUST_CHECK;
-/* Wait until the primary's present optime is majority-committed. MST_E_TIMEOUT names who lags. */
+/* From here on the target must be primary of the same election: one that was elected again may have
+ * lost what it was told before. */
+enum mst_rc mst_rs_note_term(struct mst_rs *r, struct mst_err *err) MST_MUST_CHECK;
+/* Wait until the primary's present optime is majority-committed. MST_E_TIMEOUT names who lags;
+ * MST_E_PRECOND: it is no primary any more; MST_E_STALE: of another election. */
 enum mst_rc mst_rs_wait_majority(const struct mst_rs *r, struct mst_err *err) MST_MUST_CHECK;
+/* Before what a server, or the way to it, said: that the primary changed (then MST_E_STALE), is out
+ * of reach or has no room. The code that err has then. */
+enum mst_rc mst_rs_say_lost(const struct mst_rs *r, struct mst_err *err);
 /* Wait while a secondary is too far behind or the oplog would run over it. */
 enum mst_rc mst_rs_pace(struct mst_rs *r, struct mst_conn *c, struct mst_err *err) MST_MUST_CHECK;
 

@@ -27,8 +27,11 @@ static enum mst_rc recover_one(struct mst_rs *r, const struct mst_swap *s, enum 
         const struct mst_swap_item *it = &s->items[how == MST_RECOVER_UNDO ? s->n - 1 - i : i];
         enum mst_swapped what = MST_SWAP_OLD;
 
-        rc = how == MST_RECOVER_UNDO ? mst_swap_back(r, s->run, it, &what, err)
-                                     : mst_swap_forward(r, s->run, it, &what, err);
+        rc = mst_rs_ours(r->o, err);
+        if (rc == MST_OK) {
+            rc = how == MST_RECOVER_UNDO ? mst_swap_back(r, s->run, it, &what, err)
+                                         : mst_swap_forward(r, s->run, it, &what, err);
+        }
         if (rc == MST_OK) {
             (*n)++;
             foreign += what == MST_SWAP_FOREIGN;
@@ -38,14 +41,16 @@ static enum mst_rc recover_one(struct mst_rs *r, const struct mst_swap *s, enum 
                                                 : "made by a client in the gap, left as it is");
         }
     }
+    if (rc == MST_OK) { /* a rename that was found done may still be lost */
+        rc = mst_rs_wait_majority(r, err);
+    }
     if (rc == MST_OK) {
         rc = mst_swap_close(r->o->journal, s->run, err);
     }
     if (rc == MST_OK && foreign) {
         rc = mst_err_set(err, MST_E_INCOMPLETE,
-                         "%zu collections of run %s were made by a client in the gap and left as "
-                         "they are",
-                         foreign, s->run);
+                         "%zu %s of run %s made by a client in the gap and left alone", foreign,
+                         mst_text_noun(foreign, "collection", "collections"), s->run);
     }
     return rc;
 }
@@ -64,6 +69,7 @@ enum mst_rc mst_restore_recover(const struct mst_restore_opts *o, const char *ru
     begin(&r, o, task, &crashed);
     if (rc == MST_OK && n_swaps) {
         rc = mst_rs_connect(o, "muster restore", task, &r.c, err);
+        rc = rc == MST_OK ? mst_rs_wait_majority(&r, err) : rc; /* decide on what will stay */
     }
     for (i = 0; rc == MST_OK && i < n_swaps; i++) {
         rc = recover_one(&r, &s[i], how, n, report, err);
@@ -172,10 +178,16 @@ static enum mst_rc drop_named(const struct mst_restore_opts *o, const char *run,
     rc = rc == MST_OK ? find_leavings(r.c, false, &l, &n, err) : rc;
     for (i = 0; rc == MST_OK && i < n; i++) {
         if (l[i].old == old && strcmp(l[i].run, run) == 0) {
-            rc = mst_rs_do_majority_take(&r, l[i].db, BCON_NEW("drop", BCON_UTF8(l[i].coll)),
-                                         MST_RS_MS, err);
+            rc = mst_rs_ours(o, err);
+            rc = rc == MST_OK
+                     ? mst_rs_do_majority_take(&r, l[i].db, BCON_NEW("drop", BCON_UTF8(l[i].coll)),
+                                               MST_RS_MS, err)
+                     : rc;
             *dropped += rc == MST_OK;
         }
+    }
+    if (rc == MST_OK && *dropped == 0) { /* "nothing is there" counts only from a primary */
+        rc = mst_rs_wait_majority(&r, err);
     }
     free(l);
     mst_conn_free(r.c);
@@ -330,7 +342,8 @@ enum mst_rc mst_restore_release_ttl(const struct mst_restore_opts *o, const char
     rc = rc == MST_OK ? o->journal->each(o->journal->arg, run, on_step, &a, err) : rc;
     rc = rc == MST_OK && a.n ? mst_rs_connect(o, "muster restore", task, &r.c, err) : rc;
     for (i = 0; rc == MST_OK && i < a.n; i++) {
-        rc = release_one(&r, &a.h[i], err);
+        rc = mst_rs_ours(o, err);
+        rc = rc == MST_OK ? release_one(&r, &a.h[i], err) : rc;
         *released += rc == MST_OK;
     }
     if (rc == MST_OK && a.n) {

@@ -189,8 +189,9 @@ static void follow_config(struct mst_topo_memory *mem, const struct mst_topo_vie
     if (mem->config_version > 0 && v->config_version > 0 &&
         v->config_version != mem->config_version) {
         event(mem, v, MST_EV_CONFIG, v->config_forced ? MST_SEV_WARN : MST_SEV_INFO, -1,
-              "configuration version %lld -> %lld, %zu members%s", (long long)mem->config_version,
-              (long long)v->config_version, v->n, v->config_forced ? ", forced" : "");
+              "configuration version %lld -> %lld, %zu %s%s", (long long)mem->config_version,
+              (long long)v->config_version, v->n, mst_text_noun(v->n, "member", "members"),
+              v->config_forced ? ", forced" : "");
     }
     if (v->config_version > 0) {
         mem->config_version = v->config_version;

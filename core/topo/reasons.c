@@ -167,7 +167,8 @@ static void majorities(struct mst_topo_view *v, const struct mst_topo_limits *l)
             v->votes_total);
     } else if (v->data_up == v->write_majority && v->votes_up < v->votes_total) {
         add(v, MST_RS_WRITES, MST_SEV_WARN, -1,
-            "%d members can acknowledge, majority writes need all of them", v->data_up);
+            "%d %s can acknowledge, majority writes need all of them", v->data_up,
+            mst_text_noun((uint64_t)v->data_up, "member", "members"));
     }
     if (v->tail_at_risk_ms > l->commit_lag_warn_ms && v->data_up >= v->write_majority) {
         add(v, MST_RS_COMMIT_LAG, MST_SEV_WARN, v->primary,

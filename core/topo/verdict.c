@@ -97,8 +97,8 @@ static void no_primary(struct mst_topo_view *v)
                      was->name, mst_text_duration(v->now_mono_ms - was->hello_at_ms, age));
     } else if (heirs > 0) {
         mst_topo_put(v->headline, sizeof(v->headline),
-                     "no primary: %zu member%s could win, an election takes up to %lld s", heirs,
-                     heirs == 1 ? "" : "s",
+                     "no primary: %zu %s could win, an election takes up to %lld s", heirs,
+                     mst_text_noun(heirs, "member", "members"),
                      (long long)((v->election_timeout_ms > 0 ? v->election_timeout_ms : 10000) *
                                  12 / 10000));
     } else {

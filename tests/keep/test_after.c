@@ -84,6 +84,10 @@ static enum mst_job_state ended(struct after *a, uint64_t job, char *result, siz
                 const enum mst_job_state s = j->state;
 
                 assert_string_equal(j->target, "rs0");
+                assert_true(s != MST_JOB_DONE || j->items_done == j->items_total);
+                assert_true(s != MST_JOB_DONE || j->items_total > 0 ||
+                            (j->kind != MST_JOB_BACKUP && j->kind != MST_JOB_RESTORE &&
+                             j->kind != MST_JOB_VERIFY));
                 assert_true(s != MST_JOB_DONE || j->total_bytes == 0 ||
                             j->done_bytes == j->total_bytes);
                 (void)mst_copy(result, size, j->result);

@@ -87,6 +87,45 @@ static void a_second_backup_in_the_same_second_is_newer(void **state)
     assert_true(strcmp(k->res.id, first) > 0);
 }
 
+static int64_t one_instant(void *arg)
+{
+    (void)arg;
+    return 1763855000000;
+}
+
+static char other_id[MST_ID_MAX];
+
+/* The other one begins and ends before the first has written anything. */
+static void other_at_tail(void *arg, const char *point)
+{
+    struct keep *k = arg;
+    struct mst_backup_opts o = k->o;
+    struct mst_backup_result res = {0};
+    struct mst_err err = {0};
+
+    if (strcmp(point, "tail") == 0) {
+        o.at = NULL;
+        assert_ok(mst_backup_run(&o, NULL, &res, &err), &err);
+        (void)mst_copy(other_id, sizeof(other_id), res.id);
+    }
+}
+
+static void two_that_begin_in_one_second_both_count(void **state)
+{
+    const struct mst_clock clock = {.utc_ms = one_instant};
+    _Atomic int64_t given = 0;
+    struct keep *k = *state;
+
+    keep_insert(k, "shop", "a", 0, 3, 5);
+    keep_settle(k);
+    k->o.clock = &clock;
+    k->o.given_ms = &given;
+    k->o.at = other_at_tail;
+    k->o.at_arg = k;
+    assert_ok(keep_backup(k), &k->err);
+    assert_string_not_equal(k->res.id, other_id);
+}
+
 static void what_is_left_out_by_name_makes_it_partial(void **state)
 {
     static const char *const out[] = {"shop.events", "other.*"};
@@ -408,6 +447,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(a_quiet_set_is_backed_up_from_a_secondary_and_verified),
         T(a_second_backup_in_the_same_second_is_newer),
+        T(two_that_begin_in_one_second_both_count),
         T(what_is_left_out_by_name_makes_it_partial),
         T(the_primary_is_read_only_when_that_is_allowed),
         T(ddl_between_listing_and_scan_is_carried),

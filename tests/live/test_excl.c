@@ -95,12 +95,53 @@ static void who_cannot_renew_is_told_and_the_next_may_act(void **state)
     mst_excl_release(xa);
 }
 
+static atomic_bool hangs;
+
+static enum mst_rc to_nowhere(void *arg, struct mst_task *task, struct mst_conn **out,
+                              struct mst_err *err)
+{
+    while (atomic_load(&hangs) && !mst_task_cancelled(task)) {
+        mst_clock_sleep_ms(10);
+    }
+    return to_primary(arg, task, out, err);
+}
+
+/* A renewal that neither succeeds nor fails must not keep the news from its holder. */
+static void who_hangs_in_a_renewal_is_told_in_time(void **state)
+{
+    struct mst_excl_opts a = {.connect = to_nowhere,
+                              .act = "restore",
+                              .agent = "alice",
+                              .hold_ms = 3000,
+                              .renew_ms = 1000,
+                              .lost = on_lost};
+    struct mst_excl *xa = NULL;
+    struct mst_err err = {0};
+    const int64_t begin = mst_clock_mono_ms(NULL);
+
+    (void)state;
+    atomic_store(&lost_calls, 0);
+    atomic_store(&hangs, false);
+    assert_ok(mst_excl_take(&a, &xa, &err), &err);
+    assert_true(mst_excl_valid(xa));
+    atomic_store(&hangs, true);
+    while (atomic_load(&lost_calls) == 0 && mst_clock_mono_ms(NULL) - begin < 20000) {
+        mst_clock_sleep_ms(20);
+    }
+    assert_in_range(mst_clock_mono_ms(NULL) - begin, 1000, 3500);
+    assert_false(mst_excl_valid(xa));
+    atomic_store(&hangs, false);
+    mst_excl_release(xa);
+    assert_int_equal(atomic_load(&lost_calls), 1);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
         T(the_second_is_refused_and_names_the_first),
         T(who_cannot_renew_is_told_and_the_next_may_act),
+        T(who_hangs_in_a_renewal_is_told_in_time),
     };
     return cmocka_run_group_tests_name("excl", tests, NULL, NULL);
 }

@@ -32,6 +32,8 @@ static void the_socket_takes_verbs_and_names_what_is_wrong(void **state)
         {{"cont", "0"}, 2, MST_E_PRECOND, "not stopped"},
         {{"drop", "0"}, 2, MST_E_PRECOND, "kill it before"},
         {{"lag", "1", "soon"}, 3, MST_E_USAGE, "milliseconds"},
+        {{"disk", "1", "big"}, 3, MST_E_USAGE, "full, crash or ok"},
+        {{"disk", "1"}, 2, MST_E_USAGE, "use: disk MEMBER full|crash|ok"},
         {{"partition", "1", "1"}, 3, MST_E_USAGE, "from itself"},
         {{"kill", "a b"}, 2, MST_E_USAGE, "blanks"},
     };
@@ -67,6 +69,79 @@ static void the_socket_takes_verbs_and_names_what_is_wrong(void **state)
     mst_str_release(&out);
     kit_stop(&k);
     assert_int_equal(rmdir(dir), 0);
+}
+
+static bool has_primary(struct sbx_world *w, void *arg)
+{
+    (void)arg;
+    for (size_t i = 0; i < w->n; i++) {
+        if (w->members[i].alive && w->members[i].writable) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void a_full_disk_refuses_or_ends_the_member(void **state)
+{
+    struct kit k;
+    bson_t reply;
+    struct mst_err err = {0};
+    struct mst_str out = {0};
+    const char *start[] = {"start", "0"}, *status[] = {"status"};
+    int p, other;
+
+    (void)state;
+    kit_start(&k, (struct sbx_opts){.fast = true, .seed = 1});
+    p = sbx_world_primary(k.w);
+    assert_int_equal(p, 0);
+    assert_int_equal(kit_run(&k, p, "t", &reply, "{'insert': 'c', 'documents': [{'_id': 1}]}"), 0);
+    bson_destroy(&reply);
+    kit_ctl(&k, "disk", "0", "full");
+    assert_int_equal(kit_run(&k, p, "t", &reply, "{'insert': 'c', 'documents': [{'_id': 2}]}"),
+                     14031);
+    bson_destroy(&reply);
+    assert_int_equal(
+        kit_run(&k, p, "t", &reply,
+                "{'createIndexes': 'c', 'indexes': [{'key': {'a': 1}, 'name': 'a_1'}]}"),
+        14031);
+    assert_string_equal(sbx_doc_str(&reply, "codeName"), "OutOfDiskSpace");
+    bson_destroy(&reply);
+    assert_int_equal(kit_run(&k, p, "t", &reply, "{'find': 'c'}"), 0); /* reading goes on */
+    bson_destroy(&reply);
+    assert_int_equal(kit_run(&k, p, "t", &reply, "{'drop': 'c'}"), 0); /* this makes room */
+    bson_destroy(&reply);
+    assert_ok(sbx_ctl_verb(k.w, status, 1, &out, &err), &err);
+    assert_non_null(strstr(mst_str_c(&out), " disk full"));
+
+    kit_ctl(&k, "disk", "0", "crash");
+    {
+        struct sbx_client c;
+        bson_t *cmd =
+            BCON_NEW("insert", "c", "documents", "[", "{", "_id", BCON_INT32(3), "}", "]");
+
+        kit_connect(&k, p, &c);
+        assert_rc(sbx_client_command(&c, "t", cmd, &reply, &err), MST_E_NET, &err);
+        bson_destroy(&reply);
+        bson_destroy(cmd);
+        sbx_client_close(&c);
+    }
+    assert_int_equal(kit_state(&k, p), SBX_DOWN);
+    assert_rc(sbx_ctl_verb(k.w, start, 2, &out, &err), MST_E_PRECOND, &err);
+    assert_non_null(strstr(err.msg, "'disk 0 ok' makes room first"));
+    kit_ctl(&k, "disk", "0", "ok");
+    kit_ctl(&k, "start", "0", NULL);
+    assert_true(kit_wait_state(&k, 0, SBX_SECONDARY, 20000));
+
+    /* One that only copies ends with what it copies. */
+    assert_true(sbx_world_wait(k.w, has_primary, NULL, 20000));
+    p = sbx_world_primary(k.w);
+    other = (p + 1) % 3;
+    kit_ctl(&k, "disk", other == 0 ? "0" : other == 1 ? "1" : "2", "crash");
+    kit_noop(&k, p);
+    assert_true(kit_wait_state(&k, other, SBX_DOWN, 20000));
+    mst_str_release(&out);
+    kit_stop(&k);
 }
 
 static int run_muster(const char *const *argv, struct mst_buf *out)
@@ -186,6 +261,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_socket_takes_verbs_and_names_what_is_wrong),
+        cmocka_unit_test(a_full_disk_refuses_or_ends_the_member),
         cmocka_unit_test(the_program_starts_a_set_controls_it_and_leaves_nothing_running),
         cmocka_unit_test(a_wrong_command_line_is_refused_with_a_sentence),
         cmocka_unit_test(a_configuration_of_somebody_else_is_not_overwritten),

@@ -290,8 +290,8 @@ struct fx *fx_running(void)
     j->started_wall_ms = fx_wall() - 418000;
     j->done_bytes = 46921000000ULL;
     j->total_bytes = 90194000000ULL;
-    j->items_done = 699;
-    j->items_total = 1344;
+    j->items_done = 6;
+    j->items_total = 12;
     j->rate_bps = 123731968;
     j->eta_ms = 350000;
     (void)mst_copy(j->backup_id, sizeof j->backup_id, "2026-11-22T13-56-24Z-full");
@@ -445,6 +445,31 @@ struct fx *fx_empty_bucket(void)
     struct fx *f = fx_healthy();
 
     f->bucket.n = 0;
+    return f;
+}
+
+struct fx *fx_store_gone(void)
+{
+    struct fx *f = fx_healthy();
+
+    f->bucket.cached = true;
+    f->bucket.as_of_wall_ms = fx_wall() - 11040000;
+    f->bucket.free_bytes = f->bucket.total_bytes = 0;
+    (void)mst_copy(f->bucket.problem, sizeof f->bucket.problem,
+                   "the store local: the directory /srv/backups does not exist: make it, or mount "
+                   "it");
+    f->bucket.problem_rc = MST_E_CONFIG;
+    return f;
+}
+
+struct fx *fx_store_unread(void)
+{
+    struct fx *f = fx_store_gone();
+
+    f->bucket.problem[0] = '\0';
+    f->bucket.problem_rc = 0;
+    f->bucket.read_at_ms = 0;
+    f->bucket.loading = true;
     return f;
 }
 

@@ -54,6 +54,8 @@ struct fx *fx_wrong_set(void);
 struct fx *fx_auth(void);
 struct fx *fx_empty_bucket(void);
 struct fx *fx_no_store(void);
+struct fx *fx_store_gone(void);   /* unreadable; what is shown is cached and 3 h old */
+struct fx *fx_store_unread(void); /* the engine has just started; the same, and no problem yet */
 struct fx *fx_agent_lost(void);
 struct fx *fx_hostile(void); /* escapes, newlines, overrides in every text, not sanitised */
 struct fx *fx_many(void);    /* 20 members, 16 backups */

@@ -343,6 +343,15 @@ static void the_sandbox_menu_asks_the_sandbox(void **state)
     assert_true(shows(&w, "muster sandbox ctl kill db1:27017"));
     press_go(&w);
     assert_string_equal(w.f->sandbox_last, "kill db1:27017 ");
+    ui_app_key(w.app, 'K', NULL);
+    fx_later(w.app, 400);
+    ui_form_focus(&w.app->st.dlg.form, 'v');
+    for (int i = 0; i < 8; i++) {
+        ui_app_key(w.app, ' ', NULL);
+    }
+    assert_true(shows(&w, "muster sandbox ctl disk db1:27017 full"));
+    press_go(&w);
+    assert_string_equal(w.f->sandbox_last, "disk db1:27017 full");
     done(&w);
 }
 
@@ -458,6 +467,64 @@ static void a_lost_agent_is_said_on_the_second_line(void **state)
     done(&w);
 }
 
+static void an_alert_takes_its_line_back(void **state)
+{
+    struct world w = with(fx_silent());
+
+    (void)state;
+    assert_true(shows(&w, "WARN db4:27017 no answer"));
+    ui_app_key(w.app, 'B', NULL);
+    fx_later(w.app, 400);
+    fx_key(w.app, UI_KEY_ESC);
+    assert_true(shows(&w, "left the dialog"));
+    assert_false(shows(&w, "WARN db4:27017 no answer"));
+    fx_later(w.app, 9000);
+    assert_true(shows(&w, "WARN db4:27017 no answer"));
+    fx_key(w.app, 'a');
+    fx_later(w.app, 9000);
+    assert_false(shows(&w, "WARN db4:27017 no answer for 2.0 s "));
+    done(&w);
+}
+
+static void what_ran_in_a_lost_agent_is_not_known(void **state)
+{
+    struct world w = with(fx_running());
+
+    (void)state;
+    ui_app_key(w.app, '3', NULL);
+    assert_true(shows(&w, "~ 1042  backup   running"));
+    w.f->info.agent_lost_ms = FX_MONO - 60000;
+    assert_true(shows(&w, "? 1042  backup   not known"));
+    assert_true(shows(&w, "00:05:58")); /* took 06:58 now: a minute of it nobody saw */
+    assert_false(shows(&w, "ETA"));
+    ui_app_key(w.app, '1', NULL);
+    assert_true(shows(&w, "2 not known"));
+    assert_false(shows(&w, "running"));
+    done(&w);
+}
+
+static void another_agent_voids_a_plan_and_counts_messages_anew(void **state)
+{
+    struct world w = with(fx_healthy());
+    int other;
+
+    (void)state;
+    to_review(&w);
+    w.app->st.frozen = true;
+    w.app->st.shown_seq = w.app->st.acked_seq = 1000;
+    ui_app_engine(w.app, &other);
+    assert_int_equal(w.app->st.layer, UI_LAYER_NONE);
+    assert_int_equal(w.f->frees, 1);
+    assert_ptr_equal(w.app->engine.arg, &other);
+    assert_true(shows(&w, "nothing was done"));
+    assert_false(w.app->st.frozen);
+    w.f->msg[0].severity = MST_SEV_CRIT;
+    ui_app_view(w.app, &w.f->v);
+    assert_int_equal(ui_alerts(&(struct ui_ctx){&w.f->v, &w.app->st}), 1);
+    w.app->engine.arg = w.f;
+    done(&w);
+}
+
 static void an_error_stays_until_it_is_acknowledged(void **state)
 {
     struct world w = with(fx_healthy());
@@ -500,6 +567,9 @@ int main(void)
         cmocka_unit_test(leaving_asks_when_a_job_would_die_with_this_process),
         cmocka_unit_test(stale_facts_say_so),
         cmocka_unit_test(a_lost_agent_is_said_on_the_second_line),
+        cmocka_unit_test(an_alert_takes_its_line_back),
+        cmocka_unit_test(what_ran_in_a_lost_agent_is_not_known),
+        cmocka_unit_test(another_agent_voids_a_plan_and_counts_messages_anew),
         cmocka_unit_test(an_error_stays_until_it_is_acknowledged),
     };
     return cmocka_run_group_tests_name("app", tests, NULL, NULL);

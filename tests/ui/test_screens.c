@@ -25,6 +25,8 @@ static const struct {
     {"dash-auth", fx_auth, ""},
     {"dash-empty-bucket", fx_empty_bucket, ""},
     {"dash-no-store", fx_no_store, ""},
+    {"dash-store-gone", fx_store_gone, ""},
+    {"dash-store-unread", fx_store_unread, ""},
     {"dash-agent-lost", fx_agent_lost, ""},
     {"dash-many", fx_many, ""},
     {"dash-hostile", fx_hostile, ""},
@@ -43,6 +45,8 @@ static const struct {
     {"bucket-damaged", fx_healthy, "4jj"},
     {"bucket-empty", fx_empty_bucket, "4"},
     {"bucket-none", fx_no_store, "4"},
+    {"bucket-gone", fx_store_gone, "4"},
+    {"bucket-unread", fx_store_unread, "4"},
     {"bucket-many", fx_many, "4"},
     {"bucket-objects", fx_many, "4v"},
     {"bucket-hostile", fx_hostile, "4"},
@@ -65,7 +69,7 @@ static const struct {
 static const struct {
     int rows, cols;
     bool ascii;
-} sizes[] = {{24, 80, false}, {40, 120, false}, {12, 60, false}, {24, 80, true}};
+} sizes[] = {{24, 80, false}, {40, 120, false}, {60, 200, false}, {12, 60, false}, {24, 80, true}};
 
 /* The restore dialog up to its review; the fixture's plan arrives. */
 static void to_review(struct fx *f, struct ui_app *app, char how)

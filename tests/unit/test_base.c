@@ -152,6 +152,42 @@ static void sizes_and_durations_read_well(void **state)
     assert_string_equal(mst_text_duration(-1, b), "-");
 }
 
+static void a_count_and_its_noun_agree(void **state)
+{
+    static const struct {
+        uint64_t n;
+        const char *one, *many, *want;
+    } rows[] = {
+        {0, "document", "documents", "documents"}, {1, "document", "documents", "document"},
+        {2, "document", "documents", "documents"}, {1, "index", "indexes", "index"},
+        {21, "index", "indexes", "indexes"},       {UINT64_MAX, "entry", "entries", "entries"}};
+
+    (void)state;
+    for (size_t i = 0; i < MST_COUNT(rows); i++) {
+        assert_string_equal(mst_text_noun(rows[i].n, rows[i].one, rows[i].many), rows[i].want);
+    }
+}
+
+static void a_word_for_the_shell_is_quoted_when_it_must_be(void **state)
+{
+    static const char *const rows[][2] = {{"db1:27017", "db1:27017"},
+                                          {"", "''"},
+                                          {"shop.*", "'shop.*'"},
+                                          {"it's", "'it'\\''s'"},
+                                          {"$(rm -rf /)", "'$(rm -rf /)'"},
+                                          {"a b\nc", "'a b\nc'"},
+                                          {"~root", "'~root'"}};
+
+    (void)state;
+    for (size_t i = 0; i < MST_COUNT(rows); i++) {
+        struct mst_str s = {0};
+
+        mst_str_add_shell(&s, rows[i][0]);
+        assert_string_equal(mst_str_c(&s), rows[i][1]);
+        mst_str_release(&s);
+    }
+}
+
 static void the_nearest_word_is_found_and_a_far_one_is_not(void **state)
 {
     static const char *const words[] = {"status", "topology", "backup", "restore"};
@@ -318,6 +354,8 @@ int main(void)
         cmocka_unit_test(a_copy_is_cut_at_a_character),
         cmocka_unit_test(columns_count_wide_and_combining_characters),
         cmocka_unit_test(sizes_and_durations_read_well),
+        cmocka_unit_test(a_count_and_its_noun_agree),
+        cmocka_unit_test(a_word_for_the_shell_is_quoted_when_it_must_be),
         cmocka_unit_test(the_nearest_word_is_found_and_a_far_one_is_not),
         cmocka_unit_test(a_string_grows_to_its_ceiling_and_says_when_it_was_cut),
         cmocka_unit_test(json_text_is_escaped_and_valid),

@@ -48,6 +48,22 @@ static int64_t fake(void *arg)
 
 static const struct mst_clock clock_ = {.mono_ms = fake, .utc_ms = fake};
 
+static void items_are_named_by_what_they_are(void **state)
+{
+    struct mst_job j = {.kind = MST_JOB_BACKUP};
+    char out[MST_JOB_ITEMS_MAX];
+
+    (void)state;
+    assert_string_equal(mst_job_items(&j, out), "");
+    j.items_total = 12;
+    j.items_done = 3;
+    assert_string_equal(mst_job_items(&j, out), "3 of 12 collections");
+    j.kind = MST_JOB_VERIFY;
+    assert_string_equal(mst_job_items(&j, out), "3 of 12 objects");
+    j.items_total = j.items_done = 1;
+    assert_string_equal(mst_job_items(&j, out), "1 of 1 object");
+}
+
 /* Jobs of the tests wait for a word on a queue, so nothing depends on time. */
 struct work {
     struct mst_queue *go, *seen;
@@ -321,6 +337,7 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(items_are_named_by_what_they_are),
         T(a_job_is_a_row_and_ends_with_its_result),
         T(rate_and_stall_are_measured_between_samples),
         T(exclusive_jobs_run_one_at_a_time_and_others_beside_them),

@@ -261,7 +261,7 @@ static void prepared_and_aborted_and_open_transactions_are_told_apart(void **sta
     assert_string_equal(s.text, "i2@1.4 ");
     assert_int_equal(rep.txn_aborted, 1);
     assert_int_equal(rep.txn_open, 1);
-    assert_non_null(strstr(rep.open[0], "number 3, 1 operations"));
+    assert_non_null(strstr(rep.open[0], "number 3, 1 operation,"));
     mst_oplog_flow_free(f);
 }
 

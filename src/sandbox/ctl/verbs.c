@@ -34,6 +34,11 @@ static enum mst_rc do_start(struct ask *q, struct mst_err *err)
     if (q->a->alive) {
         return mst_err_set(err, MST_E_PRECOND, "%s runs already", q->a->host);
     }
+    if (q->a->disk != SBX_DISK_OK) {
+        return mst_err_set(err, MST_E_PRECOND,
+                           "%s cannot start, its disk is full: 'disk %zu ok' makes room first",
+                           q->a->host, q->a->index);
+    }
     const enum mst_rc rc = sbx_server_revive(q->a, err);
     if (rc == MST_OK) {
         sbx_set_boot(q->a);
@@ -121,6 +126,22 @@ static enum mst_rc do_lag(struct ask *q, struct mst_err *err)
     return MST_OK;
 }
 
+static const char *const disks[] = {"ok", "full", "crash"}; /* enum sbx_disk */
+
+static enum mst_rc do_disk(struct ask *q, struct mst_err *err)
+{
+    for (size_t i = 0; i < MST_COUNT(disks); i++) {
+        if (strcmp(q->words[2], disks[i]) == 0) {
+            q->a->disk = (enum sbx_disk)i;
+            q->a->disk_at = q->a->applied.op;
+            mst_str_addf(q->out, "the disk of %s is %s\n", q->a->host,
+                         i == SBX_DISK_CRASH ? "full: its first write ends it" : disks[i]);
+            return MST_OK;
+        }
+    }
+    return mst_err_set(err, MST_E_USAGE, "a disk is full, crash or ok, not %s", q->words[2]);
+}
+
 static enum mst_rc do_drop(struct ask *q, struct mst_err *err)
 {
     if (q->a->alive) {
@@ -192,6 +213,9 @@ static enum mst_rc do_status(struct ask *q, struct mst_err *err)
                      m->host, condition(m), m->alive ? sbx_state_name(m->state) : "-",
                      m->writable ? " writable" : "", m->term, m->applied.op.ts.t,
                      m->applied.op.ts.i, m->lag_ms);
+        if (m->disk != SBX_DISK_OK) {
+            mst_str_addf(q->out, " disk %s", disks[m->disk]);
+        }
         for (size_t j = 0; j < q->w->n; j++) {
             if (q->w->cut[i][j]) {
                 mst_str_addf(q->out, " cut %zu", j);
@@ -216,6 +240,7 @@ static const struct verb {
     {"partition", do_partition, 1, 2, 2, "partition MEMBER [MEMBER]"},
     {"heal", do_heal, 0, 2, 2, "heal [MEMBER [MEMBER]]"},
     {"lag", do_lag, 2, 2, 1, "lag MEMBER MS"},
+    {"disk", do_disk, 2, 2, 1, "disk MEMBER full|crash|ok"},
     {"drop", do_drop, 1, 1, 1, "drop DATABASE.COLLECTION, or drop MEMBER (its data)"},
     {"status", do_status, 0, 0, 0, "status"},
 };
@@ -234,7 +259,7 @@ static enum mst_rc find_verb(const char *name, const struct verb **out, struct m
     const char *near = mst_text_nearest(name, names, MST_COUNT(names));
     return mst_err_set(err, MST_E_USAGE,
                        "no verb %s%s%s: kill, start, stop, cont, partition, "
-                       "heal, lag, drop, status",
+                       "heal, lag, disk, drop, status",
                        name, near != NULL ? ", did you mean " : "", near != NULL ? near : "");
 }
 

@@ -63,7 +63,7 @@ static enum mst_rc do_ctl(int argc, char **argv, struct mst_err *err)
     if (rc == MST_OK && n == 0) {
         rc = mst_err_set(err, MST_E_USAGE,
                          "sandbox ctl needs a verb: kill, start, stop, cont, partition, heal, "
-                         "lag, drop, status");
+                         "lag, disk, drop, status");
     }
     return rc == MST_OK ? ask(dir, words, n, err) : rc;
 }

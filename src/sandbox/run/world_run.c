@@ -30,6 +30,8 @@ static void timer_main(void *arg)
     sbx_lock(w);
     while (!w->stopping) {
         const int64_t due = sbx_set_tick(w);
+
+        sbx_disk_tick(w);
         const int64_t left = due - sbx_mono(w);
         /* At least a moment, so that the others get the lock. */
         (void)mst_cond_wait_ms(&w->changed, &w->mu, left > 0 ? left : 1);

@@ -126,7 +126,7 @@ static bool check_call(struct sbx_call *c, const struct sbx_cmd *cmd)
         sbx_fail(c, 13, "%s may only be run against the admin database.", cmd->name);
         return false;
     }
-    return check_state(c, cmd) && sbx_hooks_begin(c, cmd);
+    return check_state(c, cmd) && !sbx_disk_refuses(c, cmd) && sbx_hooks_begin(c, cmd);
 }
 
 static void note_ns(struct sbx_call *c)

@@ -5,6 +5,9 @@
 #include "server/server.h"
 #include "world/hooks.h"
 
+/* disk.c: refuses what a full disk has no room for; in its other form the member ends here. */
+bool sbx_disk_refuses(struct sbx_call *c, const struct sbx_cmd *cmd);
+
 #define SBX_CONNS_MAX 15000
 
 struct sbx_server_state {

@@ -26,6 +26,8 @@ enum mst_rc sbx_server_start(struct sbx_world *w, struct mst_err *err) MST_MUST_
 void sbx_server_stop(struct sbx_world *w); /* without the lock; returns when every thread ended */
 /* A member's process dies and is started: with the lock held. Its port stays reserved. */
 void sbx_server_kill(struct sbx_member *m);
+/* Members whose disk is full and who wrote all the same end; called by the timer, with the lock. */
+void sbx_disk_tick(struct sbx_world *w);
 enum mst_rc sbx_server_revive(struct sbx_member *m, struct mst_err *err) MST_MUST_CHECK;
 void sbx_server_poke(struct sbx_world *w); /* the set of listeners changed */
 int sbx_server_connections(const struct sbx_member *m);

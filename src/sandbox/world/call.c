@@ -138,6 +138,7 @@ static const struct code codes[] = {
     {13297, "DatabaseDifferCase", NULL},
     {13435, "NotMasterNoSlaveOk", "NotPrimaryNoSecondaryOk"},
     {13436, "NotMasterOrSecondary", "NotPrimaryOrSecondary"},
+    {14031, "OutOfDiskSpace", NULL},
 };
 
 const char *sbx_code_name(const struct sbx_profile *p, int code, char *buf)

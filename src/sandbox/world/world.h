@@ -158,6 +158,12 @@ struct sbx_counters {
     int64_t connections_created;
 };
 
+enum sbx_disk {
+    SBX_DISK_OK,
+    SBX_DISK_FULL, /* what needs room is refused: 14031 */
+    SBX_DISK_CRASH /* the first write ends the process */
+};
+
 struct sbx_member {
     struct sbx_world *w;
     size_t index; /* in w->members and in the configuration */
@@ -188,7 +194,9 @@ struct sbx_member {
     char info[128];                             /* infoMessage */
     struct sbx_pos applied, durable, committed; /* committed: as far as this member knows */
     struct mst_ts cluster_time;
-    int64_t lag_ms; /* asked for by ctl */
+    int64_t lag_ms;            /* asked for by ctl */
+    enum sbx_disk disk;        /* the same; outlives the process */
+    struct mst_optime disk_at; /* its newest entry when the disk became full */
     int64_t rbid;
     int64_t election_due_mono; /* stands when this passes; 0: no timer */
     int64_t no_stand_until;    /* mono: freeze or penalty */

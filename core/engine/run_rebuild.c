@@ -1,0 +1,128 @@
+/* The job of a rebuild: the listing anew, from the objects of every backup. */
+#include "catalog/rebuild.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "base/text.h"
+#include "engine/acts.h"
+
+static enum mst_rc look_at_all(struct local *l, const struct mst_catalog *cat,
+                               struct mst_bucket_part *p, struct mst_task *task,
+                               struct mst_err *err)
+{
+    enum mst_rc rc = MST_OK;
+
+    atomic_store(&task->items_total, p->n);
+    for (size_t i = 0; rc == MST_OK && i < p->n; i++) {
+        bool unmarked = false;
+
+        mst_task_phase(task, "%zu of %zu: %s", i + 1, p->n, p->backups[i].id);
+        rc = mst_task_check(task, err);
+        rc =
+            rc == MST_OK ? mst_rebuild_look(cat, &p->backups[i], l->who, task, &unmarked, err) : rc;
+        if (unmarked) {
+            mst_task_log(task, "%s is damaged, and that could not be written into the store",
+                         p->backups[i].id);
+        }
+        atomic_fetch_add(&task->items_done, 1);
+    }
+    return rc;
+}
+
+static size_t count(const struct mst_bucket_part *p, enum mst_change_kind kind)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < p->n_changes; i++) {
+        n += p->changes[i].kind == kind;
+    }
+    return n;
+}
+
+/* One sentence; MST_E_INTEGRITY when it names damage. */
+static enum mst_rc conclude(const struct mst_catalog *cat, const struct mst_bucket_part *p,
+                            char *text, size_t size, struct mst_err *err)
+{
+    const struct mst_backup *first = NULL;
+    char against[160] = "; no listing was cached before", day[MST_TIME_MAX];
+    size_t bad = 0;
+
+    for (size_t i = 0; i < p->n; i++) {
+        bad += p->backups[i].state == MST_BK_DAMAGED;
+        first = !first && p->backups[i].state == MST_BK_DAMAGED ? &p->backups[i] : first;
+    }
+    if (p->compared_wall_ms) {
+        (void)snprintf(against, sizeof(against),
+                       "; against the listing of %s: %zu appeared, %zu vanished, %zu changed",
+                       mst_time_iso(p->compared_wall_ms, day), count(p, MST_CHANGE_APPEARED),
+                       count(p, MST_CHANGE_VANISHED), count(p, MST_CHANGE_STATE));
+    }
+    if (first) {
+        (void)snprintf(text, size, "%zu of %zu %s of %.64s %s damaged, the newest is %s: %.150s%s",
+                       bad, p->n, mst_text_noun(p->n, "backup", "backups"), cat->set,
+                       bad == 1 ? "is" : "are", first->id, first->problem, against);
+        return mst_err_set(err, MST_E_INTEGRITY, "%s", text);
+    }
+    if (p->n == 0) {
+        (void)snprintf(text, size, "the store %.64s holds no backup of %.64s%s", p->store, cat->set,
+                       against);
+    } else {
+        (void)snprintf(text, size, "%zu %s of %.64s read from the store, none is damaged%s", p->n,
+                       mst_text_noun(p->n, "backup", "backups"), cat->set, against);
+    }
+    return MST_OK;
+}
+
+/* The part that is shown when all went well. */
+static void compare(struct local *l, const struct mst_catalog *cat, struct mst_bucket_part *p)
+{
+    struct mst_cached before;
+
+    mst_bucket_before(l, cat->set, &before);
+    p->rebuilt_wall_ms = p->as_of_wall_ms;
+    p->compared_wall_ms = before.read_wall_ms;
+    if (before.read_wall_ms) {
+        mst_rebuild_compare(before.backups, before.n, p->backups, p->n, &p->changes, &p->n_changes);
+    } else {
+        p->changes = mst_xcalloc(1, sizeof(p->changes[0]));
+    }
+    mst_cached_release(&before);
+}
+
+enum mst_rc mst_run_rebuild(void *arg, struct mst_task *task, struct mst_err *err)
+{
+    struct mst_run *r = arg;
+    struct local *l = r->l;
+    struct mst_bucket_part *p = mst_bucket_new();
+    struct mst_catalog cat;
+    char text[512];
+    enum mst_rc rc;
+
+    mst_task_phase(task, "listing the store");
+    rc = mst_local_catalog(l, &cat, err);
+    if (rc == MST_OK) {
+        (void)mst_copy(p->store, sizeof(p->store), l->store_cfg->name);
+        (void)mst_copy(p->where, sizeof(p->where), mst_store_where(cat.store));
+        rc = mst_store_space(cat.store, &p->free_bytes, &p->total_bytes, err);
+    }
+    p->as_of_wall_ms = mst_clock_utc_ms(NULL);
+    if (rc == MST_OK) {
+        rc = mst_catalog_list(&cat, task, &p->backups, &p->n, err);
+    }
+    if (rc == MST_OK) {
+        rc = look_at_all(l, &cat, p, task, err);
+    }
+    if (rc != MST_OK) {
+        mst_shared_unref(&p->shared);
+        return rc;
+    }
+    compare(l, &cat, p);
+    rc = conclude(&cat, p, text, sizeof(text), err);
+    mst_jobq_result(l->jobq, mst_jobq_current(), NULL, text);
+    mst_bucket_read_take(l, &cat, p);
+    return rc;
+}
