@@ -168,6 +168,7 @@ struct mst_fo {
     int64_t lift_ms[MST_FO_FROZEN];
     struct mst_optime final, last_old; /* of the old primary, in its own term */
     bool final_known, undo_asked, note_lost, proven_left, diverted, reconfigured;
+    bool old_lost;    /* the old primary did not answer once since the step down was sent */
     size_t n_missing; /* of the problems: how many forbid DONE */
     int writer;       /* who was seen writable in a new term, newest; -1 */
     char cause[160];  /* why it turned back */

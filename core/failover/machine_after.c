@@ -108,8 +108,8 @@ static bool settled(struct mst_fo_at *a, bool *gone, char why[160])
         if ((int)i == f->winner || !f->plan->members[i].reachable || follows(a, i, why)) {
             continue;
         }
-        if (i == old && f->now_ms - f->since_ms >= OLD_BACK_MS) {
-            mst_fo_missing(f, "%s was not back within %d s", mst_fo_member(f, (int)old),
+        if (f->now_ms - f->since_ms >= OLD_BACK_MS && (i == old || !mst_fo_fresh(a, i))) {
+            mst_fo_missing(f, "%s was not back within %d s", mst_fo_member(f, (int)i),
                            OLD_BACK_MS / 1000);
             if (!mst_fo_fresh(a, i)) {
                 continue; /* a member that is gone is told, not waited for */
@@ -128,9 +128,9 @@ static bool incomplete(struct mst_fo_at *a)
 
     mst_fo_who(a, who);
     mst_fo_holds_text(f, held);
-    if (mst_fo_anybody(a) < 0) {
+    if (mst_fo_writable(a) < 0) {
         return mst_fo_finish(a, MST_FO_UNSURE,
-                             "no member says that it is primary (%.100s)%s%.100s: look at "
+                             "no member says that it takes writes (%.100s)%s%.100s: look at "
                              "'muster status' before anything else",
                              f->n_problems > 0 ? f->problems[0] : f->cause,
                              held[0] != '\0' ? "; " : "", held);
@@ -203,7 +203,7 @@ static bool seat_lost(struct mst_fo_at *a)
 
     check_rollbacks(a, true);
     f->look_ms = f->look_ms == 0 ? f->now_ms : f->look_ms;
-    if (mst_fo_anybody(a) < 0 && f->now_ms - f->look_ms < OLD_BACK_MS) {
+    if (mst_fo_writable(a) < 0 && f->now_ms - f->look_ms < OLD_BACK_MS) {
         return mst_fo_wait(a, POLL_MS);
     }
     return incomplete(a);
@@ -216,12 +216,8 @@ static bool settle_on(struct mst_fo_at *a, bool calm, bool gone, const char *why
     if (gone) {
         mst_fo_missing(f, "%s", why);
     }
-    if (f->look_ms != 0 || gone) {
+    if (f->look_ms != 0 || gone || f->probes < 3) { /* calm would prove nothing */
         return seat_lost(a);
-    }
-    if (f->probes < 3) { /* majority writes fail: calm would prove nothing */
-        check_rollbacks(a, true);
-        return incomplete(a);
     }
     if (calm && f->now_ms - f->calm_ms >= calm_ms(f)) {
         check_rollbacks(a, true);
@@ -391,7 +387,7 @@ bool mst_fo_watch(struct mst_fo_at *a)
         if (lift == MST_FO_LIFT_WAITS && f->now_ms - f->since_ms < LIFT_MS) {
             return mst_fo_wait(a, CLOSE_MS);
         }
-        return f->look_ms != 0 ? seat_lost(a) : incomplete(a);
+        return seat_lost(a);
     }
     if (stands && mst_fo_holds(f, -1) == 0 && f->now_ms - f->mark_ms >= f->plan->takeover_ms) {
         return finish_done(a);

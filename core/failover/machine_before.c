@@ -317,20 +317,6 @@ static bool refused(struct mst_fo_at *a)
     }
 }
 
-/* Codes that do not say whether it took place, and those of a member that had left before. */
-static bool says_nothing(int code)
-{
-    static const int codes[] = {6,     7,     50,    89,    91,    9001,  189,
-                                10107, 10058, 11600, 11602, 13435, 13436, 0};
-
-    for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++) {
-        if (codes[i] == code) {
-            return true;
-        }
-    }
-    return false;
-}
-
 static bool left_before(const struct mst_fo *f)
 {
     return f->last.outcome == MST_FO_SAID_NO && (f->last.code == 10107 || f->last.code == 189);
@@ -401,7 +387,8 @@ bool mst_fo_stepdown(struct mst_fo_at *a)
     if (f->step == 0) {
         return turned_back(a) ? false : last_look(a);
     }
-    if (f->step == 1 && f->last.outcome == MST_FO_SAID_NO && !says_nothing(f->last.code)) {
+    if (f->step == 1 && f->last.outcome == MST_FO_SAID_NO && !mst_fo_vague(f->last.code) &&
+        !left_before(f)) {
         return refused(a);
     }
     if (f->step == 1 && f->last.outcome == MST_FO_OK) {

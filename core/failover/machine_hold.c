@@ -17,6 +17,18 @@ size_t mst_fo_holds(const struct mst_fo *f, int except)
     return n;
 }
 
+bool mst_fo_vague(int code)
+{
+    static const int codes[] = {6, 7, 50, 89, 91, 9001, 10058, 11600, 11602, 13435, 13436};
+
+    for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++) {
+        if (codes[i] == code) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* The latest moment at which it can end: a command may take effect until its answer is due. */
 void mst_fo_hold_sent(struct mst_fo *f, const struct mst_fo_action *act)
 {
@@ -47,7 +59,7 @@ void mst_fo_hold_reply(struct mst_fo *f, const struct mst_fo_reply *r, enum mst_
         }
         return;
     }
-    if (r->outcome == MST_FO_SAID_NO && r->code != 50 && r->code != 11602) {
+    if (r->outcome == MST_FO_SAID_NO && !mst_fo_vague(r->code)) {
         f->hold[member].until_ms = 0; /* refused: nothing of it stands */
         return;
     }

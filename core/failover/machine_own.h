@@ -77,6 +77,8 @@ enum mst_fo_lift mst_fo_lift(struct mst_fo_at *a, bool old_too);
 void mst_fo_hold_sent(struct mst_fo *f, const struct mst_fo_action *act);
 void mst_fo_hold_reply(struct mst_fo *f, const struct mst_fo_reply *r, enum mst_fo_do what,
                        size_t member, bool thaw);
+/* A code that does not tell whether the command took effect. */
+bool mst_fo_vague(int code);
 size_t mst_fo_holds(const struct mst_fo *f, int except);
 /* Priorities as they are now do not let the old primary take the seat from the winner. */
 bool mst_fo_old_may_stand(const struct mst_fo *f);

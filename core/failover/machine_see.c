@@ -118,6 +118,44 @@ bool mst_fo_may_win(const struct mst_fo *f, size_t i)
     return (int)i != p->primary && p->members[i].electable && p->members[i].reachable;
 }
 
+/* Has a term begun that somebody may have won whom we do not see? */
+static bool new_term(const struct mst_fo_at *a)
+{
+    for (size_t i = 0; i < a->f->plan->n; i++) {
+        if (mst_fo_status(a, i) && a->p->m[i].term > a->f->plan->term) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Every member was tried since the last command; who did not answer was no primary before. */
+static bool looked_around(const struct mst_fo_at *a, char why[160])
+{
+    const struct mst_fo *f = a->f;
+    const bool unsure = new_term(a);
+
+    for (size_t i = 0; i < f->plan->n; i++) {
+        const struct mst_fo_seen *s = &a->p->m[i];
+
+        if (!f->plan->members[i].reachable || mst_fo_fresh(a, i)) {
+            continue;
+        }
+        if (s->tried_ms <= f->floor_ms || s->at_ms > f->floor_ms) {
+            mst_fo_put(why, 160, "%s was not looked at yet", mst_fo_member(f, (int)i));
+            return false;
+        }
+        if ((int)i != f->plan->primary &&
+            ((int)i == f->writer || s->writable || s->state == MST_MS_PRIMARY ||
+             (unsure && f->plan->members[i].electable))) {
+            mst_fo_put(why, 160, "%s does not answer us and may be primary",
+                       mst_fo_member(f, (int)i));
+            return false;
+        }
+    }
+    return true;
+}
+
 bool mst_fo_may_step_up(const struct mst_fo_at *a, size_t i, char why[160])
 {
     const struct mst_fo *f = a->f;
@@ -127,11 +165,11 @@ bool mst_fo_may_step_up(const struct mst_fo_at *a, size_t i, char why[160])
         mst_fo_put(why, 160, "%s says that it is primary", mst_fo_member(f, now));
     } else if (!mst_fo_is(a, i, MST_MS_SECONDARY) || a->p->m[i].maintenance) {
         mst_fo_put(why, 160, "%s does not say that it is a secondary", mst_fo_member(f, (int)i));
-    } else if (f->writer >= 0 && f->writer != (int)i && !mst_fo_fresh(a, (size_t)f->writer)) {
-        mst_fo_put(why, 160, "%s was primary and does not answer us: it may still be",
-                   mst_fo_member(f, f->writer));
-    } else if ((int)i != old && !mst_fo_fresh(a, (size_t)old) && !f->final_known &&
-               !f->proven_left && !a->p->m[i].sees_primary_down) {
+    } else if (!looked_around(a, why)) {
+        return false;
+    } else if ((int)i != old && !mst_fo_fresh(a, (size_t)old) &&
+               (new_term(a) || (!f->final_known && !f->proven_left)) &&
+               !a->p->m[i].sees_primary_down) {
         mst_fo_put(why, 160, "%s does not answer us, but %s does not call it down",
                    mst_fo_member(f, old), mst_fo_member(f, (int)i));
     } else {
@@ -219,7 +257,7 @@ static void certify_continuity(const struct mst_fo_at *a)
     const int64_t before = f->plan->members[old].rbid;
     int64_t read_ms = s->rbid_at_ms != 0 ? s->rbid_at_ms : s->at_ms;
 
-    if (w < 0 || w == old || !mst_fo_status(a, (size_t)old) || s->writable ||
+    if (f->old_lost || w < 0 || w == old || !mst_fo_status(a, (size_t)old) || s->writable ||
         s->applied.term <= f->plan->term || s->applied.term > a->p->m[w].term) {
         return;
     }
@@ -244,7 +282,10 @@ static void certify(const struct mst_fo_at *a)
     const struct mst_fo_seen *s = &a->p->m[old];
     struct mst_optime which = {.term = -1};
 
-    if (!f->final_known && s->applied.term == f->plan->term &&
+    if (s->tried_ms > s->at_ms && !f->final_known) {
+        f->old_lost = true; /* it may have restarted, and lost what was not on its disk */
+    }
+    if (!f->final_known && !f->old_lost && s->applied.term == f->plan->term &&
         (mst_fo_is(a, old, MST_MS_SECONDARY) || f->defect_no_final_optime)) {
         f->final = s->applied;
         f->final_known = true;

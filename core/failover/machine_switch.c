@@ -55,9 +55,9 @@ static void why_none(const struct mst_fo_at *a)
         mst_fo_put(f->cert_why, sizeof(f->cert_why),
                    "the election was over before the last position of %s was read",
                    mst_fo_member(f, old));
-    } else if (!f->final_known && !mst_fo_fresh(a, (size_t)old)) {
+    } else if (!f->final_known && (f->old_lost || !mst_fo_fresh(a, (size_t)old))) {
         mst_fo_put(f->cert_why, sizeof(f->cert_why),
-                   "%s does not answer: its last position is not known", mst_fo_member(f, old));
+                   "%s did not answer: its last position is not known", mst_fo_member(f, old));
     } else if (!f->final_known) {
         mst_fo_put(f->cert_why, sizeof(f->cert_why),
                    "%s did not say its last position as a secondary", mst_fo_member(f, old));
