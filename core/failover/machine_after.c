@@ -294,6 +294,12 @@ static bool reconfig_said(struct mst_fo_at *a)
         f->has_last = false;
         return mst_fo_wait(a, CLOSE_MS);
     }
+    if (!mst_fo_status(a, (size_t)f->winner)) { /* the watch looks for whoever is primary now */
+        mst_fo_missing(f, "whether the priorities were changed is not known: %s did not answer",
+                       mst_fo_member(f, f->winner));
+        mst_fo_enter(a, MST_FO_WATCH);
+        return false;
+    }
     mst_fo_missing(f, "the priorities were not changed (%s): %s takes the seat back", said,
                    mst_fo_member(f, f->plan->primary));
     return incomplete(a);
@@ -363,11 +369,12 @@ static void watch_problems(struct mst_fo_at *a, bool gone, const char *why)
 bool mst_fo_watch(struct mst_fo_at *a)
 {
     struct mst_fo *f = a->f;
-    const enum mst_fo_lift lift =
-        mst_fo_lift(a, mst_fo_old_may_stand(f) || f->now_ms - f->good_ms >= LOST_MS);
+    enum mst_fo_lift lift;
     bool gone, stands;
     char why[160] = "";
 
+    f->reconfigured |= f->base_version > 0 && installed(a);
+    lift = mst_fo_lift(a, mst_fo_old_may_stand(f) || f->now_ms - f->good_ms >= LOST_MS);
     if (lift == MST_FO_LIFT_SENT) {
         return true;
     }

@@ -171,6 +171,7 @@ static void wins(struct fs_sim *s, size_t i)
         }
     }
     s->m[i].state = MST_MS_PRIMARY;
+    s->m[i].hold_until = 0; /* or it had not stood */
     s->m[i].writable = false;
     s->m[i].since_ms = s->now;
     s->m[i].writable_at = s->now + s->catch_up_ms;
@@ -651,10 +652,18 @@ static void judge_end(struct fs_sim *s)
                    (f->exit == MST_FO_DONE && s->plan.after != MST_AFTER_VISIT))) {
             complain(s, "exit %d and member %zu is held", (int)f->exit, i);
         }
-        if (up && !m->cut && s->thawed[i] == 0 &&
+        /* when it is not known whether the priorities moved, the penalty rather ends by itself */
+        if (up && !m->cut && s->thawed[i] == 0 && s->sent[MST_FO_SEND_PRIORITIES] == 0 &&
             !((int)i == s->plan.primary && seat >= 0 && m->priority > s->m[seat].priority)) {
             complain(s, "member %zu is held, and no thaw was asked for", i);
         }
+    }
+    if ((f->exit == MST_FO_UNDONE && w >= 0 && w != s->plan.primary) ||
+        (f->exit == MST_FO_OTHER && w >= 0 && (w == s->plan.primary || w == s->plan.target))) {
+        complain(s, "exit %d, but member %d is primary", (int)f->exit, w);
+    }
+    if (f->exit == MST_FO_ABORTED && s->final_true.term >= 0) {
+        complain(s, "called clean, but it had stepped down");
     }
     if (f->cert == MST_FO_CERT_OPTIME && s->final_true.term >= 0 &&
         mst_optime_cmp(f->cert_old, s->final_true) < 0) {

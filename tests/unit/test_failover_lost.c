@@ -261,7 +261,7 @@ static void random_schedules_keep_every_promise(void **state)
 {
     const char *one = getenv("MUSTER_SEED");
     const uint64_t from = one != NULL ? strtoull(one, NULL, 10) : 1;
-    const uint64_t to = one != NULL ? from : 4000;
+    const uint64_t to = one != NULL ? from : 3000;
     int exits[20] = {0};
 
     (void)state;
