@@ -203,7 +203,8 @@ static bool seat_lost(struct mst_fo_at *a)
 
     check_rollbacks(a, true);
     f->look_ms = f->look_ms == 0 ? f->now_ms : f->look_ms;
-    if (mst_fo_writable(a) < 0 && f->now_ms - f->look_ms < OLD_BACK_MS) {
+    if (mst_fo_writable(a) < 0 &&
+        f->now_ms - f->look_ms < (mst_fo_elected(a) >= 0 ? SETTLE_MS : OLD_BACK_MS)) {
         return mst_fo_wait(a, POLL_MS);
     }
     return incomplete(a);
@@ -384,6 +385,8 @@ bool mst_fo_watch(struct mst_fo_at *a)
     if (mst_fo_holds(f, -1) > 0) {
         f->mark_ms = f->now_ms;
         mst_fo_detail(f, "waiting for the last hold to end");
+    } else if (!stands) {
+        mst_fo_detail(f, "%s", why);
     } else {
         mst_fo_detail(f, "same primary for %lld of %lld s",
                       (long long)(f->now_ms - f->mark_ms) / 1000,
