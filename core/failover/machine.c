@@ -59,6 +59,10 @@ static void open_line(struct mst_fo *f, enum mst_fo_state s)
 
 void mst_fo_init(struct mst_fo *f, const struct mst_fo_plan *plan, int64_t now_ms)
 {
+    MST_ASSERT(plan->n <= MST_FO_FROZEN && plan->primary >= 0 && (size_t)plan->primary < plan->n);
+    MST_ASSERT(
+        plan->act == MST_GUARD_STEPDOWN ||
+        (plan->target >= 0 && (size_t)plan->target < plan->n && plan->target != plan->primary));
     *f = (struct mst_fo){.plan = plan,
                          .state = MST_FO_RECHECK,
                          .since_ms = now_ms,
@@ -354,6 +358,7 @@ void mst_fo_step(struct mst_fo *f, const struct mst_fo_picture *p, struct mst_fo
 {
     struct mst_fo_at a = {f, p, out};
 
+    MST_ASSERT(p->n == f->plan->n);
     *out = (struct mst_fo_action){.what = MST_FO_WAIT, .wait_ms = POLL_MS};
     if (f->state != MST_FO_END) {
         hear(&a);

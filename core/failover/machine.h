@@ -94,7 +94,7 @@ struct mst_fo_seen {  /* the newest answers of one member; pictures keep older o
 
 struct mst_fo_picture {
     int64_t now_ms, now_wall_ms;
-    size_t n;
+    size_t n;              /* as many as the plan has */
     struct mst_fo_seen *m; /* indexed as the plan's members; borrowed */
     bool hold_lost;        /* our note in the oplog is not ours any more */
     bool want_undo;        /* the operator asked to stop */

@@ -108,8 +108,8 @@ static bool settled(struct mst_fo_at *a, bool *gone, char why[160])
         if ((int)i == f->winner || !f->plan->members[i].reachable || follows(a, i, why)) {
             continue;
         }
-        if (i == old && f->now_ms - f->since_ms >= OLD_BACK_MS) {
-            mst_fo_missing(f, "%s was not back within %d s", mst_fo_member(f, (int)old),
+        if (f->now_ms - f->since_ms >= OLD_BACK_MS && (i == old || !mst_fo_fresh(a, i))) {
+            mst_fo_missing(f, "%s was not back within %d s", mst_fo_member(f, (int)i),
                            OLD_BACK_MS / 1000);
             if (!mst_fo_fresh(a, i)) {
                 continue; /* a member that is gone is told, not waited for */
@@ -128,9 +128,9 @@ static bool incomplete(struct mst_fo_at *a)
 
     mst_fo_who(a, who);
     mst_fo_holds_text(f, held);
-    if (mst_fo_anybody(a) < 0) {
+    if (mst_fo_writable(a) < 0) {
         return mst_fo_finish(a, MST_FO_UNSURE,
-                             "no member says that it is primary (%.100s)%s%.100s: look at "
+                             "no member says that it takes writes (%.100s)%s%.100s: look at "
                              "'muster status' before anything else",
                              f->n_problems > 0 ? f->problems[0] : f->cause,
                              held[0] != '\0' ? "; " : "", held);
@@ -203,7 +203,8 @@ static bool seat_lost(struct mst_fo_at *a)
 
     check_rollbacks(a, true);
     f->look_ms = f->look_ms == 0 ? f->now_ms : f->look_ms;
-    if (mst_fo_anybody(a) < 0 && f->now_ms - f->look_ms < OLD_BACK_MS) {
+    if (mst_fo_writable(a) < 0 &&
+        f->now_ms - f->look_ms < (mst_fo_elected(a) >= 0 ? SETTLE_MS : OLD_BACK_MS)) {
         return mst_fo_wait(a, POLL_MS);
     }
     return incomplete(a);
@@ -294,6 +295,12 @@ static bool reconfig_said(struct mst_fo_at *a)
         f->has_last = false;
         return mst_fo_wait(a, CLOSE_MS);
     }
+    if (!mst_fo_status(a, (size_t)f->winner)) { /* the watch looks for whoever is primary now */
+        mst_fo_missing(f, "whether the priorities were changed is not known: %s did not answer",
+                       mst_fo_member(f, f->winner));
+        mst_fo_enter(a, MST_FO_WATCH);
+        return false;
+    }
     mst_fo_missing(f, "the priorities were not changed (%s): %s takes the seat back", said,
                    mst_fo_member(f, f->plan->primary));
     return incomplete(a);
@@ -363,11 +370,12 @@ static void watch_problems(struct mst_fo_at *a, bool gone, const char *why)
 bool mst_fo_watch(struct mst_fo_at *a)
 {
     struct mst_fo *f = a->f;
-    const enum mst_fo_lift lift =
-        mst_fo_lift(a, mst_fo_old_may_stand(f) || f->now_ms - f->good_ms >= LOST_MS);
+    enum mst_fo_lift lift;
     bool gone, stands;
     char why[160] = "";
 
+    f->reconfigured |= f->base_version > 0 && installed(a);
+    lift = mst_fo_lift(a, mst_fo_old_may_stand(f) || f->now_ms - f->good_ms >= LOST_MS);
     if (lift == MST_FO_LIFT_SENT) {
         return true;
     }
@@ -377,6 +385,8 @@ bool mst_fo_watch(struct mst_fo_at *a)
     if (mst_fo_holds(f, -1) > 0) {
         f->mark_ms = f->now_ms;
         mst_fo_detail(f, "waiting for the last hold to end");
+    } else if (!stands) {
+        mst_fo_detail(f, "%s", why);
     } else {
         mst_fo_detail(f, "same primary for %lld of %lld s",
                       (long long)(f->now_ms - f->mark_ms) / 1000,
@@ -387,7 +397,7 @@ bool mst_fo_watch(struct mst_fo_at *a)
         if (lift == MST_FO_LIFT_WAITS && f->now_ms - f->since_ms < LIFT_MS) {
             return mst_fo_wait(a, CLOSE_MS);
         }
-        return f->look_ms != 0 ? seat_lost(a) : incomplete(a);
+        return seat_lost(a);
     }
     if (stands && mst_fo_holds(f, -1) == 0 && f->now_ms - f->mark_ms >= f->plan->takeover_ms) {
         return finish_done(a);

@@ -122,6 +122,7 @@ static bool undo_probe(struct mst_fo_at *a)
     struct mst_fo *f = a->f;
 
     if (f->calm >= UNDO_TRIES || f->now_ms - f->since_ms >= UNDO_PROBE_MS) {
+        mst_fo_missing(f, "our majority notes through it failed");
         return mst_fo_turn(a, MST_FO_UNKNOWN, "majority writes through %s fail",
                            mst_fo_member(f, f->plan->primary));
     }
@@ -232,10 +233,10 @@ static bool classify(struct mst_fo_at *a)
         mst_fo_missing(f, "no majority write was seen in term %lld", (long long)f->new_term);
     } else if (w != p->primary && (p->act == MST_GUARD_STEPDOWN || w == p->target)) {
         mst_fo_missing(f, "no three notes of ours were written through it");
-    } else {
+    } else if (f->n_missing == 0) {
         return mst_fo_finish(a, w == p->primary ? MST_FO_UNDONE : MST_FO_OTHER,
-                             "%.100s (%.90s); its commit point moves%s%.80s", who, f->cause, sep,
-                             held);
+                             "%.100s (%.90s); a majority commits in its term%s%.80s", who, f->cause,
+                             sep, held);
     }
     return mst_fo_finish(a, MST_FO_INCOMPLETE, "%.80s (%.80s), but %.70s%s%.60s: check it", who,
                          f->cause, f->problems[f->n_problems - 1], sep, held);
@@ -247,7 +248,7 @@ bool mst_fo_unknown(struct mst_fo_at *a)
     const int64_t spent = f->now_ms - f->since_ms;
 
     f->has_last = false;
-    if (mst_fo_holds(f, -1) > 0) {
+    if (mst_fo_holds(f, -1) > 0 || (mst_fo_elected(a) >= 0 && mst_fo_writable(a) < 0)) {
         f->mark_ms = f->now_ms;
     }
     mst_fo_detail(f, "nothing is sent; looking on for up to %lld s more",

@@ -118,10 +118,22 @@ bool mst_fo_may_win(const struct mst_fo *f, size_t i)
     return (int)i != p->primary && p->members[i].electable && p->members[i].reachable;
 }
 
+/* Has a term begun that somebody may have won whom we do not see? */
+static bool new_term(const struct mst_fo_at *a)
+{
+    for (size_t i = 0; i < a->f->plan->n; i++) {
+        if (mst_fo_status(a, i) && a->p->m[i].term > a->f->plan->term) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Every member was tried since the last command; who did not answer was no primary before. */
 static bool looked_around(const struct mst_fo_at *a, char why[160])
 {
     const struct mst_fo *f = a->f;
+    const bool unsure = new_term(a);
 
     for (size_t i = 0; i < f->plan->n; i++) {
         const struct mst_fo_seen *s = &a->p->m[i];
@@ -134,8 +146,9 @@ static bool looked_around(const struct mst_fo_at *a, char why[160])
             return false;
         }
         if ((int)i != f->plan->primary &&
-            ((int)i == f->writer || s->writable || s->state == MST_MS_PRIMARY)) {
-            mst_fo_put(why, 160, "%s was primary and does not answer us: it may still be",
+            ((int)i == f->writer || s->writable || s->state == MST_MS_PRIMARY ||
+             (unsure && f->plan->members[i].electable))) {
+            mst_fo_put(why, 160, "%s does not answer us and may be primary",
                        mst_fo_member(f, (int)i));
             return false;
         }
@@ -155,7 +168,7 @@ bool mst_fo_may_step_up(const struct mst_fo_at *a, size_t i, char why[160])
     } else if (!looked_around(a, why)) {
         return false;
     } else if ((int)i != old && !mst_fo_fresh(a, (size_t)old) &&
-               (f->writer == old || (!f->final_known && !f->proven_left)) &&
+               (new_term(a) || (!f->final_known && !f->proven_left)) &&
                !a->p->m[i].sees_primary_down) {
         mst_fo_put(why, 160, "%s does not answer us, but %s does not call it down",
                    mst_fo_member(f, old), mst_fo_member(f, (int)i));

@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#include "fos->h"
+#include "fosim.h"
 
 struct row {
     const char *name;

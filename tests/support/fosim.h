@@ -53,7 +53,8 @@ struct fs_event {
     int64_t after_ms;        /* and so much later */
     enum fs_thing thing;
     int member;
-    int64_t due_ms; /* 0 not yet armed, -1 over */
+    int64_t due_ms;       /* 0 not yet armed, -1 over */
+    enum mst_fo_state in; /* where the machine was when it happened */
 };
 
 struct fs_member {
@@ -111,6 +112,11 @@ void fs_run(struct fs_sim *s);
 void fs_begin(struct fs_sim *s);
 bool fs_step(struct fs_sim *s); /* false: at its end */
 int fs_writable(const struct fs_sim *s);
+int fs_primary(const struct fs_sim *s); /* also one that catches up; -1 nobody */
+/* The set on its own. */
+void fs_tick(struct fs_sim *s);
+void fs_poll(struct fs_sim *s, size_t i);
+void fs_complain(struct fs_sim *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* The states it went through, for a failed test. */
 void fs_trace(const struct fs_sim *s);
 /* It ended with this exit and without a complaint, or the test fails and shows the way. */

@@ -324,6 +324,18 @@ static void undo_fails(struct fs_sim *s)
     fs_event(s, MST_FO_CERTIFY, 0, FS_KILL, 2);
 }
 
+static void undo_is_not_written(struct fs_sim *s)
+{
+    old_wins_again(s);
+    fs_rule(s, MST_FO_SEND_NOTE, 0, 0, FS_REFUSE, 64);
+}
+static void undo_is_slow(struct fs_sim *s)
+{
+    s->no_hand_off = true;
+    s->catch_up_ms = 50000;
+    fs_event(s, MST_FO_CERTIFY, 0, FS_UNDO, -1);
+}
+
 static void while_writes_stop_it_steers_waits_or_undoes(void **state)
 {
     static const struct row rows[] = {
@@ -352,6 +364,10 @@ static void while_writes_stop_it_steers_waits_or_undoes(void **state)
          MST_FO_CERT_CONTINUITY},
         {"moves in probe", seat_moves_in_probe, MST_FO_OTHER, MST_FO_DIVERTED, ANY, "db3",
          MST_FO_CERT_CONTINUITY},
+        {"undo without notes", undo_is_not_written, MST_FO_INCOMPLETE, MST_FO_UNKNOWN,
+         MST_FO_SETTLE, "notes through it failed", MST_FO_CERT_OPTIME},
+        {"undo is slow", undo_is_slow, MST_FO_UNDONE, MST_FO_UNKNOWN, MST_FO_SETTLE,
+         "a majority commits", MST_FO_CERT_OPTIME},
         {"undo fails", undo_fails, MST_FO_UNSURE, MST_FO_UNKNOWN, MST_FO_SETTLE, "muster status",
          0},
     };

@@ -269,7 +269,49 @@ static void an_old_primary_that_restarted_proves_nothing(void **state)
     fs_event(&sim, MST_FO_STEPDOWN, 2500, FS_REVIVE, 0);
     fs_run(&sim);
     assert_string_equal(sim.complaint, "");
+    assert_true(sim.was[MST_FO_PROBE]);
     assert_int_equal(sim.f.cert, MST_FO_CERT_NONE);
+}
+
+static void an_old_primary_that_rolled_back_is_told_and_not_certified(void **state)
+{
+    (void)state;
+    fs_init(&sim, 3);
+    sim.no_hand_off = true;
+    fs_event(&sim, MST_FO_FREEZE, 60, FS_STUCK, 1);
+    fs_event(&sim, MST_FO_CERTIFY, 1000, FS_TERM, 1); /* it wins without the last entries */
+    fs_run(&sim);
+    fs_must(&sim, MST_FO_INCOMPLETE, "rollback");
+    assert_int_equal(sim.m[0].rbid, 2);
+    assert_int_equal(sim.f.cert, MST_FO_CERT_NONE);
+    assert_non_null(strstr(sim.f.text, "db1:27017 rolled back"));
+}
+
+static void an_undo_thaws_everybody_also_who_is_not_known_to_be_frozen(void **state)
+{
+    (void)state;
+    fs_init(&sim, 5);
+    sim.no_hand_off = true;
+    fs_event(&sim, MST_FO_CERTIFY, 0, FS_UNDO, -1);
+    fs_run(&sim);
+    fs_must(&sim, MST_FO_UNDONE, "undo");
+    assert_int_equal(sim.thawed[0], 1);
+    assert_int_equal(sim.thawed[1], 2); /* before the step down, and now */
+    for (size_t i = 2; i < 5; i++) {
+        assert_int_equal(sim.thawed[i], 1);
+        assert_int_equal(mst_fo_held_until(&sim.f, i), 0);
+    }
+}
+
+static void three_looks_come_before_a_lost_step_down_is_called_without_effect(void **state)
+{
+    (void)state;
+    fs_init(&sim, 3);
+    fs_rule(&sim, MST_FO_SEND_STEPDOWN, 0, 1, FS_LOST_REQUEST, 0);
+    fs_run(&sim);
+    fs_must(&sim, MST_FO_ABORTED, "lost");
+    assert_in_range(ms_in(MST_FO_STEPDOWN), sim.plan.hard_stop_ms + 2 * sim.poll_ms + 100,
+                    sim.plan.hard_stop_ms + 5500);
 }
 
 /* planted defects */
@@ -420,6 +462,9 @@ int main(void)
         cmocka_unit_test(a_step_down_freezes_nobody_and_takes_any_heir),
         cmocka_unit_test(no_certificate_for_a_target_that_was_not_seen_there),
         cmocka_unit_test(an_old_primary_that_restarted_proves_nothing),
+        cmocka_unit_test(an_old_primary_that_rolled_back_is_told_and_not_certified),
+        cmocka_unit_test(an_undo_thaws_everybody_also_who_is_not_known_to_be_frozen),
+        cmocka_unit_test(three_looks_come_before_a_lost_step_down_is_called_without_effect),
         cmocka_unit_test(each_planted_defect_is_caught),
         cmocka_unit_test(the_result_is_one_json_object),
         cmocka_unit_test(what_is_not_known_yet_is_null_in_the_json),
