@@ -29,7 +29,8 @@ enum {
     CMD_HIDDEN = 2, /* not in the list */
     CMD_JSON = 4,   /* knows --json */
     CMD_AGENT = 16, /* starts an agent when none runs: its work outlives the terminal */
-    CMD_PLAIN = 8   /* knows --plain */
+    CMD_PLAIN = 8,  /* knows --plain */
+    CMD_MINOR = 32  /* needed once: the list has its name only */
 };
 
 struct cmd {
@@ -69,6 +70,7 @@ enum mst_rc cmd_jobs_log(struct cmd_ctx *c, struct mst_err *err);
 enum mst_rc cmd_agent(struct cmd_ctx *c, struct mst_err *err);
 enum mst_rc cmd_agent_stop(struct cmd_ctx *c, struct mst_err *err);
 enum mst_rc cmd_agent_status(struct cmd_ctx *c, struct mst_err *err);
+enum mst_rc cmd_roles(struct cmd_ctx *c, struct mst_err *err);
 enum mst_rc cmd_audit_verify(struct cmd_ctx *c, struct mst_err *err);
 enum mst_rc cmd_doc(struct cmd_ctx *c, struct mst_err *err);
 

@@ -92,7 +92,7 @@ static void help_all(struct mst_str *out)
     for (size_t i = 0; i < n; i++) {
         const size_t first = strcspn(t[i].name, " ");
 
-        if (!(t[i].flags & CMD_HIDDEN) && strncmp(t[i].name, family, first) != 0) {
+        if (!(t[i].flags & (CMD_HIDDEN | CMD_MINOR)) && strncmp(t[i].name, family, first) != 0) {
             mst_str_addf(out, "  %-13s %s\n", t[i].name, t[i].summary);
             family = t[i].name;
         }
@@ -104,8 +104,8 @@ static void help_all(struct mst_str *out)
         if (t[i].flags & CMD_HIDDEN) {
             continue;
         }
-        if (strncmp(t[i].name, family, first) == 0) {
-            if (width > 60) {
+        if ((t[i].flags & CMD_MINOR) || strncmp(t[i].name, family, first) == 0) {
+            if (width + strlen(t[i].name) > 68) {
                 mst_str_add(out, ",\n      ");
                 width = 0;
                 lead = "";
