@@ -104,6 +104,8 @@ CHANGE(t_stale, t->too_stale = true;)
 CHANGE(t_initial, t->initial_sync = true;)
 CHANGE(t_message, (void)mst_copy(t->info_message, 40, "could not find member to sync\x1b[2J");)
 
+CHANGE(t_syncing, (void)mst_copy(t->info_message, 40, "syncing from: db1:27017");)
+
 CHANGE(five_members, f->n = 5; sw_link(s);)
 CHANGE(three_of_five, f->n = 5; sw_link(s); sw_down(s, 3); sw_down(s, 4);)
 CHANGE(primary_status_refused, p->status_known = false;)
@@ -325,6 +327,7 @@ static const struct {
     {MST_P08, t_maintenance, BLOCK, KNOWN, "maintenance mode"},
     {MST_P08, t_stale, BLOCK, KNOWN, "too stale"},
     {MST_P08, t_initial, BLOCK, KNOWN, "initial sync"},
+    {MST_P08, t_syncing, PASS, KNOWN, "none"},
     {MST_P08, t_message, BLOCK, KNOWN, "could not find member to sync?[2J"},
     {MST_P08, target_status_refused, BLOCK, UNKNOWN, "is not known"},
     {MST_P09, nothing, PASS, KNOWN, "3 votes up, 2 needed; 2 if the old primary is lost"},
