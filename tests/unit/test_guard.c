@@ -1,6 +1,7 @@
 /* Every check: what passes, what fails and how, and what it says when it could not be measured. */
 #include "test.h"
 
+#include "base/file.h"
 #include "guard/guard.h"
 #include "switchset.h"
 
@@ -862,6 +863,41 @@ static void long_names_and_many_members_stay_inside_a_line(void **state)
     assert_string_equal(run(&s, MST_P03)->measured + strlen(run(&s, MST_P03)->measured) - 3, "...");
 }
 
+static void the_page_of_checks_has_a_row_of_each(void **state)
+{
+    static struct switchset s;
+    static const char *const words[] = {"", "informs", "warns", "needs override", "blocks"};
+    struct mst_buf file = {0};
+    struct mst_err err = {0};
+    char row[240];
+
+    (void)state;
+    assert_ok(mst_file_read(TEST_SOURCE "/docs/checks.md", 1 << 20, &file, &err), &err);
+    mst_buf_add(&file, "", 1);
+    sw_init(&s, MST_GUARD_SWITCHOVER);
+    n_checks = mst_guard_run(&s.f, checks);
+    for (size_t i = 0; i < n_checks; i++) {
+        const char *at;
+
+        (void)snprintf(row, sizeof(row), "\n| P%02d | %s | %s | ", (int)checks[i].id,
+                       checks[i].name, checks[i].threshold);
+        at = strstr((const char *)file.p, row);
+        if (!at) {
+            fail_msg("docs/checks.md lacks: %s", row + 1);
+            return;
+        }
+        (void)mst_copy(row, sizeof(row), at + strlen(row));
+        row[strcspn(row, "\n")] = '\0';
+        for (size_t r = 0; r < MST_COUNT(rows); r++) { /* every result that it can have is said */
+            if (rows[r].id == checks[i].id && rows[r].want > INFO &&
+                !strstr(row, words[rows[r].want])) {
+                fail_msg("docs/checks.md: P%02d %s", (int)checks[i].id, words[rows[r].want]);
+            }
+        }
+    }
+    mst_buf_release(&file);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -877,6 +913,7 @@ int main(void)
         cmocka_unit_test(ids_are_read_as_operators_type_them),
         cmocka_unit_test(the_heir_is_the_highest_priority_then_the_first),
         cmocka_unit_test(a_takeover_waits_by_rank_and_election_timeout),
+        cmocka_unit_test(the_page_of_checks_has_a_row_of_each),
         cmocka_unit_test(long_names_and_many_members_stay_inside_a_line),
     };
     return cmocka_run_group_tests_name("guard", tests, NULL, NULL);
