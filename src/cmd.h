@@ -76,6 +76,7 @@ enum mst_rc cmd_jobs_log(struct cmd_ctx *c, struct mst_err *err);
 enum mst_rc cmd_agent(struct cmd_ctx *c, struct mst_err *err);
 enum mst_rc cmd_agent_stop(struct cmd_ctx *c, struct mst_err *err);
 enum mst_rc cmd_agent_status(struct cmd_ctx *c, struct mst_err *err);
+enum mst_rc cmd_roles(struct cmd_ctx *c, struct mst_err *err);
 enum mst_rc cmd_audit_verify(struct cmd_ctx *c, struct mst_err *err);
 enum mst_rc cmd_doc(struct cmd_ctx *c, struct mst_err *err);
 

@@ -65,6 +65,12 @@ static const struct arg_spec agent_opts[] = {
 static const struct arg_spec stop_opts[] = {{"force", NULL, "cancel its jobs", false},
                                             {NULL, NULL, NULL, false}};
 
+static const struct arg_spec roles_opts[] = {
+    {"act", "ACT", "view, switch, backup or restore", false},
+    {"server", "VERSION", "of the set, e.g. 7.0", false},
+    {"class", "CLASS", "of the set: PROD, TEST or SANDBOX", false},
+    {NULL, NULL, NULL, false}};
+
 static const struct cmd commands[] = {
     {.name = "console",
      .fn = cmd_console,
@@ -227,6 +233,13 @@ static const struct cmd commands[] = {
      .fn = cmd_config_show,
      .flags = CMD_CONFIG,
      .summary = "print every option with its value"},
+    {.name = "roles",
+     .fn = cmd_roles,
+     .flags = CMD_BRIEF,
+     .opts = roles_opts,
+     .summary = "print the script that makes a user with the least rights for an act",
+     .help = "For mongosh on the primary; it asks for the password there. Example:\n"
+             "muster roles --act backup --server 7.0 --class PROD > roles.js\n"},
     {.name = "sandbox",
      .raw = sbx_main,
      .summary = "a simulated replica set to train on; sandbox --help"},

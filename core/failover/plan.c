@@ -148,12 +148,12 @@ static bool rival(const struct mst_fo_plan *p, size_t i)
            p->members[i].electable && p->members[i].reachable;
 }
 
-/* "db2:27017, db4:27017", "db2:27017, db4:27017 and 4 more", "nobody" */
+/* "db2:27017, db4:27017", "db2:27017, db4:27017 and 4 more", "" */
 static const char *rivals(const struct mst_fo_plan *p, char list[100])
 {
     size_t n = 0, at = 0;
 
-    (void)mst_copy(list, 100, "nobody");
+    list[0] = '\0';
     for (size_t i = 0; i < p->n; i++) {
         if (!rival(p, i)) {
             continue;
@@ -175,11 +175,13 @@ static void first_steps(struct mst_fo_plan *p, const char *old, const char *seat
          (long long)p->term, (long long)p->config_version, (long long)p->config_term);
     step(p, "our own backups that read from " HOST "%s" HOST " give way", old,
          p->target >= 0 ? " or " : "", p->target >= 0 ? seat : "");
-    step(p, "wait until " HOST " and a majority are within %lld ms for 4 looks, 60 s at most", seat,
-         (long long)p->lag_ok_ms);
-    if (p->target >= 0) {
+    step(p, "wait until " HOST " and a majority are within %g s for 4 looks, 60 s at most", seat,
+         (double)p->lag_ok_ms / 1000.0);
+    if (p->target >= 0 && list[0]) {
         step(p, "replSetFreeze %lld on %s; replSetFreeze 0 on " HOST, (long long)p->freeze_s, list,
              seat);
+    } else if (p->target >= 0) {
+        step(p, "replSetFreeze 0 on " HOST ": there is no rival to freeze", seat);
     }
     p->stop_step = (int)p->n_steps;
     step(p,
@@ -191,34 +193,30 @@ static void first_steps(struct mst_fo_plan *p, const char *old, const char *seat
 
 static void last_steps(struct mst_fo_plan *p, const char *old, const char *seat, const char *list)
 {
-    const char *heir = p->heir >= 0 ? p->members[p->heir].name : "nobody";
+    const char *heir = p->heir >= 0 ? p->members[p->heir].name : "";
 
     if (p->target < 0) {
-        step(p, "the server hands the seat to one that has caught up, by its rule " HOST, heir);
-    } else if (p->step_up) {
-        step(p,
-             "the server hands the seat to " HOST "; if " HOST
-             " does not get it, replSetStepUp there, 3 times at most",
-             heir, seat);
+        step(p, "the server hands the seat to one that has caught up, by its rule %s" HOST,
+             heir[0] ? "" : "nobody of now", heir);
     } else {
-        step(p,
-             "the server hands the seat to " HOST "; without success " HOST
-             " stands when its election timeout ends",
-             heir, seat);
+        step(p, "%s" HOST "; if it is not " HOST "%s",
+             heir[0] ? "the server hands the seat to " : "no heir is known", heir, seat,
+             p->step_up ? ", replSetStepUp there, 3 times at most"
+                        : ", wait for its election timeout");
     }
-    step(p, "wait until %s is writable in a term after %lld, %lld ms at most, else undo",
-         p->target >= 0 ? "the target" : "one", (long long)p->term, (long long)p->hard_stop_ms);
+    step(p, "wait until %s is writable in a term after %lld, %g s at most, else undo",
+         p->target >= 0 ? "the target" : "one", (long long)p->term,
+         (double)p->hard_stop_ms / 1000.0);
     step(p, "appendOplogNote with w majority on the new primary, 3 times");
     step(p, "%s%s%s" HOST " follows, rbid unchanged everywhere, nobody in ROLLBACK",
-         p->target >= 0 ? "replSetFreeze 0 on " : "", p->target >= 0 ? list : "",
-         p->target >= 0 ? "; " : "", old);
+         list[0] ? "replSetFreeze 0 on " : "", list, list[0] ? "; " : "", old);
     if (!isnan(p->swap_target)) {
         step(p,
              "replSetReconfig, not forced, maxTimeMS 10000 on " HOST
              ": priority %g, and %g for " HOST,
              seat, p->swap_target, p->swap_old, old);
     }
-    step(p, "watch %lld ms that nobody takes the seat", (long long)p->takeover_ms);
+    step(p, "watch %g s that nobody takes the seat", (double)p->takeover_ms / 1000.0);
     if (p->return_ms >= 0) {
         step(p, "later: a higher priority takes the seat back about %lld s after step %d",
              (long long)(p->return_ms + 999) / 1000, p->stop_step + 1);
@@ -237,9 +235,10 @@ static void write_steps(struct mst_fo_plan *p)
     last_steps(p, old, seat, list);
     if (p->target >= 0) {
         (void)snprintf(p->undo, sizeof(p->undo),
-                       "before step %d: replSetFreeze 0 on %s. After it: replSetFreeze 0 on all, "
+                       "before step %d: %s%s. After it: replSetFreeze 0 on all, "
                        "replSetStepUp on " HOST ". Alone: all ends by itself in %lld s",
-                       p->stop_step + 1, list, old,
+                       p->stop_step + 1, list[0] ? "replSetFreeze 0 on " : "nothing to undo", list,
+                       old,
                        (long long)(p->freeze_s > p->step_down_s ? p->freeze_s : p->step_down_s));
     } else {
         (void)snprintf(p->undo, sizeof(p->undo),

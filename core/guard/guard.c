@@ -259,6 +259,7 @@ size_t mst_guard_run(const struct mst_guard_facts *f, struct mst_guard_check out
 {
     const int best = f->act == MST_GUARD_STEPDOWN ? best_candidate(f) : -1;
 
+    MST_ASSERT(f->n <= MST_TOPO_MAX);
     for (size_t r = 0; r < ROWS; r++) {
         struct mst_guard_check *c = &out[r];
 

@@ -168,7 +168,7 @@ struct mst_guard_facts {
     int64_t catch_up_s, step_down_s, freeze_s; /* of the plan: 10, 60, 60 */
     int64_t now_wall_ms;
 
-    size_t n;
+    size_t n;                         /* at most MST_TOPO_MAX */
     struct mst_guard_member *members; /* owned by the caller */
     int primary;                      /* index of the writable one with the highest term; -1 */
     bool config_known;
@@ -197,21 +197,27 @@ struct mst_guard_facts {
     struct mst_guard_override overrides[MST_GUARD_OVERRIDES + 1];
 };
 
-/* Every check in the order of its number; returns how many. */
+/* Every check in the order of its number; returns how many. In a step down P07, P08, P11, P18, P22,
+ * P27 and P28 speak of the member that passes most of them and list the others that fail: one that
+ * passes all is enough. */
 size_t mst_guard_run(const struct mst_guard_facts *f, struct mst_guard_check out[MST_GUARD_MAX]);
-/* May it go on? why is one sentence that names the checks which say no. */
+/* May it go on? why is one sentence that names the checks which say no, or the override that may
+ * not be given; "" on a yes. c is what mst_guard_run made of the same facts. */
 bool mst_guard_may(const struct mst_guard_facts *f, const struct mst_guard_check *c, size_t n,
                    char why[240]);
 /* "P17" or "p17" or "17"; 0 when there is no such check. */
 int mst_guard_parse_id(const char *text);
-/* May this member be elected, by what is known? why says what forbids it. Used by P07, P38, P40. */
+/* May this member be elected, by what is known? why says what forbids it. Used by P38, P40 and the
+ * plan. Only a known obstacle makes it false: a member that did not answer is judged by its
+ * configuration alone, since a rival that nobody can ask must be reckoned with. */
 bool mst_guard_electable(const struct mst_guard_member *m, char why[96]);
 /* The server's rule of hand-off: the highest priority, then the first in the configuration, of the
  * electable members that have caught up with the primary; it does not know who is frozen. -1 none.
  */
 int mst_guard_heir(const struct mst_guard_facts *f);
 /* Who takes the seat from `member` by priority takeover, and how long after it may stand: the
- * highest-priority rival and (rank + 1) x election timeout x 1.15. -1 nobody. */
+ * highest-priority rival and (rank + 1) x election timeout x 1.15. -1 nobody. By the configuration
+ * alone: who is down now may be back by then. */
 int mst_guard_takeover(const struct mst_guard_facts *f, int member, int64_t *delay_ms);
 
 #endif

@@ -48,7 +48,7 @@ void mst_guard_p08(const struct mst_guard_facts *f, size_t i, struct mst_guard_c
     } else if (m->initial_sync) {
         mst_guard_bad(c, MST_GUARD_BLOCK, "wait until its first copy is complete",
                       MST_GUARD_HOST " is in initial sync", m->name);
-    } else if (m->info_message[0]) {
+    } else if (m->info_message[0] && strncmp(m->info_message, "syncing from", 12) != 0) {
         mst_guard_bad(c, MST_GUARD_BLOCK, "see what it speaks of, then look again",
                       MST_GUARD_HOST " says: %.90s", m->name, m->info_message);
     } else {

@@ -1,6 +1,7 @@
 /* Every check: what passes, what fails and how, and what it says when it could not be measured. */
 #include "test.h"
 
+#include "base/file.h"
 #include "guard/guard.h"
 #include "switchset.h"
 
@@ -103,6 +104,8 @@ CHANGE(t_maintenance, t->maintenance = true;)
 CHANGE(t_stale, t->too_stale = true;)
 CHANGE(t_initial, t->initial_sync = true;)
 CHANGE(t_message, (void)mst_copy(t->info_message, 40, "could not find member to sync\x1b[2J");)
+
+CHANGE(t_syncing, (void)mst_copy(t->info_message, 40, "syncing from: db1:27017");)
 
 CHANGE(five_members, f->n = 5; sw_link(s);)
 CHANGE(three_of_five, f->n = 5; sw_link(s); sw_down(s, 3); sw_down(s, 4);)
@@ -325,6 +328,7 @@ static const struct {
     {MST_P08, t_maintenance, BLOCK, KNOWN, "maintenance mode"},
     {MST_P08, t_stale, BLOCK, KNOWN, "too stale"},
     {MST_P08, t_initial, BLOCK, KNOWN, "initial sync"},
+    {MST_P08, t_syncing, PASS, KNOWN, "none"},
     {MST_P08, t_message, BLOCK, KNOWN, "could not find member to sync?[2J"},
     {MST_P08, target_status_refused, BLOCK, UNKNOWN, "is not known"},
     {MST_P09, nothing, PASS, KNOWN, "3 votes up, 2 needed; 2 if the old primary is lost"},
@@ -859,6 +863,41 @@ static void long_names_and_many_members_stay_inside_a_line(void **state)
     assert_string_equal(run(&s, MST_P03)->measured + strlen(run(&s, MST_P03)->measured) - 3, "...");
 }
 
+static void the_page_of_checks_has_a_row_of_each(void **state)
+{
+    static struct switchset s;
+    static const char *const words[] = {"", "informs", "warns", "needs override", "blocks"};
+    struct mst_buf file = {0};
+    struct mst_err err = {0};
+    char row[240];
+
+    (void)state;
+    assert_ok(mst_file_read(TEST_SOURCE "/docs/checks.md", 1 << 20, &file, &err), &err);
+    mst_buf_add(&file, "", 1);
+    sw_init(&s, MST_GUARD_SWITCHOVER);
+    n_checks = mst_guard_run(&s.f, checks);
+    for (size_t i = 0; i < n_checks; i++) {
+        const char *at;
+
+        (void)snprintf(row, sizeof(row), "\n| P%02d | %s | %s | ", (int)checks[i].id,
+                       checks[i].name, checks[i].threshold);
+        at = strstr((const char *)file.p, row);
+        if (!at) {
+            fail_msg("docs/checks.md lacks: %s", row + 1);
+            return;
+        }
+        (void)mst_copy(row, sizeof(row), at + strlen(row));
+        row[strcspn(row, "\n")] = '\0';
+        for (size_t r = 0; r < MST_COUNT(rows); r++) { /* every result that it can have is said */
+            if (rows[r].id == checks[i].id && rows[r].want > INFO &&
+                !strstr(row, words[rows[r].want])) {
+                fail_msg("docs/checks.md: P%02d %s", (int)checks[i].id, words[rows[r].want]);
+            }
+        }
+    }
+    mst_buf_release(&file);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -874,6 +913,7 @@ int main(void)
         cmocka_unit_test(ids_are_read_as_operators_type_them),
         cmocka_unit_test(the_heir_is_the_highest_priority_then_the_first),
         cmocka_unit_test(a_takeover_waits_by_rank_and_election_timeout),
+        cmocka_unit_test(the_page_of_checks_has_a_row_of_each),
         cmocka_unit_test(long_names_and_many_members_stay_inside_a_line),
     };
     return cmocka_run_group_tests_name("guard", tests, NULL, NULL);

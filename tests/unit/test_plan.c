@@ -48,9 +48,9 @@ static void a_switchover_says_what_is_sent_to_whom(void **state)
     assert_step(&plan, "replSetStepDown 60, secondaryCatchUpPeriodSecs 10 on db1:27017");
     assert_step(&plan, "db2:27017 has the last entry of db1:27017");
     assert_step(&plan, "replSetStepUp");
-    assert_step(&plan, "30000 ms at most");
+    assert_step(&plan, "30 s at most, else undo");
     assert_step(&plan, "appendOplogNote with w majority");
-    assert_step(&plan, "watch 13500 ms");
+    assert_step(&plan, "watch 13.5 s");
     assert_false(has_step(&plan, "replSetReconfig"));
     assert_non_null(strstr(plan.steps[plan.stop_step], "writes are refused"));
     assert_non_null(strstr(plan.undo, "before step 5: replSetFreeze 0 on db3:27017."));
@@ -82,6 +82,31 @@ static void a_step_down_freezes_nobody_and_has_a_phrase_of_its_own(void **state)
     assert_non_null(strstr(plan.undo, "nothing to undo"));
     (void)snprintf(phrase, sizeof(phrase), "rs0 stepdown %s", plan.code);
     assert_string_equal(plan.phrase, phrase);
+}
+
+static void without_rivals_nobody_is_frozen(void **state)
+{
+    (void)state;
+    sw_init(&s, MST_GUARD_SWITCHOVER);
+    sw_arbiter(&s, 2);
+    make(&plan);
+    assert_step(&plan, "replSetFreeze 0 on db2:27017: there is no rival to freeze");
+    assert_false(has_step(&plan, "replSetFreeze 60"));
+    assert_non_null(strstr(plan.undo, "before step 5: nothing to undo."));
+    sw_init(&s, MST_GUARD_SWITCHOVER);
+    s.f.n = 6;
+    sw_link(&s);
+    s.m[0].sees[1].health = 0;
+    s.m[5].answered = false; /* out of our reach: P40 speaks of it */
+    make(&plan);
+    assert_step(&plan, "replSetFreeze 60 on db3:27017, db4:27017 and 1 more;");
+    assert_step(&plan, "the server hands the seat to db3:27017; if it is not db2:27017, "
+                       "replSetStepUp there");
+    for (size_t i = 1; i < 6; i++) {
+        s.m[0].sees[i].health = 0;
+    }
+    make(&plan);
+    assert_step(&plan, "no heir is known; if it is not db2:27017, replSetStepUp there");
 }
 
 static void numbers_follow_the_intervals_of_the_set(void **state)
@@ -624,6 +649,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_switchover_says_what_is_sent_to_whom),
         cmocka_unit_test(a_step_down_freezes_nobody_and_has_a_phrase_of_its_own),
+        cmocka_unit_test(without_rivals_nobody_is_frozen),
         cmocka_unit_test(numbers_follow_the_intervals_of_the_set),
         cmocka_unit_test(a_higher_priority_is_waited_for_announced_or_swapped),
         cmocka_unit_test(catch_up_stays_below_the_limit_at_which_the_server_aborts),
