@@ -30,6 +30,9 @@ void sbx_register_all(void)
     sbx_server_register(sbx_cmds_hello);
     sbx_server_register(sbx_cmds_set);
     sbx_server_register(sbx_cmds_set_status);
+    sbx_server_register(sbx_cmds_seat);
+    sbx_server_register(sbx_cmds_reconfig);
+    sbx_server_register(sbx_cmds_lock);
     sbx_server_register(sbx_cmds_data);
     sbx_server_register(sbx_cmds_sess);
     sbx_server_register(sbx_cmds_auth);
