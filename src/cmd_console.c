@@ -57,7 +57,7 @@ static bool sandbox_start(void *arg, const char *verb, const char *member, const
     }
     (void)mst_copy(s->verb, sizeof(s->verb), verb);
     (void)mst_copy(s->member, sizeof(s->member), member);
-    (void)mst_copy(s->value, sizeof(s->value), strcmp(verb, "lag") == 0 ? value : "");
+    (void)mst_copy(s->value, sizeof(s->value), value);
     s->done = false;
     s->busy = mst_thread_start(&s->thread, "sandbox-ctl", sandbox_ask, s, &err) == MST_OK;
     return s->busy;

@@ -86,8 +86,8 @@ static void form_discard(struct ui_app *app)
 
 static void form_sandbox(struct ui_app *app)
 {
-    static const char *const acts[] = {"kill",      "start", "stop", "cont",
-                                       "partition", "heal",  "lag",  "drop"};
+    static const char *const acts[] = {"kill", "start", "stop",    "cont",   "partition", "heal",
+                                       "lag",  "slow",  "catchup", "freeze", "drop"};
     const struct mst_topo_view *v = &app->view->topo->v;
     struct ui_form *f = &app->st.dlg.form;
     struct ui_field *act = ui_form_add(f, UI_F_CHOICE, 'v', "act", "space: next"), *who;
@@ -110,7 +110,7 @@ static void form_sandbox(struct ui_app *app)
             who->choice = (int)i;
         }
     }
-    (void)ui_form_add(f, UI_F_TEXT, 'l', "lag ms", "for 'lag' only");
+    (void)ui_form_add(f, UI_F_TEXT, 'l', "how much", "lag, slow, catchup: ms; freeze: s");
     (void)ui_form_add(f, UI_F_TEXT, 'd', "collection", "for 'drop': shop.customers");
     buttons(f, "Cancel", "Do it");
 }
@@ -432,6 +432,18 @@ static void commit(struct ui_app *app)
     started(app, job, d->kind == UI_DLG_DISCARD ? "discard" : "restore");
 }
 
+bool ui_sandbox_takes_amount(const char *act)
+{
+    static const char *const those[] = {"lag", "slow", "catchup", "freeze"};
+
+    for (size_t i = 0; i < MST_COUNT(those); i++) {
+        if (strcmp(those[i], act) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 const char *ui_sandbox_object(const struct ui_form *f)
 {
     return strcmp(ui_form_chosen(f, 'v'), "drop") == 0 ? ui_form_at(f, 'd')->line.text
@@ -444,8 +456,9 @@ static void sandbox_go(struct ui_app *app)
     const char *act = ui_form_chosen(&d->form, 'v');
     char said[160];
 
-    if (strcmp(act, "lag") == 0 && !typed(d, 'l')[0]) {
-        (void)mst_copy(d->error, sizeof d->error, "lag ms: say how many milliseconds");
+    if (ui_sandbox_takes_amount(act) && !typed(d, 'l')[0]) {
+        (void)snprintf(d->error, sizeof d->error, "how much: say how many %s",
+                       strcmp(act, "freeze") == 0 ? "seconds" : "milliseconds");
         ui_form_focus(&d->form, 'l');
         return;
     }
@@ -454,8 +467,8 @@ static void sandbox_go(struct ui_app *app)
         ui_form_focus(&d->form, 'd');
         return;
     }
-    if (!app->sandbox ||
-        !app->sandbox->start(app->sandbox->arg, act, ui_sandbox_object(&d->form), typed(d, 'l'))) {
+    if (!app->sandbox || !app->sandbox->start(app->sandbox->arg, act, ui_sandbox_object(&d->form),
+                                              ui_sandbox_takes_amount(act) ? typed(d, 'l') : "")) {
         (void)mst_copy(d->error, sizeof d->error, "the act before is still under way");
         return;
     }

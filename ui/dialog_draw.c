@@ -62,11 +62,11 @@ static void sandbox_command(const struct ui_ctx *x, char *out, size_t size)
     const struct ui_form *f = &x->st->dlg.form;
     const char *act = ui_form_chosen(f, 'v'), *path = x->v->info->sandbox_ctl;
     const char *slash = strrchr(path, '/');
-    const bool lag = strcmp(act, "lag") == 0;
+    const bool amount = ui_sandbox_takes_amount(act);
 
     (void)snprintf(out, size, "muster sandbox ctl%s%.*s %s %s%s%s", slash ? " --dir " : "",
-                   slash ? (int)(slash - path) : 0, path, act, ui_sandbox_object(f), lag ? " " : "",
-                   lag ? ui_form_at(f, 'l')->line.text : "");
+                   slash ? (int)(slash - path) : 0, path, act, ui_sandbox_object(f),
+                   amount ? " " : "", amount ? ui_form_at(f, 'l')->line.text : "");
 }
 
 void ui_dialog_command(const struct ui_ctx *x, char *out, size_t size, struct mst_err *err)
