@@ -351,6 +351,32 @@ static void what_writes_is_listed_and_killed_and_what_reads_is_not(void **state)
     kit_stop(&k);
 }
 
+#define TXN \
+    "'lsid': {'id': {'$binary': {'base64': 'd/DuyLoATIShdmDwkgB6gA==', 'subType': '04'}}}, " \
+    "'txnNumber': {'$numberLong': '1'}, 'autocommit': false"
+
+static void a_step_down_that_fails_has_aborted_transactions(void **state)
+{
+    struct kit k;
+    bson_t r;
+
+    (void)state;
+    kit_start(&k, (struct sbx_opts){.fast = true, .seed = 58});
+    assert_int_equal(kit_run(&k, 0, "shop", &r, "{'create': 'a'}"), 0);
+    bson_destroy(&r);
+    kit_ctl(&k, "lag", "1", "3600000");
+    kit_ctl(&k, "lag", "2", "3600000");
+    kit_noop(&k, 0);
+    assert_int_equal(
+        kit_run(&k, 0, "shop", &r,
+                "{'insert': 'a', 'documents': [{'_id': 1}], 'startTransaction': true, " TXN "}"),
+        0);
+    bson_destroy(&r);
+    assert_int_equal(run(&k, 0, "{'replSetStepDown': 5, 'secondaryCatchUpPeriodSecs': 1}"), 262);
+    assert_int_equal(run(&k, 0, "{'commitTransaction': 1, " TXN "}"), 251);
+    kit_stop(&k);
+}
+
 /* ---- takeovers ---- */
 
 static void a_member_of_higher_priority_takes_over_after_the_penalty(void **state)
@@ -395,6 +421,34 @@ static void a_lagging_member_of_higher_priority_waits_until_it_is_fresh(void **s
     assert_int_equal(sbx_world_wait_primary(k.w, 0, 6000), -1); /* the no-ops leave it behind */
     kit_ctl(&k, "lag", "2", "0");
     assert_int_equal(sbx_world_wait_primary(k.w, 0, 20000), 2);
+    kit_stop(&k);
+}
+
+static void a_fresher_member_takes_over_from_one_that_cannot_catch_up(void **state)
+{
+    static const char *const behind[] = {"1", "2", "3"};
+    struct kit k;
+    bson_t r;
+
+    (void)state;
+    kit_start(&k, (struct sbx_opts){
+                      .fast = true, .members = 5, .seed = 57, .election_timeout_ms = 60000});
+    for (size_t i = 0; i < 3; i++) {
+        kit_ctl(&k, "lag", behind[i], "3600000");
+    }
+    kit_noop(&k, 0);
+    assert_true(kit_wait_same(&k, 4, 0, 5000));
+    kit_ctl(&k, "kill", "0", NULL);
+    assert_int_equal(run(&k, 1, "{'replSetStepUp': 1}"), 0); /* 2 and 3 have no more than it */
+    assert_int_equal(sbx_world_wait_primary(k.w, -1, 20000), 4);
+    kit_status(&k, 4, &r);
+    assert_string_equal(sbx_doc_str(&r, "electionCandidateMetrics.lastElectionReason"),
+                        "catchupTakeover");
+    assert_int_equal(kit_int(&r, "electionCandidateMetrics.priorPrimaryMemberId"), 1);
+    bson_destroy(&r);
+    assert_int_equal(kit_run(&k, 1, "admin", &r, "{'serverStatus': 1}"), 0);
+    assert_int_equal(kit_int(&r, "electionMetrics.numCatchUpsFailedWithNewTerm"), 1);
+    bson_destroy(&r);
     kit_stop(&k);
 }
 
@@ -491,6 +545,8 @@ int main(void)
         cmocka_unit_test(what_writes_is_listed_and_killed_and_what_reads_is_not),
         cmocka_unit_test(a_member_of_higher_priority_takes_over_after_the_penalty),
         cmocka_unit_test(a_lagging_member_of_higher_priority_waits_until_it_is_fresh),
+        cmocka_unit_test(a_fresher_member_takes_over_from_one_that_cannot_catch_up),
+        cmocka_unit_test(a_step_down_that_fails_has_aborted_transactions),
         cmocka_unit_test(a_catch_up_lasts_as_told_and_can_be_ended),
         cmocka_unit_test(a_slow_member_answers_status_at_once_and_data_late),
         cmocka_unit_test(a_network_can_fail_in_one_direction),

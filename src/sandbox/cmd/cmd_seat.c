@@ -6,6 +6,7 @@
 #include "cmd/facts.h"
 #include "set/set.h"
 #include "wire/client.h"
+#include "world/hooks.h"
 
 #define KILL_EVERY_MS 10 /* what holds the lock is killed that often */
 
@@ -73,6 +74,7 @@ static bool take_lock(struct sbx_call *c, const struct attempt *a)
     const int64_t deadline = a->began_mono + limit_s * 1000;
 
     sbx_ops_kill(c->m);
+    sbx_hooks_leaving(c->m);
     while (!sbx_lock_free(c->m, sbx_mono(c->w))) {
         const int64_t now = sbx_mono(c->w);
 

@@ -21,6 +21,7 @@ static const struct sbx_hooks hooks = {
     .end = sbx_sess_end,
     .hello = sbx_auth_hello,
     .stepped = sbx_sess_stepped,
+    .leaving = sbx_sess_leaving,
     .died = sbx_sess_died,
     .tick = sbx_sess_tick,
 };
