@@ -159,6 +159,8 @@ static void a_set_of_one_reports_itself(void **state)
           "10-majority-lost", order);
     (void)play_line(&s.p, 13);
     (void)play_line(&s.p, 14);
+    (void)fputs(mst_str_c(&conf.diffs), stdout);
+    (void)fflush(stdout);
     watcher_stop(&s.k);
     watcher_release(&s.k);
     play_release(&s.p);

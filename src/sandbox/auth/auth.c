@@ -79,6 +79,12 @@ static const struct user *find_user(const struct sbx_world *w, const char *db, c
     return NULL;
 }
 
+/* Whom a member knows: users are data, and an arbiter has none. */
+static const struct user *known(const struct sbx_member *m, const char *db, const char *name)
+{
+    return m->data != NULL ? find_user(m->w, db, name) : NULL;
+}
+
 enum mst_rc sbx_auth_add(struct sbx_world *w, const char *db, const char *name,
                          const char *password, struct mst_err *err)
 {
@@ -379,7 +385,7 @@ static bool start(struct sbx_call *c, const bson_t *cmd, const char *db, enum sb
     if (!payload_of(cmd, &p, &n) || !sbx_scram_user(&ca->scram, p, n)) {
         return false;
     }
-    u = find_user(c->w, db, ca->scram.user);
+    u = known(c->m, db, ca->scram.user);
     if (u == NULL || u->external) {
         return false;
     }
@@ -451,7 +457,7 @@ static bool x509_login(struct sbx_call *c, const char *claimed, const char **why
     if (subject[0] == '\0' || (claimed != NULL && strcmp(claimed, subject) != 0)) {
         return false;
     }
-    if (find_user(c->w, "$external", subject) == NULL) {
+    if (known(c->m, "$external", subject) == NULL) {
         *code = 11;
         *why = "Could not find user";
         return false;
@@ -509,7 +515,7 @@ static void supported(struct sbx_call *c, const char *who)
     }
     memcpy(db, who, (size_t)(dot - who));
     db[dot - who] = '\0';
-    u = find_user(c->w, db, dot + 1);
+    u = known(c->m, db, dot + 1);
     if (u == NULL) {
         return; /* not told to strangers */
     }

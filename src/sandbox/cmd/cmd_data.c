@@ -399,7 +399,7 @@ const struct sbx_cmd sbx_cmds_data[] = {
     {"findAndModify", sbx_cmd_find_and_modify, WRITE, NULL},
     {"findandmodify", sbx_cmd_find_and_modify, WRITE, NULL},
     {"find", sbx_cmd_find, READ, NULL},
-    {"getMore", sbx_cmd_get_more, SBX_CMD_TXN, NULL},
+    {"getMore", sbx_cmd_get_more, SBX_CMD_TXN | SBX_CMD_DISK, NULL},
     {"killCursors", sbx_cmd_kill_cursors, SBX_CMD_TXN, NULL},
     {"aggregate", sbx_cmd_aggregate, READ, NULL},
     {"count", sbx_cmd_count, SBX_CMD_READ, NULL},

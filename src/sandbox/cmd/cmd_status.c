@@ -69,13 +69,22 @@ static void elections(struct sbx_call *c)
 
     BSON_APPEND_DOCUMENT_BEGIN(c->reply, "electionMetrics", &s);
     called(&s, "stepUpCmd", e->step_up_called, e->step_up_ok);
+    called(&s, "priorityTakeover", e->priority_called, e->priority_ok);
+    called(&s, "catchUpTakeover", e->catch_up_called, e->catch_up_ok);
     called(&s, "electionTimeout", e->timeout_called, e->timeout_ok);
     called(&s, "freezeTimeout", e->freeze_called, e->freeze_ok);
     BSON_APPEND_INT64(&s, "numStepDownsCausedByHigherTerm", e->step_downs_by_term);
     BSON_APPEND_INT64(&s, "numCatchUps", e->catch_ups);
     BSON_APPEND_INT64(&s, "numCatchUpsSucceeded", e->catch_ups_ok);
     BSON_APPEND_INT64(&s, "numCatchUpsAlreadyCaughtUp", e->catch_ups_current);
+    BSON_APPEND_INT64(&s, "numCatchUpsSkipped", e->catch_ups_skipped);
     BSON_APPEND_INT64(&s, "numCatchUpsTimedOut", e->catch_ups_timed_out);
+    BSON_APPEND_INT64(&s, "numCatchUpsFailedWithError", 0); /* no source fails half way here */
+    BSON_APPEND_INT64(&s, "numCatchUpsFailedWithNewTerm", e->catch_ups_new_term);
+    BSON_APPEND_INT64(&s, "numCatchUpsFailedWithReplSetAbortPrimaryCatchUpCmd",
+                      e->catch_ups_aborted);
+    BSON_APPEND_DOUBLE(&s, "averageCatchUpOps",
+                       e->catch_ups > 0 ? (double)e->catch_up_ops / (double)e->catch_ups : 0);
     bson_append_document_end(c->reply, &s);
 }
 
@@ -237,6 +246,11 @@ static void metrics(struct sbx_call *c)
     bson_append_document_end(&t, &one);
     BSON_APPEND_DOCUMENT_BEGIN(&t, "network", &one);
     BSON_APPEND_INT64(&one, "ops", ops);
+    bson_append_document_end(&t, &one);
+    BSON_APPEND_DOCUMENT_BEGIN(&t, "stateTransition", &one);
+    BSON_APPEND_UTF8(&one, "lastStateTransition", m->moves.last);
+    BSON_APPEND_INT64(&one, "userOperationsKilled", m->moves.killed);
+    BSON_APPEND_INT64(&one, "userOperationsRunning", m->moves.running);
     bson_append_document_end(&t, &one);
     bson_append_document_end(&s, &t);
     bson_append_document_end(c->reply, &s);

@@ -5,6 +5,7 @@
 
 #include "base/mem.h"
 #include "base/text.h"
+#include "ctl/ctl.h"
 #include "run/inner.h"
 
 struct opt {
@@ -235,8 +236,7 @@ const char *sbx_cli_help(void)
     mst_str_add(&s, "\nSPEC is a list of: priority=N votes=N hidden delay=SECONDS tag.NAME=TEXT "
                     "arbiter,\nfor instance --member priority=2 --member '' --member "
                     "hidden,delay=3600,tag.dc=east\n");
-    mst_str_add(&s,
-                "\nVerbs: kill, start, stop, cont, partition, heal, lag, disk, drop, status.\n");
+    mst_str_add(&s, "\nVerbs: " SBX_CTL_VERBS ".\n");
     (void)mst_copy(text, sizeof text, mst_str_c(&s));
     mst_str_release(&s);
     return text;

@@ -61,9 +61,7 @@ static enum mst_rc do_ctl(int argc, char **argv, struct mst_err *err)
         rc = take_words(argc, argv, dir, sizeof dir, words, &n, err);
     }
     if (rc == MST_OK && n == 0) {
-        rc = mst_err_set(err, MST_E_USAGE,
-                         "sandbox ctl needs a verb: kill, start, stop, cont, partition, heal, "
-                         "lag, disk, drop, status");
+        rc = mst_err_set(err, MST_E_USAGE, "sandbox ctl needs a verb: " SBX_CTL_VERBS);
     }
     return rc == MST_OK ? ask(dir, words, n, err) : rc;
 }

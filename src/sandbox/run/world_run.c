@@ -7,6 +7,7 @@
 #include "base/str.h"
 #include "cmd/cmd.h"
 #include "data/data.h"
+#include "log/log.h"
 #include "oplog/entries.h"
 #include "run/inner.h"
 #include "run/run.h"
@@ -23,15 +24,32 @@ struct running { /* what the world itself does not know of */
     bool timing;
 };
 
+/* A process that gave up on a lock is dead as any other. */
+static void bury(struct sbx_world *w)
+{
+    for (size_t i = 0; i < w->n; i++) {
+        struct sbx_member *m = &w->members[i];
+
+        if (m->alive && m->abort) {
+            mst_log(MST_LOG_WARN, "sandbox",
+                    "%s aborts: it waited too long for the lock of state changes", m->host);
+            sbx_set_killed(m);
+            sbx_server_kill(m);
+        }
+    }
+}
+
 static void timer_main(void *arg)
 {
     struct sbx_world *w = arg;
 
     sbx_lock(w);
     while (!w->stopping) {
-        const int64_t due = sbx_set_tick(w);
+        int64_t due = sbx_set_tick(w);
 
         sbx_disk_tick(w);
+        bury(w);
+        due = due < w->due_mono ? due : w->due_mono;
         const int64_t left = due - sbx_mono(w);
         /* At least a moment, so that the others get the lock. */
         (void)mst_cond_wait_ms(&w->changed, &w->mu, left > 0 ? left : 1);

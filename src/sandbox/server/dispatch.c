@@ -126,7 +126,12 @@ static bool check_call(struct sbx_call *c, const struct sbx_cmd *cmd)
         sbx_fail(c, 13, "%s may only be run against the admin database.", cmd->name);
         return false;
     }
-    return check_state(c, cmd) && !sbx_disk_refuses(c, cmd) && sbx_hooks_begin(c, cmd);
+    const bool writes = (cmd->flags & (SBX_CMD_PRIMARY | SBX_CMD_WRITES)) != 0;
+    const bool data = writes || (cmd->flags & (SBX_CMD_READ | SBX_CMD_DISK)) != 0;
+
+    /* While it waits for the disk, its member may have lost its seat. */
+    return check_state(c, cmd) && (!data || (sbx_await_disk(c, writes) && check_state(c, cmd))) &&
+           !sbx_disk_refuses(c, cmd) && sbx_hooks_begin(c, cmd);
 }
 
 static void note_ns(struct sbx_call *c)
@@ -143,6 +148,7 @@ static void run(struct sbx_call *c, const struct sbx_cmd *cmd)
 {
     if (c->conn != NULL) {
         c->conn->op = cmd->name;
+        c->conn->op_writes = (cmd->flags & (SBX_CMD_PRIMARY | SBX_CMD_WRITES)) != 0;
         note_ns(c);
     }
     count_command(c, cmd);

@@ -96,6 +96,19 @@ void sbx_conns_close(struct sbx_member *m)
     sbx_changed(m->w);
 }
 
+void sbx_ops_kill(struct sbx_member *m)
+{
+    m->moves.running = 0;
+    for (struct sbx_conn *c = m->w->conns; c != NULL; c = c->next) {
+        if (c->m == m && c->op != NULL && c->op_writes && c->killed_op == 0) {
+            c->killed_op = 11602;
+            m->moves.killed++;
+        }
+        m->moves.running += c->m == m && c->op != NULL && c->killed_op == 0;
+    }
+    sbx_changed(m->w);
+}
+
 bool sbx_linked(const struct sbx_world *w, size_t a, size_t b)
 {
     const struct sbx_member *x = &w->members[a], *y = &w->members[b];
@@ -127,7 +140,7 @@ struct sbx_member *sbx_member_by_name(struct sbx_world *w, const char *name)
 
 const struct sbx_member_config *sbx_member_cfg(const struct sbx_member *m)
 {
-    return &m->w->config.members[m->index];
+    return m->has_config ? &m->config.members[m->index] : &m->w->config.members[m->index];
 }
 
 void sbx_see_cluster_time(struct sbx_member *m, struct mst_ts ts)

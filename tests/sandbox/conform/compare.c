@@ -309,7 +309,8 @@ static bool same_scalar(struct conf *c, const char *path, const bson_iter_t *wan
     }
     if (c->fast &&
         (ends_with(path, "heartbeatIntervalMillis") || ends_with(path, "electionTimeoutMillis") ||
-         ends_with(path, "heartbeatTimeoutSecs"))) {
+         ends_with(path, "heartbeatTimeoutSecs") ||
+         ends_with(path, "catchUpTakeoverDelayMillis"))) {
         return bson_iter_as_int64(want) == 10 * bson_iter_as_int64(got);
     }
     bson_append_iter(&a, "v", 1, want);

@@ -95,6 +95,18 @@ static void translate_value(struct conf *c, const char *key, const bson_iter_t *
         bson_append_int64(out, key, klen, to);
         return;
     }
+    if (type == BSON_TYPE_OID) {
+        const bson_oid_t *oid = bson_iter_oid(it);
+        const struct conf_pair *p =
+            conf_find_pair(c, BSON_TYPE_OID, oid->bytes, sizeof oid->bytes, false);
+        bson_oid_t to = *oid;
+
+        if (p != NULL) {
+            bson_oid_init_from_data(&to, p->got);
+        }
+        BSON_APPEND_OID(out, key, &to);
+        return;
+    }
     if (type == BSON_TYPE_TIMESTAMP) {
         uint32_t t, i;
         uint64_t want;
