@@ -368,6 +368,32 @@ static void what_is_denied_has_no_effect(void **state)
     sbx_world_stop(w);
 }
 
+static void a_cursor_belongs_to_who_opened_it(void **state)
+{
+    struct sbx_world *w = start(&(struct sbx_opts){.members = 1, .fast = true});
+    struct sbx_client a, b;
+    struct asked first;
+    char json[120];
+    int64_t id = 0;
+
+    (void)state;
+    add(w, "admin", "ann", "root");
+    add(w, "admin", "bob", "root");
+    log_in(&a, w, "ann");
+    log_in(&b, w, "bob");
+    assert_int_equal(code_of(&a, "t", "{'insert': 'a', 'documents': [{'x': 1}, {'x': 2}]}"), 0);
+    first = ask(&a, "t", "{'find': 'a', 'batchSize': 1}");
+    assert_true(sbx_doc_int(first.reply, "cursor.id", &id) && id != 0);
+    bson_destroy(first.reply);
+    (void)snprintf(json, sizeof json, "{'getMore': {'$numberLong': '%lld'}, 'collection': 'a'}",
+                   (long long)id);
+    assert_int_equal(code_of(&b, "t", json), 13);
+    assert_int_equal(code_of(&a, "t", json), 0);
+    sbx_client_close(&a);
+    sbx_client_close(&b);
+    sbx_world_stop(w);
+}
+
 static void an_arbiter_has_no_users(void **state)
 {
     struct sbx_world *w =
@@ -439,6 +465,7 @@ int main(void)
         cmocka_unit_test(own_roles_inherit_and_count_at_once),
         cmocka_unit_test(users_are_replicated_and_a_dropped_one_is_nobody),
         cmocka_unit_test(what_is_denied_has_no_effect),
+        cmocka_unit_test(a_cursor_belongs_to_who_opened_it),
         cmocka_unit_test(an_arbiter_has_no_users),
         cmocka_unit_test(options_name_users_with_their_roles)};
 
