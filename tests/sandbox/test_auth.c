@@ -79,27 +79,6 @@ static void strangers_may_only_say_hello(void **state)
     sbx_world_stop(w);
 }
 
-static void an_arbiter_knows_nobody(void **state)
-{
-    struct sbx_world *w = start(&(struct sbx_opts){.fast = true, .members = 2, .arbiter = true});
-    struct sbx_client c;
-    struct mst_err err = {0};
-
-    (void)state;
-    add_user(w, "root", "s3cret");
-    assert_ok(sbx_client_connect(&c, "127.0.0.1", sbx_world_port(w, 2), 10000, &err), &err);
-    assert_int_equal(code_of(&c, "isMaster", NULL, 0), 0); /* the state is told to strangers */
-    assert_int_equal(code_of(&c, "replSetGetStatus", NULL, 0), 13);
-    assert_false(play_login(&c, "root", "s3cret"));
-    assert_int_equal(code_of(&c, "replSetGetStatus", NULL, 0), 13);
-    sbx_client_close(&c);
-    assert_ok(sbx_client_connect(&c, "127.0.0.1", sbx_world_port(w, 1), 10000, &err), &err);
-    assert_true(play_login(&c, "root", "s3cret")); /* a member with data does */
-    assert_int_equal(code_of(&c, "replSetGetStatus", NULL, 0), 0);
-    sbx_client_close(&c);
-    sbx_world_stop(w);
-}
-
 static void a_command_can_be_refused_to_one_user(void **state)
 {
     struct sbx_world *w = start(&(struct sbx_opts){.fast = true});
@@ -189,7 +168,6 @@ static void tls_asks_for_certificates_when_told(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(strangers_may_only_say_hello),
-                                       cmocka_unit_test(an_arbiter_knows_nobody),
                                        cmocka_unit_test(a_command_can_be_refused_to_one_user),
                                        cmocka_unit_test(tls_asks_for_certificates_when_told)};
 

@@ -14,8 +14,8 @@
 #define FLOOR_REPLAYED 29
 #define FLOOR_MOMENTS 35
 #define FLOOR_OPINIONS 30
-#define FLOOR_COMPARED 450
-#define CEILING_EXCEPTED 152
+#define FLOOR_COMPARED 515
+#define CEILING_EXCEPTED 90
 #define PATIENCE_MS 20000
 
 static struct conf conf;

@@ -19,6 +19,8 @@ extern const struct sbx_cmd sbx_cmds_data[];
 extern const struct sbx_cmd sbx_cmds_sess[];
 /* who is it */
 extern const struct sbx_cmd sbx_cmds_auth[];
+/* users and roles */
+extern const struct sbx_cmd sbx_cmds_users[];
 /* facts about a member */
 extern const struct sbx_cmd sbx_cmds_admin[];
 /* a server has them, the sandbox says it has not */

@@ -200,12 +200,6 @@ const struct sbx_cmd sbx_cmds_admin[] = {
 const struct sbx_cmd sbx_cmds_refused[] = {
     {"replSetMaintenance", refused, SBX_CMD_ADMIN, NULL},
     {"replSetSyncFrom", refused, SBX_CMD_ADMIN, NULL},
-    {"createUser", refused, 0, NULL},
-    {"updateUser", refused, 0, NULL},
-    {"dropUser", refused, 0, NULL},
-    {"usersInfo", refused, 0, NULL},
-    {"createRole", refused, 0, NULL},
-    {"rolesInfo", refused, 0, NULL},
     {"setFeatureCompatibilityVersion", refused, SBX_CMD_ADMIN, NULL},
     {"validate", refused, 0, NULL},
     {"compact", refused, 0, NULL},

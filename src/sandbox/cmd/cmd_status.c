@@ -256,6 +256,30 @@ static void metrics(struct sbx_call *c)
     bson_append_document_end(c->reply, &s);
 }
 
+/* {metrics: 0} leaves that section out. What says who answers stays. */
+static bool left_out(const struct sbx_call *c, const char *section)
+{
+    return sbx_doc_has(c->cmd, section) && !sbx_doc_true(c->cmd, section);
+}
+
+static void leave_out(struct sbx_call *c)
+{
+    bson_t kept = BSON_INITIALIZER;
+    bson_iter_t it;
+    bool body = false;
+
+    bson_iter_init(&it, c->reply);
+    while (bson_iter_next(&it)) {
+        if (!body || !left_out(c, bson_iter_key(&it))) {
+            bson_append_iter(&kept, NULL, 0, &it);
+        }
+        body = body || strcmp(bson_iter_key(&it), "localTime") == 0;
+    }
+    bson_reinit(c->reply);
+    bson_concat(c->reply, &kept);
+    bson_destroy(&kept);
+}
+
 void sbx_facts_status(struct sbx_call *c)
 {
     head(c);
@@ -266,6 +290,9 @@ void sbx_facts_status(struct sbx_call *c)
     oplog_section(c);
     sbx_append_repl(c);
     transactions(c);
-    memory(c);
-    metrics(c);
+    if (!left_out(c, "metrics")) { /* the server counts memory among them */
+        memory(c);
+        metrics(c);
+    }
+    leave_out(c);
 }

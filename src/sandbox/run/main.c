@@ -115,7 +115,8 @@ static enum mst_rc do_start(int argc, char **argv, struct mst_err *err)
     }
     if (rc == MST_OK && cli.mongod == NULL && getenv("MUSTER_MONGOD") != NULL &&
         cli.opts.server == NULL && !cli.opts.fast && !cli.have_tls && cli.opts.n_users == 0 &&
-        cli.opts.fill_bytes == 0 && !cli.opts.moves && cli.n_specs == 0) {
+        !cli.opts.auth && cli.opts.n_refused == 0 && cli.opts.fill_bytes == 0 && !cli.opts.moves &&
+        cli.n_specs == 0) {
         cli.mongod = getenv("MUSTER_MONGOD");
     }
     if (rc == MST_OK) {

@@ -37,6 +37,7 @@ void sbx_register_all(void)
     sbx_server_register(sbx_cmds_data);
     sbx_server_register(sbx_cmds_sess);
     sbx_server_register(sbx_cmds_auth);
+    sbx_server_register(sbx_cmds_users);
     sbx_server_register(sbx_cmds_admin);
     sbx_server_register(sbx_cmds_refused);
     sbx_hook(&hooks);

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "auth/auth.h"
 #include "base/mem.h"
 #include "server/internal.h"
 #include "set/set.h"
@@ -169,7 +170,10 @@ static void run(struct sbx_call *c, const struct sbx_cmd *cmd)
 static void append_times(struct sbx_call *c, bson_t *out, bool cluster, bool operation)
 {
     if (cluster) {
-        sbx_append_cluster_time(out, c->m->cluster_time);
+        uint8_t hash[SBX_AUTH_HASH];
+        const int64_t key_id = sbx_auth_sign(c->m, c->m->cluster_time, hash);
+
+        sbx_append_cluster_time(out, c->m->cluster_time, hash, key_id);
     }
     if (operation) {
         const bool wrote = !mst_ts_zero(c->last_op.ts);
@@ -248,7 +252,7 @@ void sbx_dispatch(struct sbx_call *c)
     }
     const struct sbx_member_config *cfg = c->m->has_config ? sbx_member_cfg(c->m) : NULL;
     finish(c, !(cmd != NULL && (cmd->flags & SBX_CMD_NO_OPTIME) != 0) &&
-                  !(cfg != NULL && cfg->arbiter));
+                  !(cfg != NULL && cfg->arbiter) && sbx_auth_signs(c->m));
     c->m->counters.asserts_user += c->failed;
 }
 

@@ -187,16 +187,15 @@ void sbx_append_topology_version(const struct sbx_member *m, bson_t *b)
     bson_append_document_end(b, &sub);
 }
 
-void sbx_append_cluster_time(bson_t *b, struct mst_ts ts)
+void sbx_append_cluster_time(bson_t *b, struct mst_ts ts, const uint8_t hash[20], int64_t key_id)
 {
-    static const uint8_t zero[20];
     bson_t sub, sig;
 
     bson_append_document_begin(b, "$clusterTime", -1, &sub);
     sbx_append_ts(&sub, "clusterTime", ts);
     bson_append_document_begin(&sub, "signature", -1, &sig);
-    BSON_APPEND_BINARY(&sig, "hash", BSON_SUBTYPE_BINARY, zero, sizeof zero);
-    BSON_APPEND_INT64(&sig, "keyId", 0);
+    BSON_APPEND_BINARY(&sig, "hash", BSON_SUBTYPE_BINARY, hash, 20);
+    BSON_APPEND_INT64(&sig, "keyId", key_id);
     bson_append_document_end(&sub, &sig);
     bson_append_document_end(b, &sub);
 }

@@ -345,7 +345,7 @@ struct sbx_call {
     bool legacy;          /* came as OP_QUERY */
     bool secondary_ok;    /* of the legacy flags or $readPreference */
     int error_code;
-    char errmsg[512];
+    char errmsg[2048];
     bool error_plain;    /* recorded form { ok, errmsg } at the front, without a code when 0 */
     bson_t *error_extra; /* put before the error's fields (errorLabels ..), or NULL; owned */
     bson_t *error_info;  /* put behind the code's name (keyPattern ..), or NULL; owned */
@@ -411,6 +411,6 @@ void sbx_see_cluster_time(struct sbx_member *m, struct mst_ts ts);
 void sbx_append_optime(bson_t *b, const char *key, struct mst_optime op);
 void sbx_append_ts(bson_t *b, const char *key, struct mst_ts ts);
 void sbx_append_topology_version(const struct sbx_member *m, bson_t *b);
-void sbx_append_cluster_time(bson_t *b, struct mst_ts ts);
+void sbx_append_cluster_time(bson_t *b, struct mst_ts ts, const uint8_t hash[20], int64_t key_id);
 
 #endif
