@@ -76,6 +76,7 @@ void ui_dialog_open(struct ui_app *app, enum ui_dlg_kind kind, const char *what)
 void ui_dialog_key(struct ui_app *app, int key, const char *paste);
 void ui_dialog_tick(struct ui_app *app);
 void ui_dialog_close(struct ui_app *app);
+bool ui_sandbox_takes_amount(const char *act); /* milliseconds, or a freeze's seconds */
 /* What an act of the sandbox menu is done to: the member, or the collection of 'drop'. */
 const char *ui_sandbox_object(const struct ui_form *f);
 /* The verb of the act that is chosen, and what stands behind its object: "full" of "disk full", the

@@ -86,9 +86,9 @@ static void form_discard(struct ui_app *app)
 
 static void form_sandbox(struct ui_app *app)
 {
-    static const char *const acts[] = {"kill",      "start",      "stop",   "cont",
-                                       "partition", "heal",       "lag",    "drop",
-                                       "disk full", "disk crash", "disk ok"};
+    static const char *const acts[] = {"kill", "start",     "stop",       "cont",    "partition",
+                                       "heal", "lag",       "slow",       "catchup", "freeze",
+                                       "drop", "disk full", "disk crash", "disk ok"};
     const struct mst_topo_view *v = &app->view->topo->v;
     struct ui_form *f = &app->st.dlg.form;
     struct ui_field *act = ui_form_add(f, UI_F_CHOICE, 'v', "act", "space: next"), *who;
@@ -111,7 +111,7 @@ static void form_sandbox(struct ui_app *app)
             who->choice = (int)i;
         }
     }
-    (void)ui_form_add(f, UI_F_TEXT, 'l', "lag ms", "for 'lag' only");
+    (void)ui_form_add(f, UI_F_TEXT, 'l', "how much", "lag, slow, catchup: ms; freeze: s");
     (void)ui_form_add(f, UI_F_TEXT, 'd', "collection", "for 'drop': shop.customers");
     buttons(f, "Cancel", "Do it");
 }
@@ -438,7 +438,19 @@ const char *ui_sandbox_verb(const struct ui_form *f, char verb[UI_CHOICE_MAX])
     const char *act = ui_form_chosen(f, 'v'), *blank = strchr(act, ' ');
 
     (void)snprintf(verb, UI_CHOICE_MAX, "%.*s", (int)strcspn(act, " "), act);
-    return blank ? blank + 1 : strcmp(act, "lag") == 0 ? ui_form_at(f, 'l')->line.text : "";
+    return blank ? blank + 1 : ui_sandbox_takes_amount(act) ? ui_form_at(f, 'l')->line.text : "";
+}
+
+bool ui_sandbox_takes_amount(const char *act)
+{
+    static const char *const those[] = {"lag", "slow", "catchup", "freeze"};
+
+    for (size_t i = 0; i < MST_COUNT(those); i++) {
+        if (strcmp(those[i], act) == 0) {
+            return true;
+        }
+    }
+    return false;
 }
 
 const char *ui_sandbox_object(const struct ui_form *f)
@@ -454,8 +466,9 @@ static void sandbox_go(struct ui_app *app)
     char said[160], verb[UI_CHOICE_MAX];
     const char *value = ui_sandbox_verb(&d->form, verb);
 
-    if (strcmp(act, "lag") == 0 && !typed(d, 'l')[0]) {
-        (void)mst_copy(d->error, sizeof d->error, "lag ms: say how many milliseconds");
+    if (ui_sandbox_takes_amount(act) && !typed(d, 'l')[0]) {
+        (void)snprintf(d->error, sizeof d->error, "how much: say how many %s",
+                       strcmp(act, "freeze") == 0 ? "seconds" : "milliseconds");
         ui_form_focus(&d->form, 'l');
         return;
     }

@@ -70,6 +70,7 @@ static enum mst_rc ask_rbid(struct eye *e, struct mst_fo_seen *seen, struct mst_
     rc = simple(e->c, "serverStatus", &reply, err);
     if (rc == MST_OK) {
         seen->rbid = mst_bson_i64(&reply, "repl.rbid", seen->rbid);
+        seen->rbid_at_ms = mst_clock_mono_ms(NULL);
         e->rbid_at_ms = mst_clock_mono_ms(NULL) + RBID_MS;
     }
     bson_destroy(&reply);

@@ -91,14 +91,14 @@ static void look_rights(struct mst_conn *c, struct mst_facts *f, const struct ms
             mst_bson_doc(&reply, "authInfo.authenticatedUsers", &users) && !bson_count_keys(&users);
         f->rights_known = mst_bson_doc(&reply, "authInfo.authenticatedUserPrivileges", &privileges);
         if (f->rights_known && !f->open) {
-            mst_rights_missing(&privileges, NULL, s->has_oplog, &f->missing_rights);
+            mst_rights_missing(&privileges, NULL, s->has_oplog ? f->fcv : NULL, &f->missing_rights);
             for (i = 0; i < f->final.n; i++) {
                 const struct mst_map_coll *m = &f->final.c[i];
 
                 for (k = 0; k < i && strcmp(f->final.c[k].db, m->db) != 0; k++) {
                 }
                 if (k == i && m->wanted) {
-                    mst_rights_missing(&privileges, m->db, false, &f->missing_rights);
+                    mst_rights_missing(&privileges, m->db, NULL, &f->missing_rights);
                 }
             }
         }

@@ -37,8 +37,10 @@ struct mst_restore_plan *mst_plan_decide(const struct mst_restore_opts *o,
 /* "4.2" < "4.4" < "7.0". */
 int mst_fcv_cmp(const char *a, const char *b);
 bool mst_name_wanted(const struct mst_restore_opts *o, const char *db, const char *coll);
-/* Actions that privileges (as connectionStatus shows them) lack for a restore into db. */
-void mst_rights_missing(const bson_t *privileges, const char *db, bool with_oplog,
+/* Actions that privileges (as connectionStatus shows them) lack for a restore into db; with db NULL
+ * for replaying operations. oplog_fcv: the target's version when there are any ("" unknown), NULL
+ * without. */
+void mst_rights_missing(const bson_t *privileges, const char *db, const char *oplog_fcv,
                         struct mst_str *out);
 
 #endif

@@ -18,7 +18,9 @@ static const char *const db_actions[] = {
     "renameCollectionSameDB",
     "bypassDocumentValidation",
 };
-static const char *const cluster_actions[] = {"applyOps", "useUUID"};
+static const char *const cluster_actions[] = {"useUUID"};
+/* Older servers have no such action: they check each operation for its own. */
+#define APPLY_OPS_SINCE "4.4"
 
 /* Does this resource cover every ordinary collection of db (NULL: the cluster)? */
 static bool covers(const bson_t *resource, const char *db)
@@ -81,7 +83,7 @@ static bool granted(const bson_t *privileges, const char *db, const char *action
     return false;
 }
 
-void mst_rights_missing(const bson_t *privileges, const char *db, bool with_oplog,
+void mst_rights_missing(const bson_t *privileges, const char *db, const char *oplog_fcv,
                         struct mst_str *out)
 {
     size_t i;
@@ -91,7 +93,11 @@ void mst_rights_missing(const bson_t *privileges, const char *db, bool with_oplo
             mst_str_addf(out, "%s%s on %s", out->len ? ", " : "", db_actions[i], db);
         }
     }
-    for (i = 0; !db && with_oplog && i < MST_COUNT(cluster_actions); i++) {
+    if (!db && oplog_fcv && (!oplog_fcv[0] || mst_fcv_cmp(oplog_fcv, APPLY_OPS_SINCE) >= 0) &&
+        !granted(privileges, NULL, "applyOps")) {
+        mst_str_addf(out, "%sapplyOps", out->len ? ", " : "");
+    }
+    for (i = 0; !db && oplog_fcv && i < MST_COUNT(cluster_actions); i++) {
         if (!granted(privileges, NULL, cluster_actions[i])) {
             mst_str_addf(out, "%s%s", out->len ? ", " : "", cluster_actions[i]);
         }

@@ -89,6 +89,43 @@ static void users_and_tls_of_the_command_line_are_those_of_status(void **state)
     tlsgen_release(&g);
 }
 
+static void users_have_the_roles_of_the_command_line(void **state)
+{
+    char watcher[160], nobody[160], file[128];
+    struct ran r;
+
+    (void)state;
+    write_file("secret", "pa ss\n", file, sizeof(file));
+    (void)snprintf(watcher, sizeof(watcher), "ops:clusterMonitor=%s", file);
+    (void)snprintf(nobody, sizeof(nobody), "ops:chief=%s", file);
+    EXPECT(2, "sandbox", "--auth", "--rate", "5");
+    HAS(mst_str_c(&r.err), "--rate 0");
+    ran_release(&r);
+    EXPECT(2, "sandbox", "--user", nobody);
+    HAS(mst_str_c(&r.err), "no built-in role chief");
+    ran_release(&r);
+    EXPECT(2, "sandbox", "--refuse", "serverStatus");
+    HAS(mst_str_c(&r.err), "USER=COMMAND");
+    ran_release(&r);
+    EXPECT(0, "sandbox", "--daemon", "--fast", "--user", watcher);
+    ran_release(&r);
+    EXPECT(0, "status", "--plain");
+    HAS(mst_str_c(&r.out), "health: HEALTHY");
+    ran_release(&r);
+    EXPECT(0, "sandbox", "stop");
+    ran_release(&r);
+    /* What is refused on top is missed, and said to be. */
+    EXPECT(0, "sandbox", "--daemon", "--fast", "--user", watcher, "--refuse",
+           "ops=replSetGetStatus");
+    ran_release(&r);
+    RUN(&r, env, "status", "--plain");
+    assert_int_not_equal(r.status, 0);
+    HAS(mst_str_c(&r.out), "replSetGetStatus");
+    ran_release(&r);
+    EXPECT(0, "sandbox", "stop");
+    ran_release(&r);
+}
+
 static void members_are_what_their_options_say(void **state)
 {
     struct ran r;
@@ -201,6 +238,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(users_and_tls_of_the_command_line_are_those_of_status,
                                         setup, teardown),
+        cmocka_unit_test_setup_teardown(users_have_the_roles_of_the_command_line, setup, teardown),
         cmocka_unit_test_setup_teardown(members_are_what_their_options_say, setup, teardown),
         cmocka_unit_test_setup_teardown(filled_collections_are_read_over_the_wire, setup, teardown),
     };

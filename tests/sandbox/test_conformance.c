@@ -9,14 +9,14 @@
 #include "test.h"
 
 /* Raised as more is served; never lowered. */
-#define FLOOR_REPLAYED 160
-#define FLOOR_COMPARED 2260
+#define FLOOR_REPLAYED 179
+#define FLOOR_COMPARED 3050
 /* Lowered as more is compared; never raised. */
-#define CEILING_EXCEPTED 800
+#define CEILING_EXCEPTED 440
 
 #define OPLOG_MAX 200
-#define FLOOR_ENTRIES 52
-#define FLOOR_FORMS 13
+#define FLOOR_ENTRIES 59
+#define FLOOR_FORMS 8
 
 static unsigned entries_same, forms_same;
 static struct conf conf;
@@ -137,7 +137,7 @@ static bool is_periodic(const bson_t *entry)
     return msg != NULL && strcmp(msg, "periodic noop") == 0;
 }
 
-/* Entries 1 to 50, 60 and 61 are those of the commands replayed from 03-data. */
+/* Entries 1 to 57, 60 and 61 are those of the commands replayed from 03-data. */
 static void check_oplog(struct sbx_world *w)
 {
     bson_t *got[OPLOG_MAX];
@@ -153,7 +153,7 @@ static void check_oplog(struct sbx_world *w)
         at++;
     }
     for (int i = 1; i <= p.n; i++) {
-        if (i > 50 && i < 60) {
+        if (i == 58 || i == 59) {
             continue;
         }
         while (at < n && is_periodic(got[at])) {
@@ -232,39 +232,17 @@ static void free_oplog(bson_t **got, size_t n)
     }
 }
 
-/* Entries 51 to 59 of 04 are of commands that 03 does not hold: users and roles, a transaction and
- * a retryable write. The like of them is made here. The indexes on users and roles (53 and 56) are
- * the server's own and have no like. */
+/* Entries 58 and 59 of 04 are of commands that 03 does not hold: a transaction and a retryable
+ * write. The like of them is made here. */
 static void check_other_entries(struct sbx_world *w)
 {
-    static const int like[] = {51, 52, 54, 55, 57, 58, 59};
-    static const char *const docs[] = {"system.version", NULL, "system.users", NULL,
-                                       "system.roles"};
+    static const int like[] = {58, 59};
     bson_t *got[OPLOG_MAX];
     struct play p;
     size_t n, at = 0;
 
     play_load(&p, &conf, "04-oplog");
     play_on(&p, w, in_order);
-    for (size_t i = 0; i < 5; i++) {
-        const bson_t *entry = p.lines[like[i] - 1].doc;
-        bson_t cmd = BSON_INITIALIZER, list, reply;
-        struct mst_err err = {0};
-        bson_iter_t it;
-
-        if (docs[i] == NULL) {
-            BSON_APPEND_UTF8(&cmd, "create", sbx_doc_str(entry, "o.create"));
-        } else {
-            BSON_APPEND_UTF8(&cmd, "insert", docs[i]);
-            BSON_APPEND_ARRAY_BEGIN(&cmd, "documents", &list);
-            assert_true(bson_iter_init_find(&it, entry, "o"));
-            bson_append_iter(&list, "0", 1, &it);
-            bson_append_array_end(&cmd, &list);
-        }
-        assert_ok(sbx_client_command(play_client(&p, 27117), "admin", &cmd, &reply, &err), &err);
-        bson_destroy(&reply);
-        bson_destroy(&cmd);
-    }
     run_json(&p,
              "{'insert': 'orders', 'documents': [{'_id': 900}], 'startTransaction': true," SESSION
              ", 'txnNumber': {'$numberLong': '1'}, 'autocommit': false}",
@@ -314,6 +292,19 @@ static void check_transaction_entries(struct sbx_client *c)
     play_release(&p);
 }
 
+static bool all_have_version(struct sbx_world *w, void *arg)
+{
+    for (size_t i = 0; i < w->n; i++) {
+        for (size_t j = 0; j < w->n; j++) {
+            if (w->members[i].config.version != *(int *)arg ||
+                (i != j && w->members[i].of[j].config_version != *(int *)arg)) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
 static void one_set_from_its_boot_on(void **state)
 {
     static const char *const files[] = {"02-steady", "03-data", "05-oplog-cursor", "06-applyOps"};
@@ -341,7 +332,11 @@ static void one_set_from_its_boot_on(void **state)
     play_on(&p, w, in_order);
     play_lines(&p, 1, 8);
     assert_true(sbx_world_wait_primary(w, 0, 30000) == 1);
-    play_lines(&p, 15, 16);
+    play_lines(&p, 15, 21); /* the last one gives member 2 the highest priority */
+    assert_true(sbx_world_wait_primary(w, 1, 30000) == 2);
+    play_lines(&p, 38, 47);
+    assert_true(sbx_world_wait(w, all_have_version, &(int){4}, 10000));
+    play_lines(&p, 48, 52);
     play_release(&p);
     sbx_world_stop(w);
 }
@@ -470,9 +465,11 @@ static void every_command_is_replayed_or_listed(void **state)
 static void what_was_counted_is_enough(void **state)
 {
     (void)state;
-    printf(
-        "replayed %u, failed %u; values compared %u, excepted %u; oplog entries %u, by form %u\n",
-        conf.replayed, conf.failed, conf.compared, conf.excepted, entries_same, forms_same);
+    printf("replayed %u, failed %u; values compared %u, excepted %u (address %u, id %u, time %u, "
+           "size %u, build %u); oplog entries %u, by form %u\n",
+           conf.replayed, conf.failed, conf.compared, conf.excepted, conf.by_kind[CONF_ADDRESS],
+           conf.by_kind[CONF_ID], conf.by_kind[CONF_TIME], conf.by_kind[CONF_SIZE],
+           conf.by_kind[CONF_BUILD], entries_same, forms_same);
     (void)fputs(mst_str_c(&conf.diffs), stdout);
     (void)fflush(stdout);
     assert_int_equal(conf.failed, 0);

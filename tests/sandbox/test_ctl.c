@@ -34,6 +34,12 @@ static void the_socket_takes_verbs_and_names_what_is_wrong(void **state)
         {{"lag", "1", "soon"}, 3, MST_E_USAGE, "milliseconds"},
         {{"disk", "1", "big"}, 3, MST_E_USAGE, "full, crash or ok"},
         {{"disk", "1"}, 2, MST_E_USAGE, "use: disk MEMBER full|crash|ok"},
+        {{"slow", "1", "-1"}, 3, MST_E_USAGE, "slow takes milliseconds, 0 to 86400000"},
+        {{"catchup", "1"}, 2, MST_E_USAGE, "use: catchup MEMBER MS"},
+        {{"freeze", "1", "x"}, 3, MST_E_USAGE, "freeze takes seconds"},
+        {{"freeze", "0", "5"}, 3, MST_E_PRECOND, "is the primary"},
+        {{"oneway", "1", "1"}, 3, MST_E_USAGE, "from itself"},
+        {{"oneway", "1"}, 2, MST_E_USAGE, "use: oneway MEMBER MEMBER"},
         {{"partition", "1", "1"}, 3, MST_E_USAGE, "from itself"},
         {{"kill", "a b"}, 2, MST_E_USAGE, "blanks"},
     };
@@ -140,6 +146,41 @@ static void a_full_disk_refuses_or_ends_the_member(void **state)
     kit_ctl(&k, "disk", other == 0 ? "0" : other == 1 ? "1" : "2", "crash");
     kit_noop(&k, p);
     assert_true(kit_wait_state(&k, other, SBX_DOWN, 20000));
+    mst_str_release(&out);
+    kit_stop(&k);
+}
+
+static void status_shows_every_fault_that_lasts(void **state)
+{
+    static const char *const faults[][3] = {{"lag", "1", "400"},     {"slow", "1", "300"},
+                                            {"catchup", "1", "200"}, {"freeze", "1", "600"},
+                                            {"oneway", "1", "2"},    {"slow", "2", "5"}};
+    static const char *const shown[] = {" lag 400 frozen 600 s slow 300 catchup 200 cut 2\n",
+                                        " lag 0 slow 5\n"};
+    struct kit k;
+    struct mst_str out = {0};
+    struct mst_err err = {0};
+    const char *status[] = {"status"};
+
+    (void)state;
+    kit_start(&k, (struct sbx_opts){.fast = true, .seed = 2});
+    for (size_t i = 0; i < MST_COUNT(faults); i++) {
+        kit_ctl(&k, faults[i][0], faults[i][1], faults[i][2]);
+    }
+    assert_ok(sbx_ctl_verb(k.w, status, 1, &out, &err), &err);
+    for (size_t i = 0; i < MST_COUNT(shown); i++) {
+        if (strstr(mst_str_c(&out), shown[i]) == NULL) {
+            fail_msg("%s does not show %s", mst_str_c(&out), shown[i]);
+        }
+    }
+    kit_ctl(&k, "heal", "1", NULL);
+    kit_ctl(&k, "freeze", "1", "0");
+    kit_ctl(&k, "slow", "2", "0");
+    mst_str_reset(&out);
+    assert_ok(sbx_ctl_verb(k.w, status, 1, &out, &err), &err);
+    assert_null(strstr(mst_str_c(&out), "cut"));
+    assert_null(strstr(mst_str_c(&out), "frozen"));
+    assert_non_null(strstr(mst_str_c(&out), " lag 400 slow 300 catchup 200\n"));
     mst_str_release(&out);
     kit_stop(&k);
 }
@@ -262,6 +303,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_socket_takes_verbs_and_names_what_is_wrong),
         cmocka_unit_test(a_full_disk_refuses_or_ends_the_member),
+        cmocka_unit_test(status_shows_every_fault_that_lasts),
         cmocka_unit_test(the_program_starts_a_set_controls_it_and_leaves_nothing_running),
         cmocka_unit_test(a_wrong_command_line_is_refused_with_a_sentence),
         cmocka_unit_test(a_configuration_of_somebody_else_is_not_overwritten),

@@ -346,12 +346,23 @@ static void the_sandbox_menu_asks_the_sandbox(void **state)
     ui_app_key(w.app, 'K', NULL);
     fx_later(w.app, 400);
     ui_form_focus(&w.app->st.dlg.form, 'v');
-    for (int i = 0; i < 8; i++) {
+    for (int i = 0; i < 11; i++) {
         ui_app_key(w.app, ' ', NULL);
     }
     assert_true(shows(&w, "muster sandbox ctl disk db1:27017 full"));
     press_go(&w);
     assert_string_equal(w.f->sandbox_last, "disk db1:27017 full");
+    ui_app_key(w.app, 'K', NULL);
+    fx_later(w.app, 400);
+    ui_form_focus(&w.app->st.dlg.form, 'v');
+    fx_keys(w.app, "       "); /* kill start stop cont partition heal lag slow */
+    press_go(&w);
+    assert_true(shows(&w, "how much: say how many milliseconds"));
+    ui_form_focus(&w.app->st.dlg.form, 'l');
+    fx_keys(w.app, "500");
+    assert_true(shows(&w, "muster sandbox ctl slow db1:27017 500"));
+    press_go(&w);
+    assert_string_equal(w.f->sandbox_last, "slow db1:27017 500");
     done(&w);
 }
 

@@ -351,17 +351,23 @@ static void missing_rights_are_named(void **state)
     struct mst_str out = {0};
 
     (void)state;
-    mst_rights_missing(restore, "shop", false, &out);
+    mst_rights_missing(restore, "shop", NULL, &out);
     assert_string_equal(mst_str_c(&out), "renameCollectionSameDB on shop");
     mst_str_reset(&out);
-    mst_rights_missing(restore, "other", false, &out);
+    mst_rights_missing(restore, "other", NULL, &out);
     assert_non_null(strstr(mst_str_c(&out), "find on other"));
     mst_str_reset(&out);
-    mst_rights_missing(restore, NULL, true, &out);
+    mst_rights_missing(restore, NULL, "7.0", &out);
     assert_string_equal(mst_str_c(&out), "applyOps, useUUID");
     mst_str_reset(&out);
-    mst_rights_missing(root, "shop", true, &out);
-    mst_rights_missing(root, NULL, true, &out);
+    mst_rights_missing(restore, NULL, "", &out); /* who knows */
+    assert_string_equal(mst_str_c(&out), "applyOps, useUUID");
+    mst_str_reset(&out);
+    mst_rights_missing(restore, NULL, "4.2", &out); /* that server has no action applyOps */
+    assert_string_equal(mst_str_c(&out), "useUUID");
+    mst_str_reset(&out);
+    mst_rights_missing(root, "shop", "7.0", &out);
+    mst_rights_missing(root, NULL, "7.0", &out);
     assert_string_equal(mst_str_c(&out), "");
     mst_str_release(&out);
     bson_destroy(restore);

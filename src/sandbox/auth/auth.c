@@ -6,165 +6,192 @@
 
 #include <openssl/evp.h>
 
-#include "auth/scram.h"
+#include "auth/internal.h"
+#include "auth/rights.h"
+#include "auth/show.h"
+#include "auth/users.h"
 #include "base/mem.h"
 #include "base/secret.h"
 #include "base/str.h"
 #include "value/value.h"
 #include "wire/client.h"
 
-#define USERS_MAX 256
-#define CONN_USERS_MAX 4
-#define NAME_MAX_BYTES 256
-#define DB_MAX_BYTES 64
 #define E_UNAUTHORIZED 13
-#define E_AUTH_FAILED 18
-#define E_PROTOCOL 17
-#define E_BAD_VALUE 2
 
-struct user {
-    char db[DB_MAX_BYTES], name[NAME_MAX_BYTES];
-    bool external;
-    struct sbx_scram_cred cred[SBX_SCRAM_MECHS];
-};
-
-struct refusal {
-    char user[NAME_MAX_BYTES], command[64];
-};
-
-struct auth {
-    struct user *users;
-    size_t n, cap;
-    struct refusal *refusals;
-    size_t n_refusals, cap_refusals;
-};
-
-struct conn_user {
-    char db[DB_MAX_BYTES], name[NAME_MAX_BYTES];
-};
-
-struct conn_auth {
-    struct conn_user users[CONN_USERS_MAX];
-    size_t n;
-    bool talking; /* a conversation is open */
-    char db[DB_MAX_BYTES];
-    struct sbx_scram scram;
-};
-
-static struct auth *state_of(struct sbx_world *w)
+struct sbx_auth *sbx_auth_of(struct sbx_world *w)
 {
     if (w->auth == NULL) {
-        w->auth = mst_xcalloc(1, sizeof(struct auth));
+        w->auth = mst_xcalloc(1, sizeof(struct sbx_auth));
     }
     return w->auth;
 }
 
-static struct conn_auth *conn_of(struct sbx_conn *conn)
+void sbx_auth_enable(struct sbx_world *w)
 {
-    if (conn->auth == NULL) {
-        conn->auth = mst_xcalloc(1, sizeof(struct conn_auth));
-    }
-    return conn->auth;
-}
-
-static const struct user *find_user(const struct sbx_world *w, const char *db, const char *name)
-{
-    const struct auth *a = w->auth;
-
-    for (size_t i = 0; a != NULL && i < a->n; i++) {
-        if (strcmp(a->users[i].db, db) == 0 && strcmp(a->users[i].name, name) == 0) {
-            return &a->users[i];
-        }
-    }
-    return NULL;
-}
-
-enum mst_rc sbx_auth_add(struct sbx_world *w, const char *db, const char *name,
-                         const char *password, struct mst_err *err)
-{
-    struct auth *a = state_of(w);
-    struct user *u;
-
-    if (find_user(w, db, name) != NULL) {
-        return mst_err_set(err, MST_E_EXISTS, "user %s@%s is there already", name, db);
-    }
-    if (a->n == USERS_MAX || strlen(name) >= NAME_MAX_BYTES || strlen(db) >= DB_MAX_BYTES) {
-        return mst_err_set(err, MST_E_LIMIT, "user %.80s: too long a name, or too many users",
-                           name);
-    }
-    mst_grow((void **)&a->users, &a->cap, a->n + 1, sizeof *a->users);
-    u = &a->users[a->n];
-    memset(u, 0, sizeof *u);
-    mst_copy(u->db, sizeof u->db, db);
-    mst_copy(u->name, sizeof u->name, name);
-    u->external = password == NULL;
-    for (int m = 0; password != NULL && m < SBX_SCRAM_MECHS; m++) {
-        if (!sbx_scram_make(&u->cred[m], (enum sbx_scram_mech)m, name, password, NULL, 0)) {
-            return mst_err_set(err, MST_E_BUG, "user %s: no such digest in this OpenSSL", name);
-        }
-    }
-    a->n++;
-    return MST_OK;
-}
-
-enum mst_rc sbx_auth_add_x509(struct sbx_world *w, const char *subject, struct mst_err *err)
-{
-    return sbx_auth_add(w, "$external", subject, NULL, err);
-}
-
-enum mst_rc sbx_auth_add_option(struct sbx_world *w, const char *text, struct mst_err *err)
-{
-    struct mst_secret password = {0};
-    char name[NAME_MAX_BYTES], *at;
-    const char *eq = strchr(text, '='), *db = "admin";
-    enum mst_rc rc;
-
-    if (eq == NULL || eq == text || eq[1] == '\0' || (size_t)(eq - text) >= sizeof name) {
-        return mst_err_set(err, MST_E_USAGE, "user '%.80s': write NAME=FILE or NAME@DB=FILE", text);
-    }
-    memcpy(name, text, (size_t)(eq - text));
-    name[eq - text] = '\0';
-    at = strrchr(name, '@');
-    if (at != NULL) {
-        *at = '\0';
-        db = at + 1;
-    }
-    rc = mst_secret_from_file(&password, eq + 1, err);
-    if (rc == MST_OK) {
-        rc = sbx_auth_add(w, db, name, password.p, err);
-    }
-    mst_secret_release(&password);
-    return rc;
+    sbx_auth_of(w)->on = true;
 }
 
 bool sbx_auth_enabled(const struct sbx_world *w)
 {
-    const struct auth *a = w->auth;
+    const struct sbx_auth *a = w->auth;
 
-    return a != NULL && a->n > 0;
+    return a != NULL && a->on;
 }
 
 void sbx_auth_release(struct sbx_world *w)
 {
-    struct auth *a = w->auth;
+    struct sbx_auth *a = w->auth;
 
     if (a != NULL) {
-        if (a->users != NULL) {
-            mst_wipe(a->users, a->n * sizeof *a->users);
-        }
-        free(a->users);
         free(a->refusals);
         free(a);
         w->auth = NULL;
     }
 }
 
+/* ---- users from the start on ---- */
+
+/* "backup,clusterMonitor,readWrite@shop": roles of the user's database unless they say another. */
+static enum mst_rc read_roles(const char *text, const char *db, struct sbx_roles *roles,
+                              struct mst_err *err)
+{
+    while (*text != '\0') {
+        const size_t n = strcspn(text, ",");
+        const char *at = memchr(text, '@', n);
+        const size_t name = at != NULL ? (size_t)(at - text) : n;
+        struct sbx_role r;
+
+        memset(&r, 0, sizeof r);
+        if (name == 0 || name >= sizeof r.name || (at != NULL && n - name - 1 >= sizeof r.db)) {
+            return mst_err_set(err, MST_E_USAGE, "no role is named '%.*s'", (int)n, text);
+        }
+        memcpy(r.name, text, name);
+        if (at != NULL) {
+            memcpy(r.db, at + 1, n - name - 1);
+        } else {
+            (void)mst_copy(r.db, sizeof r.db, strcmp(db, "$external") == 0 ? "admin" : db);
+        }
+        if (!sbx_role_builtin(r.db, r.name)) {
+            return mst_err_set(err, MST_E_USAGE,
+                               "%s has no built-in role %s: own roles are made with createRole",
+                               r.db, r.name);
+        }
+        sbx_roles_add(roles, &r);
+        text += n + (text[n] == ',');
+    }
+    return MST_OK;
+}
+
+static enum mst_rc check_name(const struct sbx_world *w, const char *db, const char *name,
+                              struct mst_err *err)
+{
+    struct sbx_doc user;
+
+    if (strlen(name) >= SBX_USER_NAME_MAX || strlen(db) >= SBX_ROLE_DB_MAX) {
+        return mst_err_set(err, MST_E_LIMIT, "user %.80s: the name or its database is too long",
+                           name);
+    }
+    for (size_t i = 0; i < w->n; i++) {
+        if (sbx_user_doc(w->members[i].data, db, name, &user)) {
+            return mst_err_set(err, MST_E_EXISTS, "user %s@%s is there already", name, db);
+        }
+    }
+    return MST_OK;
+}
+
+enum mst_rc sbx_auth_add_with(struct sbx_world *w, const char *db, const char *name,
+                              const char *password, const char *roles, struct mst_err *err)
+{
+    struct sbx_new_user u = {.db = db, .name = name, .pwd = password};
+    struct sbx_roles set = {0};
+    struct sbx_out list = {0}, doc = {0};
+    struct sbx_why why = {0};
+    enum mst_rc rc = check_name(w, db, name, err);
+
+    if (rc == MST_OK) {
+        rc = read_roles(roles, db, &set, err);
+    }
+    if (rc == MST_OK) {
+        const size_t m = sbx_out_begin(&list);
+
+        sbx_roles_out(&list, "roles", &set);
+        sbx_out_end(&list, m);
+        u.roles = sbx_doc_get(sbx_out_done(&list), "roles");
+        if (sbx_user_build(&u, &doc, &why)) {
+            sbx_users_seed(w, sbx_out_done(&doc));
+            sbx_auth_enable(w);
+        } else {
+            rc = mst_err_set(err, MST_E_BUG, "user %s: %s", name, why.msg);
+        }
+    }
+    sbx_out_release(&list);
+    sbx_out_release(&doc);
+    sbx_roles_release(&set);
+    return rc;
+}
+
+enum mst_rc sbx_auth_add(struct sbx_world *w, const char *db, const char *name,
+                         const char *password, struct mst_err *err)
+{
+    return sbx_auth_add_with(w, db, name, password, "root@admin", err);
+}
+
+/* NAME[@DB][:ROLES]; the database is told from the roles by the colon in front of them. */
+static enum mst_rc split_user(char *text, char **db, char **roles, struct mst_err *err)
+{
+    static char admin[] = "admin", root[] = "root@admin";
+    char *colon = strchr(text, ':'), *at;
+
+    *roles = root;
+    *db = admin;
+    if (colon != NULL) {
+        *colon = '\0';
+        *roles = colon + 1;
+    }
+    at = strrchr(text, '@');
+    if (at != NULL) {
+        *at = '\0';
+        *db = at + 1;
+    }
+    return text[0] != '\0' && (*db)[0] != '\0' && (*roles)[0] != '\0'
+               ? MST_OK
+               : mst_err_set(err, MST_E_USAGE,
+                             "a user without a name, a database or a role: write "
+                             "NAME[@DB][:ROLE,ROLE..]=FILE");
+}
+
+enum mst_rc sbx_auth_add_option(struct sbx_world *w, const char *text, struct mst_err *err)
+{
+    struct mst_secret password = {0};
+    char user[SBX_USER_NAME_MAX * 4], *db, *roles;
+    const char *eq = strchr(text, '=');
+    enum mst_rc rc;
+
+    if (eq == NULL || eq == text || eq[1] == '\0' || (size_t)(eq - text) >= sizeof user) {
+        return mst_err_set(err, MST_E_USAGE,
+                           "user '%.80s': write NAME=FILE, or NAME[@DB][:ROLE,ROLE..]=FILE", text);
+    }
+    memcpy(user, text, (size_t)(eq - text));
+    user[eq - text] = '\0';
+    rc = split_user(user, &db, &roles, err);
+    if (rc == MST_OK) {
+        rc = mst_secret_from_file(&password, eq + 1, err);
+    }
+    if (rc == MST_OK) {
+        rc = sbx_auth_add_with(w, db, user, password.p, roles, err);
+    }
+    mst_secret_release(&password);
+    return rc;
+}
+
+/* ---- refusals on request ---- */
+
 void sbx_auth_refuse(struct sbx_world *w, const char *user, const char *command, bool on)
 {
-    struct auth *a = state_of(w);
+    struct sbx_auth *a = sbx_auth_of(w);
 
     for (size_t i = 0; i < a->n_refusals; i++) {
-        struct refusal *r = &a->refusals[i];
+        struct sbx_refusal *r = &a->refusals[i];
 
         if (strcmp(r->user, user) == 0 && strcmp(r->command, command) == 0) {
             if (!on) {
@@ -174,17 +201,19 @@ void sbx_auth_refuse(struct sbx_world *w, const char *user, const char *command,
         }
     }
     if (on) {
+        struct sbx_refusal *r;
+
         mst_grow((void **)&a->refusals, &a->cap_refusals, a->n_refusals + 1, sizeof *a->refusals);
-        mst_copy(a->refusals[a->n_refusals].user, NAME_MAX_BYTES, user);
-        mst_copy(a->refusals[a->n_refusals].command, sizeof a->refusals->command, command);
-        a->n_refusals++;
+        r = &a->refusals[a->n_refusals++];
+        (void)mst_copy(r->user, sizeof r->user, user);
+        (void)mst_copy(r->command, sizeof r->command, command);
     }
 }
 
 static bool is_user(const struct sbx_conn *conn, const char *name)
 {
-    const struct conn_auth *ca = conn->auth;
-    char full[NAME_MAX_BYTES + DB_MAX_BYTES + 1];
+    const struct sbx_conn_auth *ca = conn->auth;
+    char full[SBX_USER_NAME_MAX + SBX_ROLE_DB_MAX + 1];
 
     for (size_t i = 0; ca != NULL && i < ca->n; i++) {
         (void)snprintf(full, sizeof full, "%s@%s", ca->users[i].name, ca->users[i].db);
@@ -197,13 +226,13 @@ static bool is_user(const struct sbx_conn *conn, const char *name)
 
 static bool refused(const struct sbx_call *c)
 {
-    const struct auth *a = c->w->auth;
+    const struct sbx_auth *a = c->w->auth;
     bson_iter_t first;
     const bool by_uuid =
         bson_iter_init(&first, c->cmd) && bson_iter_next(&first) && BSON_ITER_HOLDS_BINARY(&first);
 
     for (size_t i = 0; a != NULL && i < a->n_refusals; i++) {
-        const struct refusal *r = &a->refusals[i];
+        const struct sbx_refusal *r = &a->refusals[i];
 
         if ((strcasecmp(r->command, c->name) == 0 ||
              (by_uuid && strcmp(r->command, "useUUID") == 0)) &&
@@ -214,43 +243,76 @@ static bool refused(const struct sbx_call *c)
     return false;
 }
 
-/* The command as its refusal prints it: what a driver sends as document sequences is not in it. */
+/* ---- every call ---- */
+
+/* The command as its refusal prints it. What a driver sends as document sequences is not in it:
+ * those stand behind the body, and so behind $db. */
 static void fail_not_authorized(struct sbx_call *c)
 {
     static const char *const sequences[] = {"documents", "updates", "deletes"};
+    static const char *const hidden[] = {"pwd", "payload"};
     struct mst_str text = {0};
-    bson_t shown = BSON_INITIALIZER;
-    bson_iter_t it;
+    struct sbx_out shown = {0};
+    struct sbx_it it;
+    const size_t m = sbx_out_begin(&shown);
+    bool behind = false;
 
-    if (bson_iter_init(&it, c->cmd)) {
-        while (bson_iter_next(&it)) {
-            bool skip = false;
+    sbx_it_init(&it, sbx_doc(bson_get_data(c->cmd), c->cmd->len));
+    while (sbx_it_next(&it)) {
+        bool skip = false;
 
-            for (size_t i = 0; i < MST_COUNT(sequences); i++) {
-                skip = skip || strcmp(bson_iter_key(&it), sequences[i]) == 0;
-            }
-            if (!skip) {
-                bson_append_iter(&shown, NULL, 0, &it);
+        for (size_t i = 0; behind && i < MST_COUNT(sequences); i++) {
+            skip = skip || strcmp(it.key, sequences[i]) == 0;
+        }
+        for (size_t i = 0; !skip && i < MST_COUNT(hidden); i++) {
+            if (strcmp(it.key, hidden[i]) == 0) {
+                sbx_out_str(&shown, it.key, "xxx");
+                skip = true;
             }
         }
+        if (!skip) {
+            sbx_out_valn(&shown, it.key, it.klen, it.v);
+        }
+        behind = behind || strcmp(it.key, "$db") == 0;
     }
-    sbx_doc_text(sbx_doc(bson_get_data(&shown), shown.len), &text);
+    sbx_out_end(&shown, m);
+    sbx_doc_text(sbx_out_done(&shown), &text);
     sbx_fail(c, E_UNAUTHORIZED, "not authorized on %s to execute command %s", c->db,
              mst_str_c(&text));
     mst_str_release(&text);
-    bson_destroy(&shown);
+    sbx_out_release(&shown);
+}
+
+static bool allowed(struct sbx_call *c, unsigned flags)
+{
+    const struct sbx_conn_auth *ca;
+    struct sbx_rights r;
+    bool ok = true;
+
+    sbx_rights_init(&r, c);
+    ca = c->conn->auth;
+    if (!r.open && (flags & SBX_CMD_NO_AUTH) == 0) {
+        const struct sbx_ask ask = {&r, c->db, c->name,
+                                    sbx_doc(bson_get_data(c->cmd), c->cmd->len)};
+
+        if ((ca == NULL || ca->n == 0) && !r.local) {
+            sbx_fail(c, E_UNAUTHORIZED, "command %s requires authentication", c->name);
+            ok = false;
+        } else if (!sbx_need_met(&ask)) {
+            fail_not_authorized(c);
+            ok = false;
+        }
+    }
+    sbx_rights_release(&r);
+    return ok;
 }
 
 bool sbx_auth_check(struct sbx_call *c, unsigned flags)
 {
-    const struct conn_auth *ca;
-
     if (c->conn == NULL) {
         return true;
     }
-    ca = c->conn->auth;
-    if (sbx_auth_enabled(c->w) && (ca == NULL || ca->n == 0) && (flags & SBX_CMD_NO_AUTH) == 0) {
-        sbx_fail(c, E_UNAUTHORIZED, "command %s requires authentication", c->name);
+    if (!allowed(c, flags)) {
         return false;
     }
     if (refused(c)) {
@@ -260,27 +322,22 @@ bool sbx_auth_check(struct sbx_call *c, unsigned flags)
     return true;
 }
 
-static void logged_in(struct conn_auth *ca, const char *db, const char *name)
+bool sbx_auth_sees_db(struct sbx_call *c, const char *db)
 {
-    size_t i = 0;
+    struct sbx_rights r;
+    bool sees;
 
-    while (i < ca->n && strcmp(ca->users[i].db, db) != 0) {
-        i++;
-    }
-    if (i == CONN_USERS_MAX) {
-        i = CONN_USERS_MAX - 1;
-    }
-    mst_copy(ca->users[i].db, DB_MAX_BYTES, db);
-    mst_copy(ca->users[i].name, NAME_MAX_BYTES, name);
-    if (i == ca->n) {
-        ca->n++;
-    }
+    sbx_rights_init(&r, c);
+    sees = (sbx_may_cluster(&r, "listDatabases") && !sbx_doc_true(c->cmd, "authorizedDatabases")) ||
+           sbx_may_in(&r, db);
+    sbx_rights_release(&r);
+    return sees;
 }
 
 void sbx_auth_conn_release(struct sbx_conn *conn)
 {
     if (conn->auth != NULL) {
-        mst_wipe(conn->auth, sizeof(struct conn_auth));
+        mst_wipe(conn->auth, sizeof(struct sbx_conn_auth));
         free(conn->auth);
         conn->auth = NULL;
     }
@@ -288,7 +345,7 @@ void sbx_auth_conn_release(struct sbx_conn *conn)
 
 void sbx_auth_append_users(const struct sbx_conn *conn, const char *key, bson_t *b)
 {
-    const struct conn_auth *ca = conn != NULL ? conn->auth : NULL;
+    const struct sbx_conn_auth *ca = conn != NULL ? conn->auth : NULL;
     bson_t list, one;
     char num[24];
 
@@ -303,266 +360,58 @@ void sbx_auth_append_users(const struct sbx_conn *conn, const char *key, bson_t 
     bson_append_array_end(b, &list);
 }
 
-void sbx_auth_status(struct sbx_call *c)
+/* The server keeps a user's roles in a table that gives the newest first; so say the recordings. */
+static void append_roles(const struct sbx_roles *r, bson_t *info)
 {
-    const struct conn_auth *ca = c->conn != NULL ? c->conn->auth : NULL;
-    bson_t info, list, one;
+    bson_t list, one;
+    char num[24];
 
-    BSON_APPEND_DOCUMENT_BEGIN(c->reply, "authInfo", &info);
-    sbx_auth_append_users(c->conn, "authenticatedUsers", &info);
-    BSON_APPEND_ARRAY_BEGIN(&info, "authenticatedUserRoles", &list);
-    if (ca != NULL && ca->n > 0) { /* everybody may do everything: that is root */
-        BSON_APPEND_DOCUMENT_BEGIN(&list, "0", &one);
-        BSON_APPEND_UTF8(&one, "role", "root");
-        BSON_APPEND_UTF8(&one, "db", "admin");
+    BSON_APPEND_ARRAY_BEGIN(info, "authenticatedUserRoles", &list);
+    for (size_t i = 0; i < r->n; i++) {
+        (void)snprintf(num, sizeof num, "%zu", i);
+        BSON_APPEND_DOCUMENT_BEGIN(&list, num, &one);
+        BSON_APPEND_UTF8(&one, "role", r->v[r->n - 1 - i].name);
+        BSON_APPEND_UTF8(&one, "db", r->v[r->n - 1 - i].db);
         bson_append_document_end(&list, &one);
     }
-    bson_append_array_end(&info, &list);
+    bson_append_array_end(info, &list);
+}
+
+void sbx_auth_status(struct sbx_call *c)
+{
+    struct sbx_rights r;
+    bson_t info;
+
+    sbx_rights_init(&r, c);
+    BSON_APPEND_DOCUMENT_BEGIN(c->reply, "authInfo", &info);
+    sbx_auth_append_users(c->conn, "authenticatedUsers", &info);
+    append_roles(&r.roles, &info);
+    if (sbx_doc_true(c->cmd, "showPrivileges")) {
+        struct sbx_privs privs = {0};
+        struct sbx_out out = {0};
+        const size_t m = sbx_out_begin(&out);
+        bson_t view;
+
+        sbx_privs_add_roles(&privs, c->m->data, &r.roles);
+        sbx_privs_out(&privs, &out, "authenticatedUserPrivileges");
+        sbx_privs_release(&privs);
+        sbx_out_end(&out, m);
+        MST_ASSERT(bson_init_static(&view, sbx_out_done(&out).p, sbx_out_done(&out).n));
+        bson_concat(&info, &view);
+        sbx_out_release(&out);
+    }
     bson_append_document_end(c->reply, &info);
+    sbx_rights_release(&r);
 }
 
 void sbx_auth_uid(const struct sbx_conn *conn, uint8_t out[SBX_AUTH_UID])
 {
-    const struct conn_auth *ca = conn != NULL ? conn->auth : NULL;
-    char who[NAME_MAX_BYTES + DB_MAX_BYTES + 1] = "";
+    const struct sbx_conn_auth *ca = conn != NULL ? conn->auth : NULL;
+    char who[SBX_USER_NAME_MAX + SBX_ROLE_DB_MAX + 1] = "";
     unsigned n = 0;
 
     if (ca != NULL && ca->n > 0) {
         (void)snprintf(who, sizeof who, "%s@%s", ca->users[0].name, ca->users[0].db);
     }
     EVP_Digest(who, strlen(who), out, &n, EVP_sha256(), NULL);
-}
-
-/* ---- SCRAM ---- */
-
-static bool payload_of(const bson_t *cmd, const uint8_t **p, uint32_t *n)
-{
-    bson_iter_t it;
-    bson_subtype_t sub;
-
-    if (!bson_iter_init_find(&it, cmd, "payload")) {
-        return false;
-    }
-    if (BSON_ITER_HOLDS_UTF8(&it)) { /* base64 text is allowed by the protocol, nobody sends it */
-        return false;
-    }
-    if (!BSON_ITER_HOLDS_BINARY(&it)) {
-        return false;
-    }
-    bson_iter_binary(&it, &sub, n, p);
-    return true;
-}
-
-static void answer(bson_t *reply, bool done, const char *text)
-{
-    BSON_APPEND_INT32(reply, "conversationId", 1);
-    BSON_APPEND_BOOL(reply, "done", done);
-    BSON_APPEND_BINARY(reply, "payload", BSON_SUBTYPE_BINARY, (const uint8_t *)text,
-                       (uint32_t)strlen(text));
-}
-
-/* The first step for this command; false when it is refused. Nothing is appended then. */
-static bool start(struct sbx_call *c, const bson_t *cmd, const char *db, enum sbx_scram_mech mech,
-                  bson_t *reply)
-{
-    struct conn_auth *ca = conn_of(c->conn);
-    const struct user *u;
-    const uint8_t *p = NULL;
-    uint32_t n = 0;
-    char text[SBX_SCRAM_TEXT_MAX];
-
-    memset(&ca->scram, 0, sizeof ca->scram);
-    ca->talking = false;
-    ca->scram.mech = mech;
-    ca->scram.skip_empty =
-        c->w->profile->server != SBX_42 && sbx_doc_true(cmd, "options.skipEmptyExchange");
-    if (!payload_of(cmd, &p, &n) || !sbx_scram_user(&ca->scram, p, n)) {
-        return false;
-    }
-    u = find_user(c->w, db, ca->scram.user);
-    if (u == NULL || u->external) {
-        return false;
-    }
-    ca->scram.cred = u->cred[mech];
-    if (!sbx_scram_first(&ca->scram, text, sizeof text)) {
-        return false;
-    }
-    mst_copy(ca->db, sizeof ca->db, db);
-    ca->talking = true;
-    answer(reply, false, text);
-    return true;
-}
-
-void sbx_auth_sasl_start(struct sbx_call *c)
-{
-    const char *name = sbx_doc_str(c->cmd, "mechanism");
-    enum sbx_scram_mech mech;
-
-    if (c->conn == NULL) {
-        sbx_fail(c, E_AUTH_FAILED, "Authentication failed.");
-        return;
-    }
-    if (name == NULL || !sbx_scram_find(name, &mech)) {
-        sbx_fail(c, E_BAD_VALUE, "Unsupported mechanism '%.64s' on authentication database '%s'",
-                 name != NULL ? name : "", c->db);
-        return;
-    }
-    if (!start(c, c->cmd, c->db, mech, c->reply)) {
-        sbx_fail(c, E_AUTH_FAILED, "Authentication failed.");
-    }
-}
-
-void sbx_auth_sasl_continue(struct sbx_call *c)
-{
-    struct conn_auth *ca = c->conn != NULL ? conn_of(c->conn) : NULL;
-    const uint8_t *p = NULL;
-    uint32_t n = 0;
-    int64_t id = 0;
-    char text[SBX_SCRAM_TEXT_MAX];
-
-    if (ca == NULL || !ca->talking) {
-        sbx_fail(c, E_PROTOCOL, "No SASL session state found");
-        return;
-    }
-    if (!sbx_doc_int(c->cmd, "conversationId", &id) || id != 1) {
-        sbx_fail(c, E_PROTOCOL, "sasl: Mismatched conversation id");
-        return;
-    }
-    if (!payload_of(c->cmd, &p, &n) || !sbx_scram_next(&ca->scram, p, n, text, sizeof text)) {
-        ca->talking = false;
-        sbx_fail(c, E_AUTH_FAILED, "Authentication failed.");
-        return;
-    }
-    answer(c->reply, ca->scram.step == SBX_SCRAM_DONE, text);
-    if (ca->scram.step == SBX_SCRAM_DONE) {
-        ca->talking = false;
-        logged_in(ca, ca->db, ca->scram.user);
-    }
-}
-
-/* ---- certificates ---- */
-
-static bool x509_login(struct sbx_call *c, const char *claimed, const char **why, int *code)
-{
-    const char *subject = c->conn != NULL ? c->conn->subject : "";
-
-    *code = E_AUTH_FAILED;
-    *why = "Authentication failed.";
-    if (subject[0] == '\0' || (claimed != NULL && strcmp(claimed, subject) != 0)) {
-        return false;
-    }
-    if (find_user(c->w, "$external", subject) == NULL) {
-        *code = 11;
-        *why = "Could not find user";
-        return false;
-    }
-    logged_in(conn_of(c->conn), "$external", subject);
-    return true;
-}
-
-void sbx_auth_x509(struct sbx_call *c)
-{
-    const char *mechanism = sbx_doc_str(c->cmd, "mechanism"), *why;
-    int code;
-
-    if (mechanism == NULL || strcmp(mechanism, "MONGODB-X509") != 0) {
-        sbx_fail(c, E_BAD_VALUE, "Unsupported mechanism: %.64s",
-                 mechanism != NULL ? mechanism : "MONGODB-CR");
-        return;
-    }
-    if (!x509_login(c, sbx_doc_str(c->cmd, "user"), &why, &code)) {
-        if (code == 11) {
-            sbx_fail(c, code, "Could not find user \"%s\" for db \"$external\"", c->conn->subject);
-        } else {
-            sbx_fail(c, code, "%s", why);
-        }
-        return;
-    }
-    BSON_APPEND_UTF8(c->reply, "dbname", "$external");
-    BSON_APPEND_UTF8(c->reply, "user", c->conn->subject);
-}
-
-void sbx_auth_logout(struct sbx_call *c)
-{
-    struct conn_auth *ca = c->conn != NULL ? c->conn->auth : NULL;
-
-    for (size_t i = 0; ca != NULL && i < ca->n;) {
-        if (strcmp(ca->users[i].db, c->db) == 0) {
-            ca->users[i] = ca->users[--ca->n];
-        } else {
-            i++;
-        }
-    }
-}
-
-/* ---- hello ---- */
-
-static void supported(struct sbx_call *c, const char *who)
-{
-    const char *dot = strchr(who, '.');
-    char db[DB_MAX_BYTES];
-    const struct user *u;
-    bson_t list;
-
-    if (dot == NULL || (size_t)(dot - who) >= sizeof db) {
-        return;
-    }
-    memcpy(db, who, (size_t)(dot - who));
-    db[dot - who] = '\0';
-    u = find_user(c->w, db, dot + 1);
-    if (u == NULL) {
-        return; /* not told to strangers */
-    }
-    BSON_APPEND_ARRAY_BEGIN(c->reply, "saslSupportedMechs", &list);
-    if (u->external) {
-        BSON_APPEND_UTF8(&list, "0", "MONGODB-X509");
-    } else {
-        BSON_APPEND_UTF8(&list, "0", sbx_scram_name(SBX_SCRAM_SHA1));
-        BSON_APPEND_UTF8(&list, "1", sbx_scram_name(SBX_SCRAM_SHA256));
-    }
-    bson_append_array_end(c->reply, &list);
-}
-
-static void speculate(struct sbx_call *c, const bson_t *cmd)
-{
-    const char *name = sbx_doc_str(cmd, "mechanism"), *db = sbx_doc_str(cmd, "db"), *why;
-    enum sbx_scram_mech mech;
-    bson_t reply = BSON_INITIALIZER;
-    bool ok = false;
-    int code;
-
-    if (name != NULL && strcmp(name, "MONGODB-X509") == 0) {
-        ok = x509_login(c, sbx_doc_str(cmd, "user"), &why, &code);
-        if (ok) {
-            BSON_APPEND_UTF8(&reply, "dbname", "$external");
-            BSON_APPEND_UTF8(&reply, "user", c->conn->subject);
-        }
-    } else if (name != NULL && sbx_scram_find(name, &mech)) {
-        ok = start(c, cmd, db != NULL ? db : "admin", mech, &reply);
-    }
-    if (ok) {
-        BSON_APPEND_DOCUMENT(c->reply, "speculativeAuthenticate", &reply);
-    }
-    bson_destroy(&reply);
-}
-
-void sbx_auth_hello(struct sbx_call *c)
-{
-    const char *who = sbx_doc_str(c->cmd, "saslSupportedMechs");
-    bson_iter_t it;
-    const uint8_t *p;
-    uint32_t n;
-    bson_t cmd;
-
-    if (who != NULL) {
-        supported(c, who);
-    }
-    if (c->conn != NULL && c->w->profile->server != SBX_42 &&
-        bson_iter_init_find(&it, c->cmd, "speculativeAuthenticate") &&
-        BSON_ITER_HOLDS_DOCUMENT(&it)) {
-        bson_iter_document(&it, &n, &p);
-        if (bson_init_static(&cmd, p, n)) {
-            speculate(c, &cmd);
-        }
-    }
 }

@@ -149,6 +149,8 @@ static void get_parameter(struct sbx_call *c)
         } else if (strcmp(key, "transactionLifetimeLimitSeconds") == 0) {
             BSON_APPEND_INT32(c->reply, key, c->w->txn_lifetime_s != 0 ? c->w->txn_lifetime_s : 60);
             found = true;
+        } else {
+            found = sbx_parameter_append(c, key, key, c->reply) || found;
         }
     }
     if (!found) {
@@ -196,19 +198,8 @@ const struct sbx_cmd sbx_cmds_admin[] = {
     {0}};
 
 const struct sbx_cmd sbx_cmds_refused[] = {
-    {"fsync", refused, SBX_CMD_ADMIN, NULL},
-    {"fsyncUnlock", refused, SBX_CMD_ADMIN, NULL},
-    {"replSetAbortPrimaryCatchUp", refused, SBX_CMD_ADMIN, NULL},
     {"replSetMaintenance", refused, SBX_CMD_ADMIN, NULL},
-    {"replSetReconfig", refused, SBX_CMD_ADMIN, NULL},
     {"replSetSyncFrom", refused, SBX_CMD_ADMIN, NULL},
-    {"createUser", refused, 0, NULL},
-    {"updateUser", refused, 0, NULL},
-    {"dropUser", refused, 0, NULL},
-    {"usersInfo", refused, 0, NULL},
-    {"createRole", refused, 0, NULL},
-    {"rolesInfo", refused, 0, NULL},
-    {"setParameter", refused, SBX_CMD_ADMIN, NULL},
     {"setFeatureCompatibilityVersion", refused, SBX_CMD_ADMIN, NULL},
     {"validate", refused, 0, NULL},
     {"compact", refused, 0, NULL},

@@ -251,15 +251,30 @@ void sbx_write_release(struct sbx_write *w)
     memset(w, 0, sizeof *w);
 }
 
+int64_t sbx_cmd_deadline(const struct sbx_call *c)
+{
+    const struct sbx_val ms = sbx_cmd_arg(c, "maxTimeMS");
+    const int64_t since = c->conn != NULL ? c->conn->op_since_mono : sbx_mono(c->w);
+
+    return sbx_val_is_num(ms) && sbx_val_i64(ms) > 0 ? since + sbx_val_i64(ms) : INT64_MAX;
+}
+
 bool sbx_wait_unheld(struct sbx_call *c, const char *ns)
 {
+    const int64_t deadline = sbx_cmd_deadline(c);
+
     for (;;) {
         const struct sbx_coll *coll = sbx_data_coll(c->m->data, ns);
 
         if (!coll || coll->pending == 0) {
             return true;
         }
-        if (sbx_wait(c, INT64_MAX) == SBX_INTERRUPTED) {
+        const enum sbx_woke woke = sbx_wait(c, deadline);
+
+        if (woke == SBX_DEADLINE) {
+            sbx_fail(c, 50, "operation exceeded time limit");
+        }
+        if (woke != SBX_WOKE) {
             return false;
         }
         if (!c->m->writable) {
@@ -399,7 +414,7 @@ const struct sbx_cmd sbx_cmds_data[] = {
     {"findAndModify", sbx_cmd_find_and_modify, WRITE, NULL},
     {"findandmodify", sbx_cmd_find_and_modify, WRITE, NULL},
     {"find", sbx_cmd_find, READ, NULL},
-    {"getMore", sbx_cmd_get_more, SBX_CMD_TXN, NULL},
+    {"getMore", sbx_cmd_get_more, SBX_CMD_TXN | SBX_CMD_DISK, NULL},
     {"killCursors", sbx_cmd_kill_cursors, SBX_CMD_TXN, NULL},
     {"aggregate", sbx_cmd_aggregate, READ, NULL},
     {"count", sbx_cmd_count, SBX_CMD_READ, NULL},

@@ -64,7 +64,10 @@ bool sbx_write_delete(struct sbx_call *c, const char *ns, struct sbx_doc q, stru
 /* Create and log; NULL with why. */
 struct sbx_coll *sbx_make_coll(struct sbx_call *c, const char *ns, struct sbx_doc options,
                                struct sbx_why *why);
-/* Wait until no open transaction holds the collection; false: the call failed or it is gone. */
+/* When its maxTimeMS ends, on the monotonic clock; INT64_MAX without one. */
+int64_t sbx_cmd_deadline(const struct sbx_call *c);
+/* Wait until no open transaction holds the collection, as for its lock; false: the call failed,
+ * with code 50 when maxTimeMS passed. */
 bool sbx_wait_unheld(struct sbx_call *c, const char *ns);
 
 /* The entry of one new index. */

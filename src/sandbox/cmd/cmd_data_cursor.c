@@ -406,6 +406,14 @@ static struct sbx_cursor **cursor_at(struct sbx_member *m, int64_t id)
     return p;
 }
 
+static bool is_its_owner(const struct sbx_call *c, const struct sbx_cursor *cur)
+{
+    uint8_t uid[SBX_AUTH_UID];
+
+    sbx_auth_uid(c->conn, uid);
+    return c->conn == NULL || memcmp(cur->user, uid, sizeof uid) == 0;
+}
+
 static bool cursor_allowed(struct sbx_call *c, const struct sbx_cursor *cur, int64_t id)
 {
     const char *coll = sbx_val_str(sbx_cmd_arg(c, "collection"), NULL);
@@ -426,6 +434,8 @@ static bool cursor_allowed(struct sbx_call *c, const struct sbx_cursor *cur, int
                  "Requested getMore on namespace '%s', but cursor belongs to a different namespace "
                  "%s",
                  ns, cur->ns);
+    } else if (sbx_auth_enabled(c->w) && !is_its_owner(c, cur)) {
+        sbx_fail(c, 13, "cursor id %lld was not created by the authenticated user", (long long)id);
     } else if (cur->busy) {
         sbx_fail(c, 43, "cursor id %lld is already in use", (long long)id);
     } else if (cur->has_session && mine && memcmp(cur->session, mine, 16) != 0) {

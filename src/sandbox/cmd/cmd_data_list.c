@@ -3,6 +3,7 @@
 #include <string.h>
 #include <sys/statvfs.h>
 
+#include "auth/auth.h"
 #include "base/mem.h"
 #include "cmd/cmd_data.h"
 #include "cmd/facts.h"
@@ -241,7 +242,7 @@ static void add_db(struct dbs *d, const char *name, double size)
         sbx_out_bool(&o, "empty", false);
     }
     sbx_out_end(&o, m);
-    if (sbx_match(filter_arg(d->c), sbx_out_done(&o))) {
+    if (sbx_auth_sees_db(d->c, name) && sbx_match(filter_arg(d->c), sbx_out_done(&o))) {
         snprintf(key, sizeof key, "%u", d->n++);
         sbx_reply_doc(&d->list, key, sbx_out_done(&o));
         d->total += size;

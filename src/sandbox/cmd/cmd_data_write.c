@@ -70,7 +70,12 @@ static bool try_again(struct sbx_call *c, const struct sbx_why *why)
     if (why->code != 112 || c->txn) {
         return false;
     }
-    if (sbx_wait(c, INT64_MAX) == SBX_INTERRUPTED) {
+    const enum sbx_woke woke = sbx_wait(c, sbx_cmd_deadline(c));
+
+    if (woke == SBX_DEADLINE) {
+        sbx_fail(c, 50, "operation exceeded time limit");
+    }
+    if (woke != SBX_WOKE) {
         return false;
     }
     if (!c->m->writable) {

@@ -14,7 +14,7 @@ static void cmd_ping(struct sbx_call *c)
 
 static void append_host_list(const struct sbx_call *c, const char *key, int kind)
 {
-    const struct sbx_config *cfg = &c->w->config;
+    const struct sbx_config *cfg = &c->m->config;
     bson_t array;
     char buf[16];
     const char *k;
@@ -104,14 +104,14 @@ static void append_set(struct sbx_call *c, const char *primary_key)
     append_host_list(c, "hosts", 0);
     append_host_list(c, "passives", 1);
     append_host_list(c, "arbiters", 2);
-    BSON_APPEND_UTF8(c->reply, "setName", c->w->config.set);
-    BSON_APPEND_INT32(c->reply, "setVersion", c->w->config.version);
+    BSON_APPEND_UTF8(c->reply, "setName", c->m->config.set);
+    BSON_APPEND_INT32(c->reply, "setVersion", c->m->config.version);
     bson_append_bool(c->reply, primary_key, -1, m->writable);
     /* A primary that drains its queue still says secondary. */
     BSON_APPEND_BOOL(c->reply, "secondary",
                      m->state == SBX_SECONDARY || (m->state == SBX_PRIMARY && m->draining));
     if (primary >= 0) {
-        BSON_APPEND_UTF8(c->reply, "primary", c->w->config.members[primary].host);
+        BSON_APPEND_UTF8(c->reply, "primary", c->m->config.members[primary].host);
     }
     append_self(c);
     if (m->writable) {

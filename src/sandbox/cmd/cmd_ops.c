@@ -118,7 +118,7 @@ static void append_op(const struct sbx_call *c, const struct sbx_conn *conn, bso
     append_cursor(conn, op);
     BSON_APPEND_INT32(op, "numYields", 0);
     append_empty(op, "locks");
-    BSON_APPEND_BOOL(op, "waitingForLock", false);
+    BSON_APPEND_BOOL(op, "waitingForLock", conn->op_blocked);
     append_empty(op, "lockStats");
     BSON_APPEND_BOOL(op, "waitingForFlowControl", false);
     append_empty(op, "flowControlStats");
@@ -241,6 +241,11 @@ void sbx_facts_current_op(struct sbx_call *c)
     BSON_APPEND_ARRAY_BEGIN(c->reply, "inprog", &s.list);
     sbx_facts_ops(c, &wish, show, &s);
     bson_append_array_end(c->reply, &s.list);
+    if (c->m->fsync_locks > 0) {
+        BSON_APPEND_BOOL(c->reply, "fsyncLock", true);
+        BSON_APPEND_UTF8(c->reply, "info",
+                         "use db.fsyncUnlock() to terminate the fsync write/snapshot lock");
+    }
     bson_destroy(&s.filter);
 }
 
@@ -254,7 +259,7 @@ void sbx_facts_kill_op(struct sbx_call *c)
     }
     for (struct sbx_conn *conn = c->w->conns; conn != NULL; conn = conn->next) {
         if (conn->m == c->m && conn->op != NULL && conn->op_id == id) {
-            conn->killed_op = true;
+            conn->killed_op = 11601;
             sbx_changed(c->w);
         }
     }

@@ -38,7 +38,7 @@ static void drop_every(struct sbx_call *c)
 }
 
 const struct sbx_cmd sbx_cmds_sess[] = {
-    {"commitTransaction", sbx_sess_commit, SBX_CMD_ADMIN | SBX_CMD_TXN, NULL},
+    {"commitTransaction", sbx_sess_commit, SBX_CMD_ADMIN | SBX_CMD_TXN | SBX_CMD_WRITES, NULL},
     {"abortTransaction", sbx_sess_abort, SBX_CMD_ADMIN | SBX_CMD_TXN, NULL},
     {"startSession", sbx_sess_start_session, 0, NULL},
     {"endSessions", drop_named, SBX_CMD_ARBITER, NULL},

@@ -13,12 +13,12 @@ static bool old(const struct sbx_call *c)
 
 static const char *host_of(const struct sbx_call *c, int index)
 {
-    return index < 0 ? "" : c->w->config.members[index].host;
+    return index < 0 ? "" : c->m->config.members[index].host;
 }
 
 static int id_of(const struct sbx_call *c, int index)
 {
-    return index < 0 ? -1 : c->w->config.members[index].id;
+    return index < 0 ? -1 : c->m->config.members[index].id;
 }
 
 static void append_source(const struct sbx_call *c, bson_t *b, int index)
@@ -75,7 +75,10 @@ static void append_candidacy(const struct sbx_call *c, bson_t *b)
     if (e->prior_primary >= 0) {
         BSON_APPEND_INT32(&d, "priorPrimaryMemberId", e->prior_primary);
     }
-    if (e->catch_up_ops >= 0 && c->w->config.n > 1) {
+    if (e->target.term >= 0) {
+        sbx_append_optime(&d, "targetCatchupOpTime", e->target);
+    }
+    if (e->catch_up_ops >= 0 && c->m->config.n > 1) {
         BSON_APPEND_INT64(&d, "numCatchUpOps", e->catch_up_ops);
     }
     if (e->new_term_ms > 0) {
@@ -117,11 +120,11 @@ static void append_election(bson_t *b, struct mst_ts ts)
     BSON_APPEND_DATE_TIME(b, "electionDate", (int64_t)ts.t * 1000);
 }
 
-static void append_config_version(const struct sbx_call *c, bson_t *b, int version)
+static void append_config_version(const struct sbx_call *c, bson_t *b, int version, int64_t term)
 {
     BSON_APPEND_INT32(b, "configVersion", version);
     if (!old(c)) {
-        BSON_APPEND_INT32(b, "configTerm", version < 0 ? -1 : (int32_t)c->w->config.term);
+        BSON_APPEND_INT32(b, "configTerm", version < 0 ? -1 : (int32_t)term);
     }
 }
 
@@ -149,7 +152,7 @@ static void append_self(const struct sbx_call *c, bson_t *b)
     if (m->state == SBX_PRIMARY) {
         append_election(b, m->election_time);
     }
-    append_config_version(c, b, c->w->config.version);
+    append_config_version(c, b, c->m->config.version, c->m->config.term);
     BSON_APPEND_BOOL(b, "self", true);
     BSON_APPEND_UTF8(b, "lastHeartbeatMessage", "");
 }
@@ -177,7 +180,7 @@ static void append_positions(const struct sbx_call *c, bson_t *b, size_t i)
 static void append_other(const struct sbx_call *c, bson_t *b, size_t i)
 {
     const struct sbx_opinion *o = &c->m->of[i];
-    const struct sbx_member_config *cfg = &c->w->config.members[i];
+    const struct sbx_member_config *cfg = &c->m->config.members[i];
     const int64_t up_ms = o->up ? sbx_mono(c->w) - o->up_since_mono : 0;
 
     BSON_APPEND_INT32(b, "_id", cfg->id);
@@ -198,7 +201,7 @@ static void append_other(const struct sbx_call *c, bson_t *b, size_t i)
     if (o->up && o->state == SBX_PRIMARY) {
         append_election(b, o->election_time);
     }
-    append_config_version(c, b, o->config_version);
+    append_config_version(c, b, o->config_version, o->config_term);
 }
 
 static void append_members(const struct sbx_call *c, bson_t *b)
@@ -208,7 +211,7 @@ static void append_members(const struct sbx_call *c, bson_t *b)
     const char *k;
 
     bson_append_array_begin(b, "members", -1, &array);
-    for (size_t i = 0; i < c->w->config.n; i++) {
+    for (size_t i = 0; i < c->m->config.n; i++) {
         bson_uint32_to_string((uint32_t)i, &k, buf, sizeof buf);
         bson_append_document_begin(&array, k, -1, &doc);
         if (i == c->m->index) {
@@ -223,7 +226,7 @@ static void append_members(const struct sbx_call *c, bson_t *b)
 
 static void append_counts(const struct sbx_call *c, bson_t *b)
 {
-    const struct sbx_config *cfg = &c->w->config;
+    const struct sbx_config *cfg = &c->m->config;
     int voters = 0, writable = 0;
 
     for (size_t i = 0; i < cfg->n; i++) {
@@ -247,12 +250,12 @@ static void cmd_get_status(struct sbx_call *c)
         sbx_fail(c, 94, "no replset config has been received");
         return;
     }
-    BSON_APPEND_UTF8(b, "set", c->w->config.set);
+    BSON_APPEND_UTF8(b, "set", c->m->config.set);
     BSON_APPEND_DATE_TIME(b, "date", sbx_utc(c->w));
     BSON_APPEND_INT32(b, "myState", (int32_t)m->state);
     BSON_APPEND_INT64(b, "term", m->term);
     append_source(c, b, m->sync_source);
-    BSON_APPEND_INT64(b, "heartbeatIntervalMillis", c->w->config.heartbeat_ms);
+    BSON_APPEND_INT64(b, "heartbeatIntervalMillis", c->m->config.heartbeat_ms);
     append_counts(c, b);
     append_optimes(c, b);
     sbx_append_ts(b, "lastStableRecoveryTimestamp", m->checkpoint);

@@ -69,13 +69,22 @@ static void elections(struct sbx_call *c)
 
     BSON_APPEND_DOCUMENT_BEGIN(c->reply, "electionMetrics", &s);
     called(&s, "stepUpCmd", e->step_up_called, e->step_up_ok);
+    called(&s, "priorityTakeover", e->priority_called, e->priority_ok);
+    called(&s, "catchUpTakeover", e->catch_up_called, e->catch_up_ok);
     called(&s, "electionTimeout", e->timeout_called, e->timeout_ok);
     called(&s, "freezeTimeout", e->freeze_called, e->freeze_ok);
     BSON_APPEND_INT64(&s, "numStepDownsCausedByHigherTerm", e->step_downs_by_term);
     BSON_APPEND_INT64(&s, "numCatchUps", e->catch_ups);
     BSON_APPEND_INT64(&s, "numCatchUpsSucceeded", e->catch_ups_ok);
     BSON_APPEND_INT64(&s, "numCatchUpsAlreadyCaughtUp", e->catch_ups_current);
+    BSON_APPEND_INT64(&s, "numCatchUpsSkipped", e->catch_ups_skipped);
     BSON_APPEND_INT64(&s, "numCatchUpsTimedOut", e->catch_ups_timed_out);
+    BSON_APPEND_INT64(&s, "numCatchUpsFailedWithError", 0); /* no source fails half way here */
+    BSON_APPEND_INT64(&s, "numCatchUpsFailedWithNewTerm", e->catch_ups_new_term);
+    BSON_APPEND_INT64(&s, "numCatchUpsFailedWithReplSetAbortPrimaryCatchUpCmd",
+                      e->catch_ups_aborted);
+    BSON_APPEND_DOUBLE(&s, "averageCatchUpOps",
+                       e->catch_ups > 0 ? (double)e->catch_up_ops / (double)e->catch_ups : 0);
     bson_append_document_end(c->reply, &s);
 }
 
@@ -238,8 +247,37 @@ static void metrics(struct sbx_call *c)
     BSON_APPEND_DOCUMENT_BEGIN(&t, "network", &one);
     BSON_APPEND_INT64(&one, "ops", ops);
     bson_append_document_end(&t, &one);
+    BSON_APPEND_DOCUMENT_BEGIN(&t, "stateTransition", &one);
+    BSON_APPEND_UTF8(&one, "lastStateTransition", m->moves.last);
+    BSON_APPEND_INT64(&one, "userOperationsKilled", m->moves.killed);
+    BSON_APPEND_INT64(&one, "userOperationsRunning", m->moves.running);
+    bson_append_document_end(&t, &one);
     bson_append_document_end(&s, &t);
     bson_append_document_end(c->reply, &s);
+}
+
+/* {metrics: 0} leaves that section out. What says who answers stays. */
+static bool left_out(const struct sbx_call *c, const char *section)
+{
+    return sbx_doc_has(c->cmd, section) && !sbx_doc_true(c->cmd, section);
+}
+
+static void leave_out(struct sbx_call *c)
+{
+    bson_t kept = BSON_INITIALIZER;
+    bson_iter_t it;
+    bool body = false;
+
+    bson_iter_init(&it, c->reply);
+    while (bson_iter_next(&it)) {
+        if (!body || !left_out(c, bson_iter_key(&it))) {
+            bson_append_iter(&kept, NULL, 0, &it);
+        }
+        body = body || strcmp(bson_iter_key(&it), "localTime") == 0;
+    }
+    bson_reinit(c->reply);
+    bson_concat(c->reply, &kept);
+    bson_destroy(&kept);
 }
 
 void sbx_facts_status(struct sbx_call *c)
@@ -252,6 +290,9 @@ void sbx_facts_status(struct sbx_call *c)
     oplog_section(c);
     sbx_append_repl(c);
     transactions(c);
-    memory(c);
-    metrics(c);
+    if (!left_out(c, "metrics")) { /* the server counts memory among them */
+        memory(c);
+        metrics(c);
+    }
+    leave_out(c);
 }

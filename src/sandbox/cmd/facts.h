@@ -12,6 +12,10 @@ void sbx_facts_host(const struct sbx_member *m, char *out, size_t size);
 void sbx_facts_status(struct sbx_call *c); /* serverStatus */
 void sbx_facts_current_op(struct sbx_call *c);
 void sbx_facts_kill_op(struct sbx_call *c);
+/* The member has its configuration; refused with 94 when not. */
+bool sbx_need_config(struct sbx_call *c);
+/* A parameter of cmd_lock.c under this key; false: none of that name. */
+bool sbx_parameter_append(const struct sbx_call *c, const char *name, const char *key, bson_t *to);
 /* serverStatus.repl: what isMaster says of the set, and the rollback id. */
 void sbx_append_repl(struct sbx_call *c);
 /* Whose operations, and what else besides those that run. */

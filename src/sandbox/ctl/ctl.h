@@ -11,13 +11,16 @@
 
 #define SBX_CTL_WORDS 8
 #define SBX_CTL_FILE "ctl.sock"
+#define SBX_CTL_VERBS \
+    "kill, start, stop, cont, partition, oneway, heal, lag, slow, catchup, freeze, disk, drop, " \
+    "status"
 
 struct sbx_world;
 struct sbx_ctl;
 
-/* words[0] is the verb: kill start stop cont partition heal lag disk drop status. Members are named
- * by index, port or host:port. MST_E_USAGE names a wrong verb, number of words or member;
- * MST_E_PRECOND says why a verb makes no sense now. Text for people goes to out. */
+/* words[0] is one of SBX_CTL_VERBS. Members are named by index, port or host:port. MST_E_USAGE
+ * names a wrong verb, number of words or member; MST_E_PRECOND says why a verb makes no sense now.
+ * Text for people goes to out. */
 enum mst_rc sbx_ctl_verb(struct sbx_world *w, const char *const *words, size_t n,
                          struct mst_str *out, struct mst_err *err) MST_MUST_CHECK;
 

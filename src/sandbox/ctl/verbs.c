@@ -109,20 +109,28 @@ static enum mst_rc do_heal(struct ask *q, struct mst_err *err)
     return MST_OK;
 }
 
-static enum mst_rc do_lag(struct ask *q, struct mst_err *err)
+/* The first cannot reach the second any more; the other way it goes on. */
+static enum mst_rc do_oneway(struct ask *q, struct mst_err *err)
+{
+    if (q->b == q->a) {
+        return mst_err_set(err, MST_E_USAGE, "a member cannot be parted from itself");
+    }
+    q->w->cut[q->a->index][q->b->index] = true;
+    mst_str_addf(q->out, "%s does not reach %s\n", q->a->host, q->b->host);
+    return MST_OK;
+}
+
+static enum mst_rc amount(const struct ask *q, const char *unit, long long max, int64_t *out,
+                          struct mst_err *err)
 {
     char *end;
-    const long long ms = strtoll(q->words[2], &end, 10);
+    const long long n = strtoll(q->words[2], &end, 10);
 
-    if (*end != '\0' || end == q->words[2] || ms < 0 || ms > 86400000) {
-        return mst_err_set(err, MST_E_USAGE, "lag takes milliseconds, 0 to 86400000, not %s",
-                           q->words[2]);
+    if (*end != '\0' || end == q->words[2] || n < 0 || n > max) {
+        return mst_err_set(err, MST_E_USAGE, "%s takes %s, 0 to %lld, not %s", q->words[0], unit,
+                           max, q->words[2]);
     }
-    if (q->a->data == NULL) {
-        return mst_err_set(err, MST_E_PRECOND, "%s is an arbiter: nothing to lag", q->a->host);
-    }
-    q->a->lag_ms = ms;
-    mst_str_addf(q->out, "%s lags %lld ms\n", q->a->host, ms);
+    *out = n;
     return MST_OK;
 }
 
@@ -140,6 +148,54 @@ static enum mst_rc do_disk(struct ask *q, struct mst_err *err)
         }
     }
     return mst_err_set(err, MST_E_USAGE, "a disk is full, crash or ok, not %s", q->words[2]);
+}
+
+/* Milliseconds for a member that has data. */
+static enum mst_rc delay(const struct ask *q, int64_t *to, const char *does, struct mst_err *err)
+{
+    enum mst_rc rc = amount(q, "milliseconds", 86400000, to, err);
+
+    if (rc == MST_OK && q->a->data == NULL) {
+        *to = 0;
+        rc = mst_err_set(err, MST_E_PRECOND, "%s is an arbiter: nothing to %s", q->a->host,
+                         q->words[0]);
+    }
+    if (rc == MST_OK) {
+        mst_str_addf(q->out, "%s %s %" PRId64 " ms\n", q->a->host, does, *to);
+    }
+    return rc;
+}
+
+static enum mst_rc do_lag(struct ask *q, struct mst_err *err)
+{
+    return delay(q, &q->a->lag_ms, "lags", err);
+}
+
+static enum mst_rc do_slow(struct ask *q, struct mst_err *err)
+{
+    return delay(q, &q->a->dials.slow_ms, "is slower by", err);
+}
+
+static enum mst_rc do_catch_up(struct ask *q, struct mst_err *err)
+{
+    return delay(q, &q->a->dials.catch_up_ms, "will catch up for", err);
+}
+
+/* As replSetFreeze, sent by somebody else: no status of the set shows it. */
+static enum mst_rc do_set_freeze(struct ask *q, struct mst_err *err)
+{
+    int64_t s = 0;
+    enum mst_rc rc = amount(q, "seconds", 86400, &s, err);
+
+    if (rc == MST_OK && (!q->a->alive || q->a->state == SBX_PRIMARY)) {
+        rc = mst_err_set(err, MST_E_PRECOND, "%s is %s: only who runs and is not primary freezes",
+                         q->a->host, q->a->alive ? "the primary" : "dead");
+    }
+    if (rc == MST_OK) {
+        sbx_freeze(q->a, s);
+        mst_str_addf(q->out, "%s %s\n", q->a->host, s > 0 ? "does not stand" : "may stand");
+    }
+    return rc;
 }
 
 static enum mst_rc do_drop(struct ask *q, struct mst_err *err)
@@ -204,6 +260,36 @@ static const char *condition(const struct sbx_member *m)
     return !m->alive ? "dead" : m->frozen ? "stopped" : "running";
 }
 
+/* What was done to a member, as far as it still lasts. */
+static void add_faults(const struct sbx_member *m, struct mst_str *out)
+{
+    const int64_t frozen_ms = m->no_stand_until - sbx_mono(m->w);
+
+    if (m->alive && frozen_ms > 0) {
+        mst_str_addf(out, " frozen %" PRId64 " s", (frozen_ms + 999) / 1000);
+    }
+    if (m->dials.slow_ms > 0) {
+        mst_str_addf(out, " slow %" PRId64, m->dials.slow_ms);
+    }
+    if (m->dials.catch_up_ms > 0) {
+        mst_str_addf(out, " catchup %" PRId64, m->dials.catch_up_ms);
+    }
+    if (m->draining) {
+        mst_str_add(out, " catching-up");
+    }
+    if (m->stepping_down) {
+        mst_str_add(out, " stepping-down");
+    }
+    if (m->fsync_locks > 0) {
+        mst_str_addf(out, " locked %d", m->fsync_locks);
+    }
+    for (size_t j = 0; j < m->w->n; j++) {
+        if (m->w->cut[m->index][j]) {
+            mst_str_addf(out, " cut %zu", j);
+        }
+    }
+}
+
 static enum mst_rc do_status(struct ask *q, struct mst_err *err)
 {
     (void)err;
@@ -216,11 +302,7 @@ static enum mst_rc do_status(struct ask *q, struct mst_err *err)
         if (m->disk != SBX_DISK_OK) {
             mst_str_addf(q->out, " disk %s", disks[m->disk]);
         }
-        for (size_t j = 0; j < q->w->n; j++) {
-            if (q->w->cut[i][j]) {
-                mst_str_addf(q->out, " cut %zu", j);
-            }
-        }
+        add_faults(m, q->out);
         mst_str_addc(q->out, '\n');
     }
     return MST_OK;
@@ -239,8 +321,12 @@ static const struct verb {
     {"cont", do_cont, 1, 1, 1, "cont MEMBER"},
     {"partition", do_partition, 1, 2, 2, "partition MEMBER [MEMBER]"},
     {"heal", do_heal, 0, 2, 2, "heal [MEMBER [MEMBER]]"},
+    {"oneway", do_oneway, 2, 2, 2, "oneway MEMBER MEMBER (the first does not reach the second)"},
     {"lag", do_lag, 2, 2, 1, "lag MEMBER MS"},
     {"disk", do_disk, 2, 2, 1, "disk MEMBER full|crash|ok"},
+    {"slow", do_slow, 2, 2, 1, "slow MEMBER MS"},
+    {"catchup", do_catch_up, 2, 2, 1, "catchup MEMBER MS"},
+    {"freeze", do_set_freeze, 2, 2, 1, "freeze MEMBER SECONDS"},
     {"drop", do_drop, 1, 1, 1, "drop DATABASE.COLLECTION, or drop MEMBER (its data)"},
     {"status", do_status, 0, 0, 0, "status"},
 };
@@ -257,10 +343,8 @@ static enum mst_rc find_verb(const char *name, const struct verb **out, struct m
         }
     }
     const char *near = mst_text_nearest(name, names, MST_COUNT(names));
-    return mst_err_set(err, MST_E_USAGE,
-                       "no verb %s%s%s: kill, start, stop, cont, partition, "
-                       "heal, lag, disk, drop, status",
-                       name, near != NULL ? ", did you mean " : "", near != NULL ? near : "");
+    return mst_err_set(err, MST_E_USAGE, "no verb %s%s%s: " SBX_CTL_VERBS, name,
+                       near != NULL ? ", did you mean " : "", near != NULL ? near : "");
 }
 
 static enum mst_rc find_members(struct ask *q, const struct verb *v, struct mst_err *err)

@@ -160,6 +160,11 @@ void sbx_data_plain_specs(struct sbx_data *d, bool on)
     d->plain_specs = on;
 }
 
+bool sbx_data_plain(const struct sbx_data *d)
+{
+    return d->plain_specs;
+}
+
 struct sbx_coll *sbx_data_coll(const struct sbx_data *d, const char *ns)
 {
     struct sbx_tree_at at;

@@ -100,6 +100,7 @@ void sbx_data_set_horizon(struct sbx_data *d, struct mst_ts ts);
 struct mst_ts sbx_data_horizon(const struct sbx_data *d);
 /* The newer profile's index specifications carry no ns. */
 void sbx_data_plain_specs(struct sbx_data *d, bool on);
+bool sbx_data_plain(const struct sbx_data *d);
 /* An update that grows a document moves it to the end of the record order. */
 void sbx_data_move_on_grow(struct sbx_data *d, bool on);
 

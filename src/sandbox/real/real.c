@@ -337,7 +337,8 @@ enum mst_rc sbx_real_verb(struct sbx_real *r, const char *verb, const char *memb
         const char *verb;
         int sig;
     } signals[] = {{"kill", SIGKILL}, {"stop", SIGSTOP}, {"cont", SIGCONT}};
-    static const char *const others[] = {"partition", "heal", "lag", "drop"};
+    static const char *const others[] = {"partition", "oneway",  "heal",   "lag",
+                                         "slow",      "catchup", "freeze", "drop"};
     struct process *p;
 
     for (size_t i = 0; i < MST_COUNT(others); i++) {

@@ -5,6 +5,7 @@
 
 #include "base/mem.h"
 #include "base/text.h"
+#include "ctl/ctl.h"
 #include "run/inner.h"
 
 struct opt {
@@ -158,6 +159,27 @@ static enum mst_rc take_user(struct sbx_cli *cli, const char *v, struct mst_err 
     return MST_OK;
 }
 
+static enum mst_rc take_auth(struct sbx_cli *cli, const char *v, struct mst_err *err)
+{
+    (void)v, (void)err;
+    cli->opts.auth = true;
+    return MST_OK;
+}
+
+static enum mst_rc take_refuse(struct sbx_cli *cli, const char *v, struct mst_err *err)
+{
+    const char *eq = strchr(v, '=');
+
+    if (eq == NULL || eq == v || eq[1] == '\0') {
+        return mst_err_set(err, MST_E_USAGE, "--refuse takes USER=COMMAND, not %.60s", v);
+    }
+    if (cli->opts.n_refused == SBX_USERS_MAX) {
+        return mst_err_set(err, MST_E_USAGE, "at most %d refusals", SBX_USERS_MAX);
+    }
+    cli->refused[cli->opts.n_refused++] = v;
+    return MST_OK;
+}
+
 static enum mst_rc take_tls_cert(struct sbx_cli *cli, const char *v, struct mst_err *err)
 {
     (void)err;
@@ -209,7 +231,10 @@ static const struct opt opts[] = {
     {"seed", "N", take_seed, "of everything that chance decides"},
     {"oplog-bytes", "N", take_oplog, "cap of each oplog (512 MiB)"},
     {"max-txn-bytes", "N", take_txn, "size at which a transaction becomes a chain"},
-    {"user", "NAME=FILE", take_user, "a user, its password in FILE; repeatable; no shop then"},
+    {"auth", NULL, take_auth, "access control, with no user yet: see below; no shop then"},
+    {"user", "USER=FILE", take_user, "a user, its password in FILE; repeatable; no shop then"},
+    {"refuse", "USER=COMMAND", take_refuse,
+     "refuse a command to a user (* is anybody); repeatable"},
     {"tls-cert", "FILE", take_tls_cert, "speak TLS with this certificate and key; no shop then"},
     {"tls-ca", "FILE", take_tls_ca, "who signed the certificates"},
     {"tls-require-client", NULL, take_tls_client, "no client without a certificate"},
@@ -235,8 +260,11 @@ const char *sbx_cli_help(void)
     mst_str_add(&s, "\nSPEC is a list of: priority=N votes=N hidden delay=SECONDS tag.NAME=TEXT "
                     "arbiter,\nfor instance --member priority=2 --member '' --member "
                     "hidden,delay=3600,tag.dc=east\n");
-    mst_str_add(&s,
-                "\nVerbs: kill, start, stop, cont, partition, heal, lag, disk, drop, status.\n");
+    mst_str_add(&s, "\nUSER is NAME, NAME@DATABASE, or either with roles behind a colon (root "
+                    "otherwise):\n--user watcher:clusterMonitor=pw1 --user "
+                    "dump:backup,readWrite@shop=pw2\nWith --auth alone the first user is made with "
+                    "createUser from this machine, as on a server.\n");
+    mst_str_add(&s, "\nVerbs: " SBX_CTL_VERBS ".\n");
     (void)mst_copy(text, sizeof text, mst_str_c(&s));
     mst_str_release(&s);
     return text;
@@ -275,13 +303,14 @@ static enum mst_rc check(const struct sbx_cli *cli, struct mst_err *err)
     if (!cli->have_tls && (cli->tls.ca != NULL || cli->tls.require_client)) {
         return mst_err_set(err, MST_E_USAGE, "--tls-ca and --tls-require-client need --tls-cert");
     }
-    if ((cli->have_tls || cli->opts.n_users > 0) && cli->rate > 0) {
+    if ((cli->have_tls || cli->opts.auth || cli->opts.n_users > 0) && cli->rate > 0) {
         return mst_err_set(err, MST_E_USAGE,
                            "the built-in shop speaks neither TLS nor passwords: --rate 0");
     }
     if (cli->mongod != NULL &&
-        (cli->have_tls || cli->opts.n_users > 0 || cli->opts.fast || cli->opts.server != NULL ||
-         cli->opts.fill_bytes > 0 || cli->opts.moves || cli->n_specs > 0)) {
+        (cli->have_tls || cli->opts.auth || cli->opts.n_users > 0 || cli->opts.n_refused > 0 ||
+         cli->opts.fast || cli->opts.server != NULL || cli->opts.fill_bytes > 0 ||
+         cli->opts.moves || cli->n_specs > 0)) {
         return mst_err_set(err, MST_E_USAGE, "--mongod takes no option of the simulator");
     }
     return MST_OK;
@@ -315,6 +344,7 @@ enum mst_rc sbx_cli_parse(struct sbx_cli *cli, int argc, char **argv, struct mst
         }
     }
     cli->opts.users = cli->users;
+    cli->opts.refused = cli->refused;
     cli->opts.tls = cli->have_tls ? &cli->tls : NULL;
     const enum mst_rc rc = check(cli, err);
     return rc == MST_OK ? sbx_members_build(cli, err) : rc;

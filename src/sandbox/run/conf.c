@@ -76,6 +76,7 @@ static void add_user(struct mst_str *s, const struct sbx_cli *cli)
     char *eq = strchr(name, '=');
     if (eq != NULL) {
         *eq = '\0';
+        name[strcspn(name, ":")] = '\0'; /* its roles */
         char *at = strrchr(name, '@');
         if (at != NULL) {
             *at = '\0';

@@ -5,7 +5,7 @@
 #include "base/str.h"
 #include "run/run.h"
 
-#define SBX_USERS_MAX 8
+#define SBX_USERS_MAX 16
 #define SBX_CONF_FILE "muster.conf"
 #define SBX_PID_FILE "sandbox.pid"
 
@@ -15,6 +15,7 @@ struct sbx_cli {
     struct sbx_opts opts;
     struct sbx_tls_options tls;
     const char *users[SBX_USERS_MAX];
+    const char *refused[SBX_USERS_MAX];
     const char *specs[SBX_VOTERS_MAX]; /* --member, in their order */
     int n_specs;
     bson_t config;      /* made of them */

@@ -61,9 +61,7 @@ static enum mst_rc do_ctl(int argc, char **argv, struct mst_err *err)
         rc = take_words(argc, argv, dir, sizeof dir, words, &n, err);
     }
     if (rc == MST_OK && n == 0) {
-        rc = mst_err_set(err, MST_E_USAGE,
-                         "sandbox ctl needs a verb: kill, start, stop, cont, partition, heal, "
-                         "lag, disk, drop, status");
+        rc = mst_err_set(err, MST_E_USAGE, "sandbox ctl needs a verb: " SBX_CTL_VERBS);
     }
     return rc == MST_OK ? ask(dir, words, n, err) : rc;
 }
@@ -117,7 +115,8 @@ static enum mst_rc do_start(int argc, char **argv, struct mst_err *err)
     }
     if (rc == MST_OK && cli.mongod == NULL && getenv("MUSTER_MONGOD") != NULL &&
         cli.opts.server == NULL && !cli.opts.fast && !cli.have_tls && cli.opts.n_users == 0 &&
-        cli.opts.fill_bytes == 0 && !cli.opts.moves && cli.n_specs == 0) {
+        !cli.opts.auth && cli.opts.n_refused == 0 && cli.opts.fill_bytes == 0 && !cli.opts.moves &&
+        cli.n_specs == 0) {
         cli.mongod = getenv("MUSTER_MONGOD");
     }
     if (rc == MST_OK) {

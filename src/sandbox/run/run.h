@@ -23,8 +23,11 @@ struct sbx_opts {
     int primary;           /* index of the first primary */
     int64_t election_timeout_ms;       /* 0: the default */
     const struct sbx_tls_options *tls; /* NULL: plain */
-    const char *const *users;          /* NAME=FILE; the first one switches authentication on */
+    bool auth;                         /* access control, also before there is a user */
+    const char *const *users;          /* NAME[@DB][:ROLES]=FILE; access control is on then */
     size_t n_users;
+    const char *const *refused; /* USER=COMMAND: refused to that user, "*" is anybody */
+    size_t n_refused;
     int64_t sessions_ms; /* between two writes of config.system.sessions; 0: five minutes */
     bool moves;          /* a document that grows moves: natural scans may meet it twice */
     int64_t fill_bytes;  /* documents computed on read, in database fill; 0: none */

@@ -111,7 +111,7 @@ static enum mst_rc start_simulated(struct sandbox *s, struct mst_err *err)
 
 static enum mst_rc start_writer(struct sandbox *s, struct mst_err *err)
 {
-    const bool able = !s->cli->have_tls && s->cli->opts.n_users == 0;
+    const bool able = !s->cli->have_tls && s->cli->opts.n_users == 0 && !s->cli->opts.auth;
     const long long rate = s->cli->rate >= 0 ? s->cli->rate : able ? DEFAULT_RATE : 0;
     char text[SBX_MEMBERS_MAX][32];
     const char *seeds[SBX_MEMBERS_MAX];

@@ -21,6 +21,7 @@ static const struct sbx_hooks hooks = {
     .end = sbx_sess_end,
     .hello = sbx_auth_hello,
     .stepped = sbx_sess_stepped,
+    .leaving = sbx_sess_leaving,
     .died = sbx_sess_died,
     .tick = sbx_sess_tick,
 };
@@ -30,9 +31,13 @@ void sbx_register_all(void)
     sbx_server_register(sbx_cmds_hello);
     sbx_server_register(sbx_cmds_set);
     sbx_server_register(sbx_cmds_set_status);
+    sbx_server_register(sbx_cmds_seat);
+    sbx_server_register(sbx_cmds_reconfig);
+    sbx_server_register(sbx_cmds_lock);
     sbx_server_register(sbx_cmds_data);
     sbx_server_register(sbx_cmds_sess);
     sbx_server_register(sbx_cmds_auth);
+    sbx_server_register(sbx_cmds_users);
     sbx_server_register(sbx_cmds_admin);
     sbx_server_register(sbx_cmds_refused);
     sbx_hook(&hooks);

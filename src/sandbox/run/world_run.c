@@ -7,6 +7,7 @@
 #include "base/str.h"
 #include "cmd/cmd.h"
 #include "data/data.h"
+#include "log/log.h"
 #include "oplog/entries.h"
 #include "run/inner.h"
 #include "run/run.h"
@@ -23,15 +24,32 @@ struct running { /* what the world itself does not know of */
     bool timing;
 };
 
+/* A process that gave up on a lock is dead as any other. */
+static void bury(struct sbx_world *w)
+{
+    for (size_t i = 0; i < w->n; i++) {
+        struct sbx_member *m = &w->members[i];
+
+        if (m->alive && m->abort) {
+            mst_log(MST_LOG_WARN, "sandbox",
+                    "%s aborts: it waited too long for the lock of state changes", m->host);
+            sbx_set_killed(m);
+            sbx_server_kill(m);
+        }
+    }
+}
+
 static void timer_main(void *arg)
 {
     struct sbx_world *w = arg;
 
     sbx_lock(w);
     while (!w->stopping) {
-        const int64_t due = sbx_set_tick(w);
+        int64_t due = sbx_set_tick(w);
 
         sbx_disk_tick(w);
+        bury(w);
+        due = due < w->due_mono ? due : w->due_mono;
         const int64_t left = due - sbx_mono(w);
         /* At least a moment, so that the others get the lock. */
         (void)mst_cond_wait_ms(&w->changed, &w->mu, left > 0 ? left : 1);
@@ -110,14 +128,32 @@ static enum mst_rc furnish(struct sbx_world *w, const struct sbx_opts *o, struct
 {
     enum mst_rc rc = MST_OK;
 
-    for (size_t i = 0; i < o->n_users && rc == MST_OK; i++) {
-        rc = sbx_auth_add_option(w, o->users[i], err);
-    }
-    if (rc == MST_OK && o->tls != NULL) {
+    if (o->tls != NULL) {
         rc = sbx_tls_init(w, o->tls, err);
     }
     if (rc == MST_OK && o->fill_bytes > 0) {
         rc = sbx_fill(w, o->fill_bytes, o->fill_colls, w->random, err);
+    }
+    return rc;
+}
+
+/* Into everybody's data, once it is the set's. */
+static enum mst_rc add_users(struct sbx_world *w, const struct sbx_opts *o, struct mst_err *err)
+{
+    enum mst_rc rc = MST_OK;
+
+    if (o->auth) {
+        sbx_auth_enable(w);
+    }
+    for (size_t i = 0; i < o->n_users && rc == MST_OK; i++) {
+        rc = sbx_auth_add_option(w, o->users[i], err);
+    }
+    for (size_t i = 0; i < o->n_refused; i++) {
+        const char *eq = strchr(o->refused[i], '=');
+        char user[256];
+
+        (void)snprintf(user, sizeof user, "%.*s", (int)(eq - o->refused[i]), o->refused[i]);
+        sbx_auth_refuse(w, user, eq + 1, true);
     }
     return rc;
 }
@@ -130,6 +166,7 @@ static enum mst_rc start_set(struct running *r, const struct sbx_opts *o, struct
         (void)mst_copy(w->config.members[i].host, sizeof w->config.members[i].host,
                        w->members[i].host);
     }
+    enum mst_rc rc = MST_OK;
     if (!o->uninitiated) {
         if (o->primary < 0 || (size_t)o->primary >= w->n ||
             w->config.members[o->primary].priority <= 0) {
@@ -140,8 +177,13 @@ static enum mst_rc start_set(struct running *r, const struct sbx_opts *o, struct
         sbx_set_steady(w, (size_t)o->primary, o->term > 0 ? o->term : 1);
         sbx_unlock(w);
     }
-    enum mst_rc rc = mst_thread_start(&r->timer, "sbx-set", timer_main, w, err);
-    r->timing = rc == MST_OK;
+    sbx_lock(w);
+    rc = add_users(w, o, err);
+    sbx_unlock(w);
+    if (rc == MST_OK) {
+        rc = mst_thread_start(&r->timer, "sbx-set", timer_main, w, err);
+        r->timing = rc == MST_OK;
+    }
     if (rc == MST_OK) {
         rc = sbx_server_start(w, err);
     }

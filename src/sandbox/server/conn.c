@@ -144,7 +144,8 @@ static void run_call(struct sbx_conn *c, const struct sbx_frame *f, const bson_t
     c->op_cmd = cmd;
     c->op_since_mono = sbx_mono(c->w);
     c->op_id++;
-    c->killed_op = false;
+    c->killed_op = 0;
+    c->op_writes = c->op_blocked = false;
     sbx_dispatch(&call);
     c->op = NULL;
     c->op_cmd = NULL;

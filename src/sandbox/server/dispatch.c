@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "auth/auth.h"
 #include "base/mem.h"
 #include "server/internal.h"
 #include "set/set.h"
@@ -126,7 +127,12 @@ static bool check_call(struct sbx_call *c, const struct sbx_cmd *cmd)
         sbx_fail(c, 13, "%s may only be run against the admin database.", cmd->name);
         return false;
     }
-    return check_state(c, cmd) && !sbx_disk_refuses(c, cmd) && sbx_hooks_begin(c, cmd);
+    const bool writes = (cmd->flags & (SBX_CMD_PRIMARY | SBX_CMD_WRITES)) != 0;
+    const bool data = writes || (cmd->flags & (SBX_CMD_READ | SBX_CMD_DISK)) != 0;
+
+    /* While it waits for the disk, its member may have lost its seat. */
+    return check_state(c, cmd) && (!data || (sbx_await_disk(c, writes) && check_state(c, cmd))) &&
+           !sbx_disk_refuses(c, cmd) && sbx_hooks_begin(c, cmd);
 }
 
 static void note_ns(struct sbx_call *c)
@@ -143,6 +149,7 @@ static void run(struct sbx_call *c, const struct sbx_cmd *cmd)
 {
     if (c->conn != NULL) {
         c->conn->op = cmd->name;
+        c->conn->op_writes = (cmd->flags & (SBX_CMD_PRIMARY | SBX_CMD_WRITES)) != 0;
         note_ns(c);
     }
     count_command(c, cmd);
@@ -163,7 +170,10 @@ static void run(struct sbx_call *c, const struct sbx_cmd *cmd)
 static void append_times(struct sbx_call *c, bson_t *out, bool cluster, bool operation)
 {
     if (cluster) {
-        sbx_append_cluster_time(out, c->m->cluster_time);
+        uint8_t hash[SBX_AUTH_HASH];
+        const int64_t key_id = sbx_auth_sign(c->m, c->m->cluster_time, hash);
+
+        sbx_append_cluster_time(out, c->m->cluster_time, hash, key_id);
     }
     if (operation) {
         const bool wrote = !mst_ts_zero(c->last_op.ts);
@@ -242,7 +252,7 @@ void sbx_dispatch(struct sbx_call *c)
     }
     const struct sbx_member_config *cfg = c->m->has_config ? sbx_member_cfg(c->m) : NULL;
     finish(c, !(cmd != NULL && (cmd->flags & SBX_CMD_NO_OPTIME) != 0) &&
-                  !(cfg != NULL && cfg->arbiter));
+                  !(cfg != NULL && cfg->arbiter) && sbx_auth_signs(c->m));
     c->m->counters.asserts_user += c->failed;
 }
 

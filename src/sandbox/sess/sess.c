@@ -373,6 +373,17 @@ void sbx_sess_stepped(struct sbx_member *m)
     }
 }
 
+void sbx_sess_leaving(struct sbx_member *m)
+{
+    struct sbx_sessions *all = m->sess;
+
+    for (size_t i = 0; all != NULL && i < SBX_SESS_BUCKETS; i++) {
+        for (struct sbx_session *s = all->buckets[i]; s != NULL; s = s->next) {
+            sbx_open_abort(m, s);
+        }
+    }
+}
+
 void sbx_sess_died(struct sbx_member *m)
 {
     drop_all(m);

@@ -24,6 +24,7 @@ bool sbx_sess_allow(struct sbx_call *c, const struct sbx_cmd *cmd);
 bool sbx_sess_begin(struct sbx_call *c, const struct sbx_cmd *cmd);
 void sbx_sess_end(struct sbx_call *c, const struct sbx_cmd *cmd);
 void sbx_sess_stepped(struct sbx_member *m);
+void sbx_sess_leaving(struct sbx_member *m); /* open transactions abort */
 void sbx_sess_died(struct sbx_member *m);
 
 /* Command bodies. */

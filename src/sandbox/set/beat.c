@@ -30,9 +30,9 @@ void sbx_opinion_reset(struct sbx_opinion *o)
     };
 }
 
-static int64_t timeout_ms(const struct sbx_world *w)
+static int64_t timeout_ms(const struct sbx_member *m)
 {
-    return (int64_t)w->config.heartbeat_timeout_s * 1000;
+    return (int64_t)m->config.heartbeat_timeout_s * 1000;
 }
 
 static void failed(struct sbx_member *m, size_t who, int64_t now, const char *message)
@@ -42,7 +42,7 @@ static void failed(struct sbx_member *m, size_t who, int64_t now, const char *me
 
     o->asking = false;
     sbx_opinion_reset(o);
-    o->next_ask_mono = now + m->w->config.heartbeat_ms;
+    o->next_ask_mono = now + m->config.heartbeat_ms;
     o->last_heartbeat_ms = sbx_utc(m->w);
     o->failed_mono = now;
     (void)mst_copy(o->message, sizeof o->message, message);
@@ -68,6 +68,23 @@ static void saw_primary(struct sbx_member *m, const struct sbx_member *other)
     }
 }
 
+/* The answer carries the configuration when it is newer than the one that asked; one that was asked
+ * by somebody who knows a newer one asks back. */
+static void learn_config(struct sbx_member *m, struct sbx_member *b)
+{
+    const int cmp =
+        m->has_config && b->has_config ? sbx_config_cmp(m->w, &b->config, &m->config) : 0;
+
+    if (cmp > 0) {
+        sbx_config_install(m, &b->config);
+        sbx_beat_soon(m);
+    } else if (cmp < 0 || (b->has_config && b->of[m->index].up &&
+                           b->of[m->index].config_version != m->config.version)) {
+        b->of[m->index].next_ask_mono = 0;
+        sbx_due(b->w, 0);
+    }
+}
+
 static void answered(struct sbx_member *m, struct sbx_member *b, int64_t now)
 {
     struct sbx_opinion *o = &m->of[b->index];
@@ -83,13 +100,14 @@ static void answered(struct sbx_member *m, struct sbx_member *b, int64_t now)
     o->applied = b->applied;
     o->durable = b->durable;
     o->sync_source = b->sync_source;
-    o->config_version = b->has_config ? m->w->config.version : -2;
+    o->config_version = b->has_config ? b->config.version : -2;
+    o->config_term = b->has_config ? b->config.term : -1;
     o->election_time = b->state == SBX_PRIMARY ? b->election_time : (struct mst_ts){0, 0};
     o->last_heartbeat_ms = sbx_utc(m->w);
     o->last_ok_mono = now;
     o->ping_ms = (int64_t)(sbx_random(m->w) % 2);
     o->message[0] = '\0';
-    o->next_ask_mono = now + m->w->config.heartbeat_ms;
+    o->next_ask_mono = now + m->config.heartbeat_ms;
     if (m->state == SBX_PRIMARY) {
         m->reported_mono[b->index] = now;
         m->lost[b->index] = false;
@@ -100,6 +118,8 @@ static void answered(struct sbx_member *m, struct sbx_member *b, int64_t now)
     saw_primary(m, b);
     sbx_see_cluster_time(m, b->cluster_time);
     sbx_hear_term(m, b->term);
+    learn_config(m, b);
+    sbx_takeover_plan(m, b, now);
     if (changed) {
         m->topology++;
         sbx_changed(m->w);
@@ -136,7 +156,7 @@ static void ask(struct sbx_member *m, struct sbx_member *b, int64_t now)
 static void wait_answer(struct sbx_member *m, struct sbx_member *b, int64_t now)
 {
     struct sbx_opinion *o = &m->of[b->index];
-    const int64_t until = o->asked_mono + timeout_ms(m->w);
+    const int64_t until = o->asked_mono + timeout_ms(m);
 
     if (sbx_linked(m->w, m->index, b->index)) {
         exchange(m, b, now); /* it was thawed, or the network healed */
@@ -152,7 +172,7 @@ static void wait_answer(struct sbx_member *m, struct sbx_member *b, int64_t now)
 
 void sbx_beat_tick(struct sbx_member *m, int64_t now)
 {
-    for (size_t i = 0; i < m->w->config.n && m->has_config; i++) {
+    for (size_t i = 0; i < m->config.n && m->has_config; i++) {
         struct sbx_member *b = &m->w->members[i];
         struct sbx_opinion *o = &m->of[i];
         if (i == m->index) {
@@ -171,7 +191,7 @@ void sbx_beat_tick(struct sbx_member *m, int64_t now)
 
 void sbx_beat_soon(struct sbx_member *m)
 {
-    for (size_t i = 0; i < m->w->config.n; i++) {
+    for (size_t i = 0; i < m->config.n; i++) {
         m->of[i].next_ask_mono = 0;
     }
     sbx_due(m->w, 0);

@@ -7,7 +7,7 @@
 /* The newest position that a write majority has. */
 static struct sbx_pos majority_pos(const struct sbx_member *m)
 {
-    const struct sbx_config *c = &m->w->config;
+    const struct sbx_config *c = &m->config;
     struct sbx_pos sorted[SBX_MEMBERS_MAX];
     size_t n = 0;
 

@@ -34,7 +34,7 @@ void sbx_config_defaults(struct sbx_config *c, int fast)
         .heartbeat_timeout_s = 10 / fast,
         .election_timeout_ms = 10000 / fast,
         .catch_up_timeout_ms = -1,
-        .catch_up_takeover_delay_ms = 30000,
+        .catch_up_takeover_delay_ms = 30000 / fast,
         .chaining = true,
     };
 }
@@ -145,7 +145,7 @@ static bool parse_member(const bson_iter_t *at, struct sbx_member_config *m, con
     if (!have[0] || !have[1]) {
         return refuse(why, 4, "Missing expected field \"%s\"", have[0] ? "host" : "_id");
     }
-    return check_member(m, why);
+    return true;
 }
 
 static void parse_settings(const bson_iter_t *at, struct sbx_config *c)
@@ -166,13 +166,17 @@ static void parse_settings(const bson_iter_t *at, struct sbx_config *c)
             c->election_timeout_ms = v;
         } else if (strcmp(key, "catchUpTimeoutMillis") == 0) {
             c->catch_up_timeout_ms = v;
+        } else if (strcmp(key, "catchUpTakeoverDelayMillis") == 0) {
+            c->catch_up_takeover_delay_ms = v;
+        } else if (strcmp(key, "replicaSetId") == 0 && BSON_ITER_HOLDS_OID(&it)) {
+            bson_oid_copy(bson_iter_oid(&it), &c->replica_set_id);
         } else if (strcmp(key, "chainingAllowed") == 0) {
             c->chaining = bson_iter_as_bool(&it);
         }
     }
 }
 
-static bool check_config(const struct sbx_config *c, const struct why *why)
+static bool check_all(const struct sbx_config *c, const struct why *why)
 {
     int voters = 0;
     bool electable = false;
@@ -201,7 +205,24 @@ static bool check_config(const struct sbx_config *c, const struct why *why)
                                "member with priority > 0");
 }
 
+bool sbx_config_check(const struct sbx_config *c, int *code, char *text, size_t n)
+{
+    const struct why why = {code, text, n};
+
+    for (size_t i = 0; i < c->n; i++) {
+        if (!check_member(&c->members[i], &why)) {
+            return false;
+        }
+    }
+    return check_all(c, &why);
+}
+
 bool sbx_config_parse(const bson_t *doc, struct sbx_config *out, int *code, char *text, size_t n)
+{
+    return sbx_config_read(doc, out, code, text, n) && sbx_config_check(out, code, text, n);
+}
+
+bool sbx_config_read(const bson_t *doc, struct sbx_config *out, int *code, char *text, size_t n)
 {
     const struct why why = {code, text, n};
     bson_iter_t it, member;
@@ -231,7 +252,7 @@ bool sbx_config_parse(const bson_t *doc, struct sbx_config *out, int *code, char
             }
         }
     }
-    return check_config(out, &why);
+    return true;
 }
 
 static void append_member(const struct sbx_world *w, const struct sbx_member_config *m, bson_t *out)

@@ -30,16 +30,16 @@ int sbx_voters_up(const struct sbx_member *m)
 {
     int n = 0;
 
-    for (size_t i = 0; i < m->w->config.n; i++) {
+    for (size_t i = 0; i < m->config.n; i++) {
         const bool up = i == m->index || (m->of[i].up && m->of[i].config_version >= 0);
-        n += up && m->w->config.members[i].votes > 0;
+        n += up && m->config.members[i].votes > 0;
     }
     return n;
 }
 
 void sbx_election_restart_timer(struct sbx_member *m)
 {
-    const int64_t base = m->w->config.election_timeout_ms;
+    const int64_t base = m->config.election_timeout_ms;
     const int64_t jitter = base * 15 / 100;
 
     if (!m->has_config || m->state != SBX_SECONDARY || sbx_member_cfg(m)->priority <= 0) {
@@ -63,17 +63,67 @@ static void give_up(struct sbx_member *m)
     sbx_changed(m->w);
 }
 
+void sbx_freeze(struct sbx_member *m, int64_t seconds)
+{
+    const int64_t now = sbx_mono(m->w), until = now + seconds * 1000;
+
+    if (seconds == 0) {
+        m->no_stand_until = m->no_stand_until != 0 ? now : 0; /* a set of one stands at once */
+        sbx_due(m->w, now);
+    } else if (until > m->no_stand_until) {
+        m->no_stand_until = until;
+    }
+    sbx_changed(m->w);
+}
+
 void sbx_become_secondary(struct sbx_member *m)
 {
+    const bool left = m->state == SBX_PRIMARY;
+
     m->writable = false;
     m->stepping_down = false;
-    m->fall_due_mono = m->fall_term = 0;
-    m->catch_up_due_mono = 0;
+    m->fall_due_mono = m->fall_term = m->lock_since_mono = 0;
+    m->catch_up_due_mono = m->takeover_due_mono = 0;
+    m->catch_up_abort = false;
     m->draining = false;
     m->sync_source = -1;
     m->info[0] = '\0';
     sbx_set_state(m, SBX_SECONDARY);
     sbx_election_restart_timer(m);
+    if (left) {
+        m->moves.last = "stepDown";
+        sbx_ops_kill(m);
+    }
+}
+
+/* A newer term was heard of: nothing is written from here on. */
+static void fall(struct sbx_member *m, int64_t term)
+{
+    m->fall_term = term > m->fall_term ? term : m->fall_term;
+    if (m->fall_due_mono == 0) {
+        m->fall_due_mono = sbx_mono(m->w) + FALL_MS / m->w->fast;
+        m->writable = false;
+        m->topology++;
+        sbx_changed(m->w);
+    }
+    sbx_due(m->w, m->fall_due_mono);
+}
+
+bool sbx_lock_free(struct sbx_member *m, int64_t now)
+{
+    if (m->fsync_locks == 0) {
+        m->lock_since_mono = 0;
+        return true;
+    }
+    if (m->lock_since_mono == 0) {
+        m->lock_since_mono = now;
+    }
+    if (m->dials.fassert_lock_s > 0) {
+        const int64_t until = m->lock_since_mono + (int64_t)m->dials.fassert_lock_s * 1000;
+        m->abort = m->abort || now >= until;
+        sbx_due(m->w, until);
+    }
+    return false;
 }
 
 void sbx_see_term(struct sbx_member *m, int64_t term)
@@ -81,12 +131,19 @@ void sbx_see_term(struct sbx_member *m, int64_t term)
     if (!m->has_config || term <= m->term) {
         return;
     }
+    if (m->state == SBX_PRIMARY && !sbx_lock_free(m, sbx_mono(m->w))) {
+        fall(m, term); /* it cannot leave its seat yet */
+        return;
+    }
     m->term = term;
+    m->vote.new_term_ms = m->vote.applied_ms = 0; /* they were of an older term's */
+    m->takeover_due_mono = 0;
     if (m->run.phase != SBX_RUN_NONE) {
         give_up(m);
     }
     if (m->state == SBX_PRIMARY) {
         m->elections.step_downs_by_term++;
+        m->elections.catch_ups_new_term += m->draining;
         sbx_become_secondary(m);
     }
     sbx_changed(m->w);
@@ -98,21 +155,14 @@ void sbx_hear_term(struct sbx_member *m, int64_t term)
         sbx_see_term(m, term);
         return;
     }
-    m->fall_term = term > m->fall_term ? term : m->fall_term;
-    if (m->fall_due_mono == 0) {
-        m->fall_due_mono = sbx_mono(m->w) + FALL_MS / m->w->fast;
-        m->writable = false;
-        m->topology++;
-        sbx_changed(m->w);
-    }
-    sbx_due(m->w, m->fall_due_mono);
+    fall(m, term);
 }
 
-static struct mst_optime newest_known(const struct sbx_member *m)
+struct mst_optime sbx_newest_known(const struct sbx_member *m)
 {
     struct mst_optime best = m->applied.op;
 
-    for (size_t i = 0; i < m->w->config.n; i++) {
+    for (size_t i = 0; i < m->config.n; i++) {
         if (i != m->index && m->of[i].up && mst_optime_cmp(m->of[i].applied.op, best) > 0) {
             best = m->of[i].applied.op;
         }
@@ -122,9 +172,9 @@ static struct mst_optime newest_known(const struct sbx_member *m)
 
 static bool healthy_better_primary(const struct sbx_member *v, const struct sbx_member *cand)
 {
-    for (size_t i = 0; i < v->w->config.n; i++) {
+    for (size_t i = 0; i < v->config.n; i++) {
         if (i != cand->index && i != v->index && v->of[i].up && v->of[i].state == SBX_PRIMARY &&
-            v->w->config.members[i].priority >= sbx_member_cfg(cand)->priority) {
+            v->config.members[i].priority >= sbx_member_cfg(cand)->priority) {
             return true;
         }
     }
@@ -142,6 +192,23 @@ static bool say_no(char *why, size_t n, const char *fmt, ...)
     return false;
 }
 
+/* 4.2 wants the very same configuration, later servers one that is not older. */
+static bool same_config(const struct sbx_member *v, const struct sbx_member *cand, char *why,
+                        size_t n)
+{
+    const struct sbx_config *mine = &v->config, *its = &cand->config;
+    const int cmp = sbx_config_cmp(v->w, its, mine);
+
+    if (v->w->profile->server == SBX_42) {
+        return cmp == 0 || say_no(why, n, "candidate's config version (%d) differs from mine (%d)",
+                                  its->version, mine->version);
+    }
+    return cmp >= 0 || say_no(why, n,
+                              "candidate's config with {version: %d, term: %" PRId64
+                              "} is older than mine with {version: %d, term: %" PRId64 "}",
+                              its->version, its->term, mine->version, mine->term);
+}
+
 /* The server's rules for one vote; why is left empty for a yes. */
 static bool would_vote(const struct sbx_member *v, const struct sbx_member *cand, int64_t term,
                        bool dry, char *why, size_t n)
@@ -150,6 +217,9 @@ static bool would_vote(const struct sbx_member *v, const struct sbx_member *cand
     if (term < v->term) {
         return say_no(why, n, "candidate's term (%" PRId64 ") is lower than mine (%" PRId64 ")",
                       term, v->term);
+    }
+    if (!same_config(v, cand, why, n)) {
+        return false;
     }
     if (mst_optime_cmp(cand->applied.op, v->applied.op) < 0) {
         return say_no(why, n,
@@ -178,7 +248,7 @@ static void note_vote(struct sbx_member *v, const struct sbx_member *cand, int64
         .date_ms = sbx_utc(v->w),
         .candidate = sbx_member_cfg(cand)->id,
         .last_applied = sbx_member_cfg(v)->arbiter ? SBX_NO_OPTIME : v->applied.op,
-        .max_applied = newest_known(v),
+        .max_applied = sbx_newest_known(v),
         .priority = sbx_member_cfg(v)->priority,
     };
     (void)mst_copy(v->vote.reason, sizeof v->vote.reason, why);
@@ -189,7 +259,7 @@ static int collect(struct sbx_member *m, int64_t term, bool dry)
 {
     int n = votes(m);
 
-    for (size_t i = 0; i < m->w->config.n; i++) {
+    for (size_t i = 0; i < m->config.n; i++) {
         struct sbx_member *v = &m->w->members[i];
         char why[256];
         if (i == m->index || !votes(v) || !sbx_linked(m->w, m->index, i)) {
@@ -206,7 +276,7 @@ static int collect(struct sbx_member *m, int64_t term, bool dry)
                 sbx_election_restart_timer(v);
             }
         }
-        n += yes;
+        n += yes && (dry || v->term == term); /* one that cannot leave its seat does not vote */
         if (v->term > term) {
             sbx_see_term(m, v->term);
         }
@@ -216,7 +286,7 @@ static int collect(struct sbx_member *m, int64_t term, bool dry)
 
 static void start_real(struct sbx_member *m, int64_t now)
 {
-    const struct sbx_config *c = &m->w->config;
+    const struct sbx_config *c = &m->config;
     int prior = -1;
 
     for (size_t i = 0; i < c->n; i++) {
@@ -225,6 +295,7 @@ static void start_real(struct sbx_member *m, int64_t now)
         }
     }
     m->term++;
+    m->vote.new_term_ms = m->vote.applied_ms = 0;
     m->vote_term = m->term;
     m->run.phase = SBX_RUN_REAL;
     m->run.term = m->term;
@@ -235,12 +306,13 @@ static void start_real(struct sbx_member *m, int64_t now)
         .date_ms = sbx_utc(m->w),
         .term = m->term,
         .committed = m->committed.op,
-        .seen = newest_known(m),
+        .seen = sbx_newest_known(m),
         .votes_needed = sbx_vote_majority(c),
         .priority = sbx_member_cfg(m)->priority,
         .timeout_ms = c->election_timeout_ms,
         .prior_primary = m->run.prior_primary >= 0 ? m->run.prior_primary : prior,
         .catch_up_ops = -1,
+        .target = SBX_NO_OPTIME,
     };
     sbx_due(m->w, m->run.due_mono);
     sbx_changed(m->w);
@@ -248,7 +320,7 @@ static void start_real(struct sbx_member *m, int64_t now)
 
 static void run_on(struct sbx_member *m, int64_t now)
 {
-    const int need = sbx_vote_majority(&m->w->config);
+    const int need = sbx_vote_majority(&m->config);
     const int64_t term = m->run.term;
 
     if (now < m->run.due_mono) {
@@ -277,18 +349,18 @@ static void run_on(struct sbx_member *m, int64_t now)
     }
 }
 
-static bool electable(const struct sbx_member *m)
+bool sbx_electable(const struct sbx_member *m)
 {
     return m->has_config && m->state == SBX_SECONDARY && sbx_member_cfg(m)->priority > 0 &&
            sbx_mono(m->w) >= m->no_stand_until && m->applied.op.term >= -1 &&
-           !mst_ts_zero(m->applied.op.ts) && sbx_voters_up(m) >= sbx_vote_majority(&m->w->config);
+           !mst_ts_zero(m->applied.op.ts) && sbx_voters_up(m) >= sbx_vote_majority(&m->config);
 }
 
 bool sbx_stand(struct sbx_member *m, const char *reason, bool skip_dry_run)
 {
     const int64_t now = sbx_mono(m->w);
 
-    if (!electable(m) || m->run.phase != SBX_RUN_NONE) {
+    if (!sbx_electable(m) || m->run.phase != SBX_RUN_NONE) {
         return false;
     }
     m->run = (struct sbx_run){.reason = reason, .term = m->term, .prior_primary = -1};
@@ -305,7 +377,7 @@ bool sbx_stand(struct sbx_member *m, const char *reason, bool skip_dry_run)
 /* A primary that has not heard of a majority for an election timeout gives up. */
 static void watch_majority(struct sbx_member *m, int64_t now)
 {
-    const struct sbx_config *c = &m->w->config;
+    const struct sbx_config *c = &m->config;
     int up = votes(m);
 
     for (size_t i = 0; i < c->n; i++) {
@@ -349,11 +421,21 @@ void sbx_election_tick(struct sbx_member *m, int64_t now)
     if (m->election_due_mono == 0 || m->state != SBX_SECONDARY) {
         return;
     }
+    if (m->config.n == 1 && m->no_stand_until != 0 && now >= m->no_stand_until) {
+        m->no_stand_until = 0; /* alone, there is nothing to wait for */
+        m->elections.freeze_called++;
+        if (sbx_stand(m, "singleNodePromptElection", false)) {
+            m->election_due_mono = 0;
+            return;
+        }
+    } else if (m->config.n == 1 && m->no_stand_until != 0) {
+        sbx_due(m->w, m->no_stand_until);
+    }
     if (now < m->election_due_mono) {
         sbx_due(m->w, m->election_due_mono);
         return;
     }
-    if (electable(m)) {
+    if (sbx_electable(m)) {
         m->elections.timeout_called++;
     }
     if (!sbx_stand(m, "electionTimeout", false)) {

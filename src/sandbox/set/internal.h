@@ -18,6 +18,14 @@ void sbx_hear_term(struct sbx_member *m, int64_t term);
 void sbx_see_term(struct sbx_member *m, int64_t term);
 int sbx_voters_up(const struct sbx_member *m);
 void sbx_set_state(struct sbx_member *m, enum sbx_state state);
+/* takeover.c: a better member than the primary plans to stand */
+void sbx_takeover_plan(struct sbx_member *m, const struct sbx_member *primary, int64_t now);
+void sbx_takeover_tick(struct sbx_member *m, int64_t now);
+struct mst_optime sbx_newest_known(const struct sbx_member *m);
+bool sbx_electable(const struct sbx_member *m);
+/* reconfig.c: which of two is the newer: > 0 the first */
+int sbx_config_cmp(const struct sbx_world *w, const struct sbx_config *a,
+                   const struct sbx_config *b);
 /* drain.c: a new primary before it is writable */
 void sbx_win(struct sbx_member *m);
 void sbx_drain_tick(struct sbx_member *m, int64_t now);

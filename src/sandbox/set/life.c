@@ -8,6 +8,8 @@
 #include "set/internal.h"
 #include "world/hooks.h"
 
+#define FASSERT_LOCK_S 15 /* fassertOnLockTimeoutForStepUpDown */
+
 void sbx_due(struct sbx_world *w, int64_t mono)
 {
     if (mono < w->due_mono) {
@@ -24,6 +26,7 @@ static void new_process(struct sbx_member *m)
     m->topology = 0;
     m->counters = (struct sbx_counters){0};
     m->elections = (struct sbx_election_counts){0};
+    m->moves = (struct sbx_moves){.last = ""};
     free(m->cmd_counts);
     m->cmd_counts = NULL;
     m->n_cmd_counts = 0;
@@ -36,6 +39,9 @@ static void forget(struct sbx_member *m)
     m->info[0] = '\0';
     m->election_due_mono = m->no_stand_until = m->state_due_mono = 0;
     m->catch_up_due_mono = m->fall_due_mono = m->fall_term = 0;
+    m->takeover_due_mono = m->lock_since_mono = 0;
+    m->catch_up_abort = m->reconfiguring = m->abort = false;
+    m->fsync_locks = 0;
     m->run.phase = SBX_RUN_NONE;
     m->vote = (struct sbx_vote){0};
     m->candidacy = (struct sbx_candidacy){0};
@@ -54,6 +60,8 @@ void sbx_set_boot(struct sbx_member *m)
     m->frozen = false;
     new_process(m);
     forget(m);
+    m->dials.fassert_lock_s = m->w->profile->server == SBX_42 ? 0 : FASSERT_LOCK_S;
+    m->dials.no_hand_off = false;
     if (!m->has_config) {
         m->state = SBX_STARTUP;
         m->term = -1;
@@ -70,6 +78,8 @@ void sbx_set_boot(struct sbx_member *m)
 static void install_config(struct sbx_member *m)
 {
     m->has_config = true;
+    m->config = m->w->config;
+    m->config_op = SBX_NO_OPTIME;
     m->term = m->term < 0 ? 0 : m->term;
     sbx_beat_soon(m);
 }
@@ -216,7 +226,7 @@ static void checkpoint_tick(struct sbx_member *m, int64_t now)
 /* An arbiter has no data: the newest position it shows is what heartbeats told it. */
 static void arbiter_tick(struct sbx_member *m)
 {
-    for (size_t i = 0; m->state == SBX_ARBITER && i < m->w->config.n; i++) {
+    for (size_t i = 0; m->state == SBX_ARBITER && i < m->config.n; i++) {
         const struct sbx_member *b = &m->w->members[i];
         if (m->of[i].up && m->of[i].state == SBX_PRIMARY && sbx_linked(m->w, m->index, i) &&
             mst_optime_cmp(b->committed.op, m->applied.op) > 0) {
@@ -243,10 +253,13 @@ int64_t sbx_set_tick(struct sbx_world *w)
         sbx_pull_tick(m, now);
         arbiter_tick(m);
         sbx_election_tick(m, now);
+        sbx_takeover_tick(m, now);
         sbx_drain_tick(m, now);
         sbx_commit_tick(m);
         checkpoint_tick(m, now);
-        sbx_hooks_tick(m, now);
+        if (m->fsync_locks == 0) {
+            sbx_hooks_tick(m, now);
+        }
     }
     return w->due_mono;
 }

@@ -13,7 +13,9 @@
 static void build_head(const struct sbx_member *m, bson_t *e, struct mst_ts ts)
 {
     sbx_append_ts(e, "ts", ts);
-    BSON_APPEND_INT64(e, "t", m->term);
+    if (m->term >= 0) { /* the set's very first entry is older than its first term */
+        BSON_APPEND_INT64(e, "t", m->term);
+    }
     if (m->w->profile->server == SBX_42) {
         BSON_APPEND_INT64(e, "h", 0);
     }

@@ -26,7 +26,7 @@ static int choose(const struct sbx_member *m)
 {
     int best = -1;
 
-    for (size_t i = 0; i < m->w->config.n; i++) {
+    for (size_t i = 0; i < m->config.n; i++) {
         const struct sbx_member *s = &m->w->members[i];
         if (!may_source(m, s)) {
             continue;
@@ -34,7 +34,7 @@ static int choose(const struct sbx_member *m)
         if (s->state == SBX_PRIMARY && s->term >= m->term) {
             return (int)i;
         }
-        if ((m->w->config.chaining || m->draining) &&
+        if ((m->config.chaining || m->draining) &&
             mst_optime_cmp(s->applied.op, m->applied.op) > 0 &&
             (best < 0 || mst_optime_cmp(s->applied.op, m->w->members[best].applied.op) > 0)) {
             best = (int)i;
@@ -176,7 +176,7 @@ static void roll_back(struct sbx_member *m, struct sbx_member *s, int64_t now)
 /* When this member may have an entry: after the lag asked for, and its configured delay. */
 static int64_t available_at(const struct sbx_member *m, const struct sbx_entry *e)
 {
-    const int64_t delay = m->lag_ms + sbx_member_cfg(m)->delay_s * 1000;
+    const int64_t delay = m->lag_ms + m->dials.slow_ms + sbx_member_cfg(m)->delay_s * 1000;
 
     return delay == 0 ? 0 : e->wall_ms + delay;
 }
@@ -239,7 +239,8 @@ void sbx_pull_tick(struct sbx_member *m, int64_t now)
     const bool following = m->state == SBX_SECONDARY || m->state == SBX_RECOVERING ||
                            m->state == SBX_STARTUP2 || catching;
 
-    if (!following || m->data == NULL || m->state_due_mono != 0 || !keep_source(m)) {
+    if (!following || m->fsync_locks > 0 || m->data == NULL || m->state_due_mono != 0 ||
+        !keep_source(m)) {
         return;
     }
     struct sbx_member *s = &m->w->members[m->sync_source];
@@ -256,12 +257,12 @@ void sbx_pull_tick(struct sbx_member *m, int64_t now)
     }
     copy_entries(m, s, at + 1);
     if (s->state == SBX_PRIMARY && s->term >= m->term && m->state == SBX_SECONDARY) {
-        if (now - m->liveness_mono >= m->w->config.election_timeout_ms / 2) {
+        if (now - m->liveness_mono >= m->config.election_timeout_ms / 2) {
             m->liveness_mono = now; /* an idle source still says that it lives */
             sbx_election_restart_timer(m);
             sbx_report(m);
         }
-        sbx_due(m->w, m->liveness_mono + m->w->config.election_timeout_ms / 2);
+        sbx_due(m->w, m->liveness_mono + m->config.election_timeout_ms / 2);
     }
     sbx_see_cluster_time(m, s->cluster_time);
     sbx_learn_commit(m, s->committed);

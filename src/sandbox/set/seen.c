@@ -8,7 +8,7 @@ int sbx_primary_seen(const struct sbx_member *m)
     if (m->state == SBX_PRIMARY) {
         return (int)m->index;
     }
-    for (size_t i = 0; i < m->w->config.n; i++) {
+    for (size_t i = 0; i < m->config.n; i++) {
         if (i != m->index && m->of[i].up && m->of[i].state == SBX_PRIMARY &&
             (best < 0 || m->of[i].term > m->of[best].term)) {
             best = (int)i;
@@ -21,7 +21,7 @@ int sbx_primary_seen(const struct sbx_member *m)
  * among them. */
 bool sbx_caught_up(const struct sbx_member *m)
 {
-    const struct sbx_config *c = &m->w->config;
+    const struct sbx_config *c = &m->config;
     int n = 0;
 
     for (size_t i = 0; i < c->n; i++) {
@@ -34,7 +34,7 @@ bool sbx_caught_up(const struct sbx_member *m)
 
 int sbx_heir(const struct sbx_member *m)
 {
-    const struct sbx_config *c = &m->w->config;
+    const struct sbx_config *c = &m->config;
     int best = -1;
 
     for (size_t i = 0; i < c->n; i++) {

@@ -34,11 +34,30 @@ void sbx_config_defaults(struct sbx_config *c, int fast);
 /* From a replSetInitiate document; false with the server's code and reason. */
 bool sbx_config_parse(const bson_t *doc, struct sbx_config *out, int *code, char *why, size_t n);
 void sbx_config_append(const struct sbx_world *w, const struct sbx_config *c, bson_t *out);
+/* The two steps of the same: its form, and its rules. */
+bool sbx_config_read(const bson_t *doc, struct sbx_config *out, int *code, char *why, size_t n);
+bool sbx_config_check(const struct sbx_config *c, int *code, char *why, size_t n);
+/* m goes by it from now on. */
+void sbx_config_install(struct sbx_member *m, const struct sbx_config *c);
+/* Why the primary may not go from its configuration to this one, code 103; "" when it may. */
+bool sbx_config_may_follow(const struct sbx_member *m, const struct sbx_config *next, char *why,
+                           size_t n);
+/* A primary's new configuration: installed, noted in the oplog, sent to the others. */
+void sbx_reconfigure(struct sbx_member *m, const struct sbx_config *next);
+/* Has a majority of the voters m's configuration, and with_ops: are the writes committed that were
+ * made before it? */
+bool sbx_config_committed(const struct sbx_member *m, bool with_ops);
 int sbx_vote_majority(const struct sbx_config *c);
 int sbx_write_majority(const struct sbx_config *c);
 
 /* ---- what others ask of a member ---- */
 
+/* It does not stand for so long: only ever longer, and 0 lifts the penalty of a step-down as well.
+ */
+void sbx_freeze(struct sbx_member *m, int64_t seconds);
+/* A change of state needs the lock that fsyncLock holds: false while it must wait. A process that
+ * waits for longer than fassertOnLockTimeoutForStepUpDown says ends itself (m->abort). */
+bool sbx_lock_free(struct sbx_member *m, int64_t now);
 void sbx_become_secondary(struct sbx_member *m); /* steps down now */
 /* Run for primary at once (replSetStepUp, hand-off); the outcome shows in m->state. False: may not
  * stand, `why` says so for logs. */
@@ -69,6 +88,9 @@ void sbx_applied(struct sbx_member *m, struct sbx_pos pos);
 
 /* ---- waits of commands ---- */
 
+/* What the member's disk adds to a command that touches data: a slow one its delay, fsyncLock all
+ * the time until it is unlocked; false: the call failed. */
+bool sbx_await_disk(struct sbx_call *c, bool writes);
 /* readConcern.afterClusterTime; false: the call failed. */
 bool sbx_await_read_concern(struct sbx_call *c);
 /* Waits for what the call's writeConcern asks, appends writeConcernError to what becomes the reply

@@ -20,18 +20,18 @@ static void read_w(const bson_iter_t *it, struct concern *out)
 }
 
 /* From 5.0 on: majority, unless an arbiter would make that hang with one data member gone. */
-static bool implicit_majority(const struct sbx_world *w)
+static bool implicit_majority(const struct sbx_member *m)
 {
     int arbiters = 0, data = 0;
 
-    if (w->profile->server == SBX_42) {
+    if (m->w->profile->server == SBX_42) {
         return false;
     }
-    for (size_t i = 0; i < w->config.n; i++) {
-        arbiters += w->config.members[i].arbiter;
-        data += w->config.members[i].votes > 0 && !w->config.members[i].arbiter;
+    for (size_t i = 0; i < m->config.n; i++) {
+        arbiters += m->config.members[i].arbiter;
+        data += m->config.members[i].votes > 0 && !m->config.members[i].arbiter;
     }
-    return arbiters == 0 || data > sbx_vote_majority(&w->config);
+    return arbiters == 0 || data > sbx_vote_majority(&m->config);
 }
 
 static struct concern read_concern(const struct sbx_call *c)
@@ -41,7 +41,7 @@ static struct concern read_concern(const struct sbx_call *c)
 
     if (!bson_iter_init_find(&it, c->cmd, "writeConcern") || !BSON_ITER_HOLDS_DOCUMENT(&it) ||
         !bson_iter_recurse(&it, &f)) {
-        out.majority = implicit_majority(c->w);
+        out.majority = implicit_majority(c->m);
         return out;
     }
     out.given = true;
@@ -62,9 +62,9 @@ static int64_t holders(const struct sbx_member *m, struct mst_optime op)
 {
     int64_t n = 0;
 
-    for (size_t i = 0; i < m->w->config.n; i++) {
+    for (size_t i = 0; i < m->config.n; i++) {
         const struct sbx_pos *p = i == m->index ? &m->applied : &m->reported[i];
-        n += !m->w->config.members[i].arbiter && mst_optime_cmp(p->op, op) >= 0;
+        n += !m->config.members[i].arbiter && mst_optime_cmp(p->op, op) >= 0;
     }
     return n;
 }
@@ -137,6 +137,9 @@ void sbx_await_write_concern(struct sbx_call *c)
     struct failure f = {0};
     const bool failed = c->failed;
 
+    if (c->conn != NULL) {
+        c->conn->op_writes = false; /* its write is done: only the wait is left */
+    }
     /* A write that changed nothing waits for the newest entry that its client may have seen. */
     if (mst_ts_zero(c->last_op.ts) || c->m->state != SBX_PRIMARY) {
         return;
@@ -146,7 +149,7 @@ void sbx_await_write_concern(struct sbx_call *c)
                              false};
     } else if (!wc.majority && wc.w <= 1) {
         return;
-    } else if (!wc.majority && wc.w > bearing(&c->w->config)) {
+    } else if (!wc.majority && wc.w > bearing(&c->m->config)) {
         f = (struct failure){100, "UnsatisfiableWriteConcern", "Not enough data-bearing nodes",
                              false};
     } else {
@@ -155,16 +158,6 @@ void sbx_await_write_concern(struct sbx_call *c)
     if (f.code != 0 && !failed && !c->failed) {
         append_failure(c, &f);
     }
-}
-
-bool sbx_await_committed(struct sbx_call *c, struct mst_optime op, int64_t deadline_mono_ms)
-{
-    while (mst_ts_cmp(c->m->committed.op.ts, op.ts) < 0) {
-        if (sbx_wait(c, deadline_mono_ms) != SBX_WOKE) {
-            return !c->failed && mst_ts_cmp(c->m->committed.op.ts, op.ts) >= 0;
-        }
-    }
-    return true;
 }
 
 static int64_t call_deadline(const struct sbx_call *c)
@@ -182,6 +175,44 @@ static bool late(struct sbx_call *c)
 {
     sbx_fail(c, 50, "operation exceeded time limit");
     return false;
+}
+
+bool sbx_await_disk(struct sbx_call *c, bool writes)
+{
+    const int64_t limit = call_deadline(c);
+    const int64_t slow = c->m->dials.slow_ms, due = sbx_mono(c->w) + slow;
+
+    while (slow > 0 && sbx_mono(c->w) < due) {
+        if (sbx_wait(c, due < limit ? due : limit) == SBX_INTERRUPTED) {
+            return false;
+        }
+        if (sbx_mono(c->w) >= limit) {
+            return late(c);
+        }
+    }
+    while (writes && c->m->fsync_locks > 0) {
+        if (c->conn != NULL) {
+            c->conn->op_blocked = true;
+        }
+        const enum sbx_woke woke = sbx_wait(c, limit);
+        if (woke != SBX_WOKE) {
+            return woke == SBX_DEADLINE ? late(c) : false;
+        }
+    }
+    if (c->conn != NULL) {
+        c->conn->op_blocked = false;
+    }
+    return true;
+}
+
+bool sbx_await_committed(struct sbx_call *c, struct mst_optime op, int64_t deadline_mono_ms)
+{
+    while (mst_ts_cmp(c->m->committed.op.ts, op.ts) < 0) {
+        if (sbx_wait(c, deadline_mono_ms) != SBX_WOKE) {
+            return !c->failed && mst_ts_cmp(c->m->committed.op.ts, op.ts) >= 0;
+        }
+    }
+    return true;
 }
 
 bool sbx_await_read_concern(struct sbx_call *c)

@@ -188,7 +188,7 @@ static int interrupted(const struct sbx_call *c)
         (conn != NULL && (conn->dead || conn->generation != c->m->generation))) {
         return 11600;
     }
-    return conn != NULL && conn->killed_op ? 11601 : 0;
+    return conn != NULL ? conn->killed_op : 0;
 }
 
 enum sbx_woke sbx_wait(struct sbx_call *c, int64_t deadline_mono_ms)

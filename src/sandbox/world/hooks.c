@@ -71,6 +71,11 @@ void sbx_hooks_stepped(struct sbx_member *m)
     EACH(stepped, m)
 }
 
+void sbx_hooks_leaving(struct sbx_member *m)
+{
+    EACH(leaving, m)
+}
+
 void sbx_hooks_died(struct sbx_member *m)
 {
     EACH(died, m)

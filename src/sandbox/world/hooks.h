@@ -18,6 +18,7 @@ struct sbx_hooks {
     void (*end)(struct sbx_call *c, const struct sbx_cmd *cmd);   /* after the handler, always */
     void (*hello)(struct sbx_call *c);     /* adds to isMaster and hello, before ok */
     void (*stepped)(struct sbx_member *m); /* its state changed: kill what may not survive */
+    void (*leaving)(struct sbx_member *m); /* a step-down began: end what may not run into it */
     void (*died)(struct sbx_member *m);    /* killed: forget what a process forgets */
     void (*tick)(struct sbx_member *m, int64_t now); /* time passed on a running member */
 };
@@ -30,6 +31,7 @@ bool sbx_hooks_begin(struct sbx_call *c, const struct sbx_cmd *cmd);
 void sbx_hooks_end(struct sbx_call *c, const struct sbx_cmd *cmd);
 void sbx_hooks_hello(struct sbx_call *c);
 void sbx_hooks_stepped(struct sbx_member *m);
+void sbx_hooks_leaving(struct sbx_member *m);
 void sbx_hooks_died(struct sbx_member *m);
 void sbx_hooks_tick(struct sbx_member *m, int64_t now);
 

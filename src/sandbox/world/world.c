@@ -96,6 +96,19 @@ void sbx_conns_close(struct sbx_member *m)
     sbx_changed(m->w);
 }
 
+void sbx_ops_kill(struct sbx_member *m)
+{
+    m->moves.running = 0;
+    for (struct sbx_conn *c = m->w->conns; c != NULL; c = c->next) {
+        if (c->m == m && c->op != NULL && c->op_writes && c->killed_op == 0) {
+            c->killed_op = 11602;
+            m->moves.killed++;
+        }
+        m->moves.running += c->m == m && c->op != NULL && c->killed_op == 0;
+    }
+    sbx_changed(m->w);
+}
+
 bool sbx_linked(const struct sbx_world *w, size_t a, size_t b)
 {
     const struct sbx_member *x = &w->members[a], *y = &w->members[b];
@@ -127,7 +140,7 @@ struct sbx_member *sbx_member_by_name(struct sbx_world *w, const char *name)
 
 const struct sbx_member_config *sbx_member_cfg(const struct sbx_member *m)
 {
-    return &m->w->config.members[m->index];
+    return m->has_config ? &m->config.members[m->index] : &m->w->config.members[m->index];
 }
 
 void sbx_see_cluster_time(struct sbx_member *m, struct mst_ts ts)
@@ -174,16 +187,15 @@ void sbx_append_topology_version(const struct sbx_member *m, bson_t *b)
     bson_append_document_end(b, &sub);
 }
 
-void sbx_append_cluster_time(bson_t *b, struct mst_ts ts)
+void sbx_append_cluster_time(bson_t *b, struct mst_ts ts, const uint8_t hash[20], int64_t key_id)
 {
-    static const uint8_t zero[20];
     bson_t sub, sig;
 
     bson_append_document_begin(b, "$clusterTime", -1, &sub);
     sbx_append_ts(&sub, "clusterTime", ts);
     bson_append_document_begin(&sub, "signature", -1, &sig);
-    BSON_APPEND_BINARY(&sig, "hash", BSON_SUBTYPE_BINARY, zero, sizeof zero);
-    BSON_APPEND_INT64(&sig, "keyId", 0);
+    BSON_APPEND_BINARY(&sig, "hash", BSON_SUBTYPE_BINARY, hash, 20);
+    BSON_APPEND_INT64(&sig, "keyId", key_id);
     bson_append_document_end(&sub, &sig);
     bson_append_document_end(b, &sub);
 }

@@ -104,6 +104,7 @@ struct sbx_opinion {
     int sync_source; /* index, -1 none */
     struct mst_ts election_time;
     int config_version;
+    int64_t config_term;
     int64_t last_ok_mono;  /* when it last answered, for timeouts */
     int64_t next_ask_mono; /* our next heartbeat to it */
     bool asking;           /* a heartbeat is on its way ... */
@@ -131,6 +132,7 @@ struct sbx_candidacy { /* electionCandidateMetrics */
     int64_t timeout_ms;
     int prior_primary; /* _id, -1 none */
     int64_t catch_up_ops;
+    struct mst_optime target;         /* of its catch-up; term -1: it was current */
     int64_t new_term_ms, majority_ms; /* utc; 0: not yet */
 };
 enum sbx_run_phase { SBX_RUN_NONE, SBX_RUN_DRY, SBX_RUN_REAL };
@@ -143,7 +145,22 @@ struct sbx_run { /* an election this member runs in */
 };
 struct sbx_election_counts { /* serverStatus.electionMetrics */
     int64_t step_up_called, step_up_ok, timeout_called, timeout_ok, freeze_called, freeze_ok;
+    int64_t priority_called, priority_ok, catch_up_called, catch_up_ok; /* takeovers */
     int64_t step_downs_by_term, catch_ups, catch_ups_ok, catch_ups_current, catch_ups_timed_out;
+    int64_t catch_ups_skipped, catch_ups_new_term, catch_ups_aborted, catch_up_ops;
+};
+
+struct sbx_moves { /* serverStatus.metrics.repl.stateTransition */
+    const char *last;
+    int64_t killed, running; /* operations of users, at the last ones */
+};
+
+/* Faults and parameters that an operator sets; a start clears none but the lock. */
+struct sbx_dials {
+    int64_t slow_ms;     /* commands that touch data, and what it applies, take longer */
+    int64_t catch_up_ms; /* its catch-up after a won election takes so long at least */
+    int fassert_lock_s;  /* fassertOnLockTimeoutForStepUpDown; 0: never */
+    bool no_hand_off;    /* enableElectionHandoff: false */
 };
 
 struct sbx_cmd_count { /* serverStatus.metrics.commands */
@@ -184,6 +201,9 @@ struct sbx_member {
 
     /* Set. */
     bool has_config;
+    struct sbx_config config;    /* the newest this member has heard of */
+    struct mst_optime config_op; /* 7.0: what must be committed before the next one */
+    bool reconfiguring;
     enum sbx_state state;
     bool writable;      /* isMaster: primary, drained, not on its way out */
     bool stepping_down; /* an attempt runs */
@@ -199,7 +219,9 @@ struct sbx_member {
     struct mst_optime disk_at; /* its newest entry when the disk became full */
     int64_t rbid;
     int64_t election_due_mono; /* stands when this passes; 0: no timer */
-    int64_t no_stand_until;    /* mono: freeze or penalty */
+    int64_t no_stand_until;    /* mono: freeze or penalty; one timer; 0: none ever ran */
+    int64_t takeover_due_mono; /* a takeover is planned for then; 0: none */
+    const char *takeover;      /* its reason */
     int64_t state_due_mono;    /* STARTUP2, RECOVERING, ... end here */
     int64_t vote_term;         /* newest term it voted in */
     bool initial_sync;         /* has no data yet */
@@ -210,6 +232,12 @@ struct sbx_member {
     int64_t fall_term;
     int64_t catch_up_due_mono; /* primary in catch-up: gives up then; 0 none */
     bool draining;             /* primary, not writable yet */
+    bool catch_up_abort;       /* asked to end its catch-up */
+    int fsync_locks;           /* fsyncLock: nothing is written while there are any */
+    int64_t lock_since_mono;   /* a change of state waits for that lock; 0: none */
+    bool abort;                /* gave up on the lock: its process ends */
+    struct sbx_dials dials;
+    struct sbx_moves moves;
     struct mst_optime catch_up_from;
     int64_t catch_up_ops;
     struct mst_optime noop_seen;
@@ -289,7 +317,9 @@ struct sbx_conn {
     bson_t *client;    /* client metadata of its handshake, or NULL */
     void *auth;        /* owned by auth: NULL means nobody */
     char subject[512]; /* of its TLS client certificate, "" none */
-    bool killed_op;    /* killOp on what it runs */
+    int killed_op;     /* code for what it runs: killed by killOp, or a change of state; 0 */
+    bool op_writes;    /* what it runs holds what a change of state needs */
+    bool op_blocked;   /* it waits for fsyncUnlock */
     const char *op;    /* name of the command it runs now, NULL idle */
     char op_ns[SBX_HOST_MAX * 4];
     const bson_t *op_cmd; /* the command itself, while it runs */
@@ -315,7 +345,7 @@ struct sbx_call {
     bool legacy;          /* came as OP_QUERY */
     bool secondary_ok;    /* of the legacy flags or $readPreference */
     int error_code;
-    char errmsg[512];
+    char errmsg[2048];
     bool error_plain;    /* recorded form { ok, errmsg } at the front, without a code when 0 */
     bson_t *error_extra; /* put before the error's fields (errorLabels ..), or NULL; owned */
     bson_t *error_info;  /* put behind the code's name (keyPattern ..), or NULL; owned */
@@ -325,14 +355,16 @@ struct sbx_call {
 };
 typedef void sbx_cmd_fn(struct sbx_call *c);
 enum {
-    SBX_CMD_PRIMARY = 1,    /* needs a writable primary */
-    SBX_CMD_READ = 2,       /* on a secondary needs secondaryOk */
-    SBX_CMD_NO_AUTH = 4,    /* allowed before authentication */
-    SBX_CMD_ADMIN = 8,      /* only on db admin */
-    SBX_CMD_NO_OPTIME = 16, /* the answer carries neither operationTime nor $clusterTime */
-    SBX_CMD_TXN = 32,       /* allowed inside a transaction */
-    SBX_CMD_ARBITER = 64,   /* an arbiter serves it too */
-    SBX_CMD_HANDSHAKE = 128 /* also as OP_QUERY */
+    SBX_CMD_PRIMARY = 1,     /* needs a writable primary */
+    SBX_CMD_READ = 2,        /* on a secondary needs secondaryOk */
+    SBX_CMD_NO_AUTH = 4,     /* allowed before authentication */
+    SBX_CMD_ADMIN = 8,       /* only on db admin */
+    SBX_CMD_NO_OPTIME = 16,  /* the answer carries neither operationTime nor $clusterTime */
+    SBX_CMD_TXN = 32,        /* allowed inside a transaction */
+    SBX_CMD_ARBITER = 64,    /* an arbiter serves it too */
+    SBX_CMD_HANDSHAKE = 128, /* also as OP_QUERY */
+    SBX_CMD_WRITES = 256,    /* holds what a change of state needs */
+    SBX_CMD_DISK = 512       /* touches data in any state */
 };
 struct sbx_cmd {
     const char *name;
@@ -363,6 +395,8 @@ void sbx_lock(struct sbx_world *w);
 void sbx_unlock(struct sbx_world *w);
 void sbx_changed(struct sbx_world *w);
 void sbx_conns_close(struct sbx_member *m); /* every connection of m ends */
+/* What runs on m and writes ends with 11602; counted in m->moves. */
+void sbx_ops_kill(struct sbx_member *m);
 bool sbx_linked(const struct sbx_world *w, size_t a,
                 size_t b); /* not cut, both alive, not frozen */
 struct sbx_member *sbx_member_by_name(struct sbx_world *w,
@@ -377,6 +411,6 @@ void sbx_see_cluster_time(struct sbx_member *m, struct mst_ts ts);
 void sbx_append_optime(bson_t *b, const char *key, struct mst_optime op);
 void sbx_append_ts(bson_t *b, const char *key, struct mst_ts ts);
 void sbx_append_topology_version(const struct sbx_member *m, bson_t *b);
-void sbx_append_cluster_time(bson_t *b, struct mst_ts ts);
+void sbx_append_cluster_time(bson_t *b, struct mst_ts ts, const uint8_t hash[20], int64_t key_id);
 
 #endif

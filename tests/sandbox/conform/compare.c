@@ -10,48 +10,6 @@
 #define PATH_MAX_BYTES 512
 #define BATCH_MAX 512
 
-static const char *const kind_names[CONF_KINDS] = {"address", "id", "time", "size", "build"};
-
-void conf_init(struct conf *c, const char *path)
-{
-    FILE *f = fopen(path, "r");
-    char line[512];
-
-    memset(c, 0, sizeof *c);
-    if (f == NULL) {
-        fprintf(stderr, "no %s\n", path);
-        abort();
-    }
-    while (fgets(line, sizeof line, f) != NULL) {
-        char command[64], where[160], kind[16], may[16];
-        struct conf_exception *e;
-        int k = 0;
-
-        if (line[0] == '#' || line[0] == '\n') {
-            continue;
-        }
-        if (sscanf(line, "%63s %159s %15s %15s", command, where, kind, may) != 4) {
-            fprintf(stderr, "%s: malformed line: %s", path, line);
-            abort();
-        }
-        while (k < CONF_KINDS && strcmp(kind_names[k], kind) != 0) {
-            k++;
-        }
-        if (k == CONF_KINDS) {
-            fprintf(stderr, "%s: unknown kind '%s'\n", path, kind);
-            abort();
-        }
-        c->exceptions = mst_xrealloc(c->exceptions, (c->n_exceptions + 1) * sizeof *c->exceptions);
-        e = &c->exceptions[c->n_exceptions++];
-        memset(e, 0, sizeof *e);
-        mst_copy(e->command, sizeof e->command, command);
-        mst_copy(e->path, sizeof e->path, where);
-        e->kind = (enum conf_kind)k;
-        e->absent = strcmp(may, "absent") == 0;
-    }
-    (void)fclose(f);
-}
-
 void conf_forget(struct conf *c)
 {
     c->n_pairs = c->n_ts = c->n_hosts = 0;
@@ -59,6 +17,7 @@ void conf_forget(struct conf *c)
 
 void conf_release(struct conf *c)
 {
+
     free(c->exceptions);
     free(c->pairs);
     free(c->ts);
@@ -175,52 +134,6 @@ static void mask_chance(char *text)
 
 /* ---- comparison ---- */
 
-/* A pattern's parts match a path's one by one; "*" is any part, "**" the whole rest. */
-static bool path_match(const char *pattern, const char *path)
-{
-    for (;;) {
-        const size_t a = strcspn(pattern, "."), b = strcspn(path, ".");
-
-        if (a == 2 && memcmp(pattern, "**", 2) == 0) {
-            return true;
-        }
-        if (!(a == 1 && *pattern == '*') && (a != b || memcmp(pattern, path, a) != 0)) {
-            return false;
-        }
-        pattern += a;
-        path += b;
-        if (*pattern == '\0' || *path == '\0') {
-            return *pattern == *path;
-        }
-        pattern++;
-        path++;
-    }
-}
-
-/* "*", "find" or, in one recording only, "find@05". */
-static bool applies(const struct conf *c, const char *command)
-{
-    const char *at = strchr(command, '@');
-
-    if (at != NULL) {
-        return strncmp(at + 1, c->file, 2) == 0 && strlen(c->command) == (size_t)(at - command) &&
-               strncmp(command, c->command, (size_t)(at - command)) == 0;
-    }
-    return strcmp(command, "*") == 0 || strcmp(command, c->command) == 0;
-}
-
-static struct conf_exception *excepted(struct conf *c, const char *path)
-{
-    for (size_t i = 0; i < c->n_exceptions; i++) {
-        struct conf_exception *e = &c->exceptions[i];
-
-        if (applies(c, e->command) && path_match(e->path, path)) {
-            return e;
-        }
-    }
-    return NULL;
-}
-
 static char *show(const bson_iter_t *it)
 {
     bson_t one = BSON_INITIALIZER;
@@ -302,14 +215,15 @@ static bool same_scalar(struct conf *c, const char *path, const bson_iter_t *wan
         }
         return s1 == s2 && n1 == n2 && memcmp(p1, p2, n1) == 0;
     }
-    if (BSON_ITER_HOLDS_INT64(want) && cursor_path(path)) {
+    if (BSON_ITER_HOLDS_INT64(want) && (cursor_path(path) || ends_with(path, "signature.keyId"))) {
         const int64_t v1 = bson_iter_int64(want), v2 = bson_iter_int64(got);
 
         return v1 == 0 || v2 == 0 ? v1 == v2 : same_id(c, BSON_TYPE_INT64, &v1, &v2, 8);
     }
     if (c->fast &&
         (ends_with(path, "heartbeatIntervalMillis") || ends_with(path, "electionTimeoutMillis") ||
-         ends_with(path, "heartbeatTimeoutSecs"))) {
+         ends_with(path, "heartbeatTimeoutSecs") ||
+         ends_with(path, "catchUpTakeoverDelayMillis"))) {
         return bson_iter_as_int64(want) == 10 * bson_iter_as_int64(got);
     }
     bson_append_iter(&a, "v", 1, want);
@@ -323,6 +237,11 @@ static bool same_scalar(struct conf *c, const char *path, const bson_iter_t *wan
 static void compare_doc(struct conf *c, const char *path, const bson_iter_t *want,
                         const bson_iter_t *got);
 
+static void count_compared(struct conf *c)
+{
+    c->compared += !c->silent;
+}
+
 static void compare_value(struct conf *c, const char *path, const bson_iter_t *want,
                           const bson_iter_t *got)
 {
@@ -332,7 +251,17 @@ static void compare_value(struct conf *c, const char *path, const bson_iter_t *w
         differ(c, path, want, got);
         return;
     }
-    e = excepted(c, path);
+    e = conf_excepted(c, path);
+    if (e != NULL && (e->from[0] != '\0' || (e->kind == CONF_ID && conf_is_zero(want)))) {
+        count_compared(c);
+        if (e->from[0] != '\0' ? !conf_same_second(c, e, path, got) : !conf_is_zero(got)) {
+            differ(c, path, want, got);
+        }
+        return;
+    }
+    if (e != NULL && !conf_plausible(c, e, want, got)) {
+        differ(c, path, want, got);
+    }
     if (e != NULL && !c->silent) {
         c->excepted++;
         c->by_kind[e->kind]++;
@@ -345,9 +274,7 @@ static void compare_value(struct conf *c, const char *path, const bson_iter_t *w
         compare_doc(c, path, want, got);
         return;
     }
-    if (!c->silent) {
-        c->compared++;
-    }
+    count_compared(c);
     if (!same_scalar(c, path, want, got)) {
         differ(c, path, want, got);
     }
@@ -410,7 +337,7 @@ static void compare_set(struct conf *c, const char *path, const bson_iter_t *wan
 /* Parts of a reply that the simulator may leave out: sections it does not model. */
 static bool optional_here(struct conf *c, const char *path)
 {
-    struct conf_exception *e = excepted(c, path);
+    struct conf_exception *e = conf_excepted(c, path);
 
     if (e != NULL && e->absent) {
         if (!c->silent) {
@@ -476,6 +403,7 @@ bool conf_document(struct conf *c, const char *file, int line, const char *comma
     c->file = file;
     c->line = line;
     c->command = command;
+    c->root = got;
     c->wrong = false;
     c->silent = false;
     BSON_APPEND_DOCUMENT(&box_a, "d", want);

@@ -21,6 +21,7 @@ struct conf_exception {
     char command[64], path[160];
     enum conf_kind kind;
     bool absent, used;
+    char from[160]; /* the timestamp that this date tells the second of; "" none */
 };
 
 struct conf_pair {
@@ -59,8 +60,11 @@ struct conf {
     /* of the reply being compared */
     const char *file, *command;
     int line;
+    const bson_t *root; /* the run's document */
+    int64_t begun_ms;   /* dates of the run are not older */
     bool unsorted, silent, wrong;
     bool subset; /* the run was asked for all that a recorded batch is a part of */
+    bool whole;  /* send what a driver adds to a command as it was recorded: refusals print it */
     bool fast;   /* the run's intervals are the recorded ones divided by ten */
 };
 
@@ -72,7 +76,7 @@ void conf_forget(struct conf *c);
 void conf_host(struct conf *c, const char *want, const char *got);
 
 /* The recorded command as it is sent to the run: addresses, learnt ids and timestamps translated,
- * $clusterTime left out. out is initialised here. */
+ * $clusterTime and $db left out unless c->whole. out is initialised here. */
 void conf_translate(struct conf *c, const bson_t *recorded, bson_t *out);
 /* A recorded text with this run's addresses and cursor ids; caller frees. */
 char *conf_text(struct conf *c, const char *text);
@@ -83,6 +87,19 @@ bool conf_reply(struct conf *c, const char *file, int line, const char *command,
 /* Compare two documents of no reply (oplog entries). */
 bool conf_document(struct conf *c, const char *file, int line, const char *command,
                    const bson_t *want, const bson_t *got);
+/* ---- excuse.c ---- */
+
+/* The exception of a path, or NULL. */
+struct conf_exception *conf_excepted(struct conf *c, const char *path);
+/* Nothing to sign with, nobody there: the same in every run. */
+bool conf_is_zero(const bson_iter_t *it);
+/* Is the run's date the second of the timestamp that the exception names? */
+bool conf_same_second(struct conf *c, const struct conf_exception *e, const char *path,
+                      const bson_iter_t *got);
+/* What is given up must still be possible: a date lies within this run or is as empty as the
+ * recorded one, a number is not negative where the recorded one is not. */
+bool conf_plausible(const struct conf *c, const struct conf_exception *e, const bson_iter_t *want,
+                    const bson_iter_t *got);
 void conf_note(struct conf *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 #endif

@@ -21,6 +21,19 @@ static void replace_all(struct mst_str *s, const char *from, const char *to)
     *s = out;
 }
 
+/* UUID("..") as messages have it. */
+static const char *uuid_text(const uint8_t p[16], char out[48])
+{
+    size_t n = (size_t)snprintf(out, 48, "UUID(\"");
+
+    for (size_t i = 0; i < 16; i++) {
+        n += (size_t)snprintf(out + n, 48 - n, "%s%02x",
+                              i == 4 || i == 6 || i == 8 || i == 10 ? "-" : "", p[i]);
+    }
+    (void)snprintf(out + n, 48 - n, "\")");
+    return out;
+}
+
 char *conf_text(struct conf *c, const char *text)
 {
     struct mst_str s = {0};
@@ -45,6 +58,13 @@ char *conf_text(struct conf *c, const char *text)
             (void)snprintf(from, sizeof from, "%lld", (long long)a);
             (void)snprintf(to, sizeof to, "%lld", (long long)b);
             replace_all(&s, from, to);
+        }
+    }
+    for (size_t i = 0; i < c->n_pairs && strstr(text, "UUID(") != NULL; i++) {
+        if (c->pairs[i].type == BSON_TYPE_BINARY) {
+            char want[48], got[48];
+
+            replace_all(&s, uuid_text(c->pairs[i].want, want), uuid_text(c->pairs[i].got, got));
         }
     }
     return mst_str_detach(&s);
@@ -84,6 +104,17 @@ static void translate_value(struct conf *c, const char *key, const bson_iter_t *
         free(text);
         return;
     }
+    if (type == BSON_TYPE_BINARY) {
+        bson_subtype_t sub;
+        uint32_t n;
+        const uint8_t *p;
+        const struct conf_pair *known;
+
+        bson_iter_binary(it, &sub, &n, &p);
+        known = n == 16 ? conf_find_pair(c, BSON_TYPE_BINARY, p, 16, false) : NULL;
+        bson_append_binary(out, key, klen, sub, known != NULL ? known->got : p, n);
+        return;
+    }
     if (type == BSON_TYPE_INT64) {
         const int64_t v = bson_iter_int64(it);
         const struct conf_pair *p = conf_find_pair(c, BSON_TYPE_INT64, &v, 8, false);
@@ -93,6 +124,18 @@ static void translate_value(struct conf *c, const char *key, const bson_iter_t *
             memcpy(&to, p->got, 8);
         }
         bson_append_int64(out, key, klen, to);
+        return;
+    }
+    if (type == BSON_TYPE_OID) {
+        const bson_oid_t *oid = bson_iter_oid(it);
+        const struct conf_pair *p =
+            conf_find_pair(c, BSON_TYPE_OID, oid->bytes, sizeof oid->bytes, false);
+        bson_oid_t to = *oid;
+
+        if (p != NULL) {
+            bson_oid_init_from_data(&to, p->got);
+        }
+        BSON_APPEND_OID(out, key, &to);
         return;
     }
     if (type == BSON_TYPE_TIMESTAMP) {
@@ -123,6 +166,8 @@ void conf_translate(struct conf *c, const bson_t *recorded, bson_t *out)
         if (strcmp(bson_iter_key(&it), "$clusterTime") != 0 &&
             strcmp(bson_iter_key(&it), "$db") != 0) {
             translate_value(c, bson_iter_key(&it), &it, out);
+        } else if (c->whole) {
+            bson_append_iter(out, NULL, 0, &it);
         }
     }
 }
