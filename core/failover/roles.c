@@ -8,15 +8,15 @@
 
 #define CLUSTER(action, why) \
     { \
-        MST_ROLES_CLUSTER, NULL, NULL, action, why \
+        MST_ROLES_CLUSTER, NULL, NULL, action, why, false \
     }
 #define ANY(action, why) \
     { \
-        MST_ROLES_ANY, "", "", action, why \
+        MST_ROLES_ANY, "", "", action, why, false \
     }
 #define COLL(db, coll, action, why) \
     { \
-        MST_ROLES_COLL, db, coll, action, why \
+        MST_ROLES_COLL, db, coll, action, why, false \
     }
 
 /* What the picture of the set is made of; every act looks before it does. */
@@ -37,6 +37,7 @@ static const struct mst_roles_need switch_needs[] = {
     CLUSTER("appendOplogNote", "the note that keeps others away, majority probes"),
     CLUSTER("replSetConfigure", "one safe replSetReconfig, only to stay (swap of priorities)"),
     NOTES,
+    COLL("local", "oplog.rs", "collStats", "how full the oplog is"),
 };
 
 static const struct mst_roles_need backup_needs[] = {
@@ -60,7 +61,7 @@ static const struct mst_roles_need restore_needs[] = {
     CLUSTER("appendOplogNote", "the note that keeps others away"),
     CLUSTER("listDatabases", "what is on the target"),
     CLUSTER("useUUID", "replay of the oplog by UUID"),
-    CLUSTER("applyOps", "replay of the oplog"),
+    {MST_ROLES_CLUSTER, NULL, NULL, "applyOps", "replay of the oplog", true},
     ANY("find", "reading back what was loaded"),
     ANY("insert", "loading into staging names"),
     ANY("update", "replay of the oplog"),
@@ -117,7 +118,7 @@ const struct mst_roles_need *mst_roles_needs(enum mst_roles_act act, size_t *n)
 }
 
 /* "4.2", "7.0.14"; nothing but digits and dots may reach the script. */
-static enum mst_rc read_server(const char *server, int *major, struct mst_err *err)
+static enum mst_rc read_server(const char *server, int *major, bool *before_44, struct mst_err *err)
 {
     int minor = 0, end = 0;
 
@@ -125,6 +126,7 @@ static enum mst_rc read_server(const char *server, int *major, struct mst_err *e
         sscanf(server, "%3d.%3d%n", major, &minor, &end) == 2 &&
         (!server[end] || server[end] == '.') && (*major > 4 || (*major == 4 && minor >= 2)) &&
         *major <= 8) {
+        *before_44 = *major == 4 && minor < 4;
         return MST_OK;
     }
     return mst_err_set(err, MST_E_USAGE, "no server version '%.20s' that muster knows: 4.2 to 8.x",
@@ -196,8 +198,18 @@ static void put_privileges(const struct mst_roles_need *need, size_t n, struct m
 enum mst_rc mst_roles_script(enum mst_roles_act act, const char *server, const char *set_class,
                              struct mst_str *out, struct mst_err *err)
 {
+    const struct mst_roles_need *all = acts[act].needs;
+    struct mst_roles_need known[64];
+    size_t n = 0;
     int major = 0;
-    enum mst_rc rc = read_server(server, &major, err);
+    bool before_44 = false;
+    enum mst_rc rc = read_server(server, &major, &before_44, err);
+
+    for (size_t i = 0; i < acts[act].n && n < MST_COUNT(known); i++) {
+        if (!(before_44 && all[i].since_44)) {
+            known[n++] = all[i];
+        }
+    }
 
     if (rc == MST_OK) {
         rc = check_class(set_class, err);
@@ -210,7 +222,7 @@ enum mst_rc mst_roles_script(enum mst_roles_act act, const char *server, const c
                  "db.getSiblingDB(\"admin\").createRole({\n  role: \"muster_%s\",\n"
                  "  privileges: [\n",
                  acts[act].word);
-    put_privileges(acts[act].needs, acts[act].n, out);
+    put_privileges(known, n, out);
     mst_str_addf(out,
                  "  ],\n  roles: []\n});\n"
                  "db.getSiblingDB(\"admin\").createUser({\n  user: \"muster_%s\",\n"

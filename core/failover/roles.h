@@ -4,6 +4,7 @@
 #ifndef MST_FAILOVER_ROLES_H
 #define MST_FAILOVER_ROLES_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/err.h"
@@ -30,6 +31,7 @@ struct mst_roles_need {
     const char *db, *coll; /* COLL; db "" is every database */
     const char *action;
     const char *why; /* what muster sends that needs it */
+    bool since_44;   /* servers before 4.4 do not know this action */
 };
 /* In the order of the script; needs on the same resource stand together. Borrowed. */
 const struct mst_roles_need *mst_roles_needs(enum mst_roles_act act, size_t *n);

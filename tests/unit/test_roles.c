@@ -198,12 +198,12 @@ static void a_restore_with_its_role_misses_no_right(void **state)
 
     (void)state;
     privileges_of(MST_ROLES_RESTORE, &has);
-    mst_rights_missing(&has, "shop", true, &missing);
-    mst_rights_missing(&has, NULL, true, &missing);
+    mst_rights_missing(&has, "shop", "4.4", &missing);
+    mst_rights_missing(&has, NULL, "4.4", &missing);
     assert_string_equal(mst_str_c(&missing), "");
     bson_destroy(&has);
     privileges_of(MST_ROLES_BACKUP, &has);
-    mst_rights_missing(&has, "shop", true, &missing);
+    mst_rights_missing(&has, "shop", "4.4", &missing);
     assert_non_null(strstr(mst_str_c(&missing), "insert on shop"));
     bson_destroy(&has);
     mst_str_release(&missing);
