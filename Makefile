@@ -3,6 +3,7 @@
 #   make test      build everything with sanitizers and run every test
 #   make install   PREFIX=/usr/local
 #   make proof     50 seeds: a restored set equals what its writer was acknowledged
+#   make soak      500 random schedules of a switch of the primary, with faults
 #   make bench     the figures of docs/benchmarks.md
 .POSIX:
 PREFIX = /usr/local
@@ -32,6 +33,10 @@ proof:
 	@sh scripts/deps.sh build test
 	@sh scripts/proof.sh
 
+soak:
+	@sh scripts/deps.sh build test
+	@sh scripts/soak.sh
+
 bench:
 	@sh scripts/deps.sh build test
 	@sh scripts/build.sh release bench
@@ -43,4 +48,4 @@ install: build
 clean:
 	rm -rf build out
 
-.PHONY: all build demo test lint proof bench install clean
+.PHONY: all build demo test lint proof soak bench install clean

@@ -78,6 +78,17 @@ step "what a restore would do"
 run restore --include shop.customers --dry-run
 step "it comes back"
 run restore --include shop.customers
+step "the primary moves to a chosen member"
+i=$(primary)
+to=$("$muster" sandbox ctl --dir "$dir" status | sed -nE "s/^([0-9]+) ([^ ]+) .* SECONDARY .*/\\2/p" | head -n 1)
+# The set was made a moment ago and has just elected: both would refuse, and are answered with a reason.
+calm='P06=the election was ours, a minute ago'
+young='P28=a sandbox that has just begun'
+run switchover --to "$to" --override "$calm" --override "$young" --dry-run | tee "$dir/plan"
+phrase=$(sed -n 's/^phrase: //p' "$dir/plan")
+run switchover --to "$to" --override "$calm" --override "$young" --confirm "$phrase"
+[ "$i" != "$(primary)" ] || { echo "the primary did not move"; exit 1; }
+run status
 step "the console's screens"
 for s in overview topology jobs bucket; do
     run console --print "$s"

@@ -66,12 +66,17 @@ enum mst_rc cmd_recover(struct cmd_ctx *c, struct mst_err *err);
 enum mst_rc cmd_release_ttl(struct cmd_ctx *c, struct mst_err *err);
 enum mst_rc cmd_clean(struct cmd_ctx *c, struct mst_err *err);
 enum mst_rc cmd_import(struct cmd_ctx *c, struct mst_err *err);
+enum mst_rc cmd_switchover(struct cmd_ctx *c, struct mst_err *err);
+enum mst_rc cmd_stepdown(struct cmd_ctx *c, struct mst_err *err);
+enum mst_rc cmd_failback(struct cmd_ctx *c, struct mst_err *err);
+enum mst_rc cmd_apply(struct cmd_ctx *c, struct mst_err *err);
 enum mst_rc cmd_jobs(struct cmd_ctx *c, struct mst_err *err);
 enum mst_rc cmd_jobs_cancel(struct cmd_ctx *c, struct mst_err *err);
 enum mst_rc cmd_jobs_log(struct cmd_ctx *c, struct mst_err *err);
 enum mst_rc cmd_agent(struct cmd_ctx *c, struct mst_err *err);
 enum mst_rc cmd_agent_stop(struct cmd_ctx *c, struct mst_err *err);
 enum mst_rc cmd_agent_status(struct cmd_ctx *c, struct mst_err *err);
+enum mst_rc cmd_roles(struct cmd_ctx *c, struct mst_err *err);
 enum mst_rc cmd_audit_verify(struct cmd_ctx *c, struct mst_err *err);
 enum mst_rc cmd_doc(struct cmd_ctx *c, struct mst_err *err);
 

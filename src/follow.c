@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/mem.h"
 #include "base/text.h"
 #include "json.h"
@@ -57,6 +58,10 @@ static void draw_bar(const struct mst_job *j, struct mst_str *out)
 
     percent = percent > 99 ? 99 : percent;
     mst_str_add(out, "\r\x1b[K");
+    if (j->kind == MST_JOB_SWITCH) {
+        mst_str_addf(out, "%s", j->phase);
+        return;
+    }
     if (j->total_bytes) {
         mst_str_addc(out, '[');
         for (int i = 0; i < width; i++) {
@@ -296,13 +301,76 @@ static enum mst_rc typed_phrase(struct cmd_ctx *c, const struct mst_ticket *t, c
     return MST_OK;
 }
 
+static enum mst_rc write_plan(const struct mst_ticket *t, const char *path, struct mst_err *err)
+{
+    struct mst_str text = {0};
+    enum mst_rc rc;
+
+    for (size_t i = 0; i < t->n_file; i++) {
+        mst_str_add(&text, t->file[i]);
+    }
+    mst_str_addc(&text, '\n');
+    rc = t->n_file == 0 ? mst_err_set(err, MST_E_USAGE, "this act has no plan to write")
+                        : mst_file_replace(path, 0600, mst_str_c(&text), text.len, err);
+    mst_str_release(&text);
+    if (rc == MST_OK) {
+        struct mst_str say = {0};
+
+        mst_str_addf(&say, "written to %s; within %d s: muster apply --plan %s --code %s\n", path,
+                     TICKET_MS / 1000, path, t->code);
+        rc = cmd_out(mst_str_c(&say), err);
+        mst_str_release(&say);
+    }
+    return rc;
+}
+
+/* Times of each state, the gap and the certificate, when it is a switch that ended. */
+static enum mst_rc show_move(const struct cmd_ctx *c, struct mst_engine *e, uint64_t job,
+                             struct mst_err *err)
+{
+    const struct mst_view *v = mst_engine_view(e);
+    struct mst_str out = {0};
+    enum mst_rc rc = MST_OK;
+
+    if (v->move && v->move->job == job) {
+        show_switch(v->move, v->now_wall_ms, cmd_form(c), &out);
+        rc = cmd_out(mst_str_c(&out), err);
+    }
+    mst_view_release(v);
+    mst_str_release(&out);
+    return rc;
+}
+
+static enum mst_rc go_on(struct cmd_ctx *c, struct mst_engine *e, const struct mst_ticket *t,
+                         const struct cmd_expect *want, struct mst_err *err)
+{
+    char typed[sizeof(t->phrase)] = "";
+    uint64_t job = 0;
+    enum mst_rc rc = MST_OK;
+
+    if (want->hash && strcmp(want->hash, t->plan_hash) != 0) {
+        rc = mst_err_set(err, MST_E_STALE,
+                         "the facts moved since that plan was made: look at a new one");
+    } else if (want->code) { /* of this very plan: it was compared with the file's */
+        (void)mst_copy(typed, sizeof(typed), t->phrase);
+    } else {
+        rc = typed_phrase(c, t, typed, sizeof(typed), err);
+    }
+    if (rc == MST_OK) {
+        rc = mst_engine_commit(e, t, typed, &job, err);
+    }
+    if (rc == MST_OK) {
+        rc = cmd_follow(c, e, job, err);
+    }
+    return rc == MST_OK ? show_move(c, e, job, err) : rc;
+}
+
 static enum mst_rc with_engine(struct cmd_ctx *c, struct mst_engine *e, const struct mst_cmd *cmd,
-                               struct mst_err *err)
+                               const struct cmd_expect *want, struct mst_err *err)
 {
     struct mst_ticket *t = NULL;
     struct mst_str out = {0};
-    uint64_t handle, job = 0;
-    char typed[200] = "";
+    uint64_t handle;
     enum mst_rc rc = mst_engine_prepare(e, cmd, &handle, err);
 
     if (rc == MST_OK) {
@@ -315,28 +383,32 @@ static enum mst_rc with_engine(struct cmd_ctx *c, struct mst_engine *e, const st
     if (rc == MST_OK && t->refused) {
         rc = mst_err_set(err, MST_E_PRECOND, "refused: %s", t->summary);
     }
-    if (rc == MST_OK && !cmd->dry_run) {
-        rc = typed_phrase(c, t, typed, sizeof(typed), err);
-        if (rc == MST_OK) {
-            rc = mst_engine_commit(e, t, typed, &job, err);
-        }
-        if (rc == MST_OK) {
-            rc = cmd_follow(c, e, job, err);
-        }
+    if (rc == MST_OK && want->plan_out) {
+        rc = write_plan(t, want->plan_out, err);
+    } else if (rc == MST_OK && !cmd->dry_run) {
+        rc = go_on(c, e, t, want, err);
     }
     mst_str_release(&out);
     mst_ticket_free(t);
     return rc;
 }
 
-enum mst_rc cmd_guarded(struct cmd_ctx *c, const struct mst_cmd *cmd, struct mst_err *err)
+enum mst_rc cmd_guarded_plan(struct cmd_ctx *c, const struct mst_cmd *cmd,
+                             const struct cmd_expect *want, struct mst_err *err)
 {
     struct mst_engine *e = NULL;
     enum mst_rc rc = cmd_engine(c, &e, err);
 
     if (rc == MST_OK) {
-        rc = with_engine(c, e, cmd, err);
+        rc = with_engine(c, e, cmd, want, err);
     }
     mst_engine_close(e);
     return rc;
+}
+
+enum mst_rc cmd_guarded(struct cmd_ctx *c, const struct mst_cmd *cmd, struct mst_err *err)
+{
+    const struct cmd_expect nothing = {NULL, NULL, NULL};
+
+    return cmd_guarded_plan(c, cmd, &nothing, err);
 }

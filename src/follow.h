@@ -17,6 +17,14 @@ const struct mst_view *cmd_store_facts(struct mst_engine *e, const struct mst_vi
  * status is the job's. */
 enum mst_rc cmd_follow(struct cmd_ctx *c, struct mst_engine *e, uint64_t job,
                        struct mst_err *err) MST_MUST_CHECK;
+/* What a plan must be, beside not refused; all may be NULL. */
+struct cmd_expect {
+    const char *plan_out; /* write the plan there and stop */
+    const char *hash;     /* of the plan that was looked at: another one is MST_E_STALE */
+    const char *code;     /* says the phrase */
+};
+enum mst_rc cmd_guarded_plan(struct cmd_ctx *c, const struct mst_cmd *cmd,
+                             const struct cmd_expect *want, struct mst_err *err) MST_MUST_CHECK;
 /* Prepare, show, ask for the phrase (--confirm, or on the terminal), commit, follow. */
 enum mst_rc cmd_guarded(struct cmd_ctx *c, const struct mst_cmd *cmd,
                         struct mst_err *err) MST_MUST_CHECK;

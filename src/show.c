@@ -555,6 +555,10 @@ void show_job(const struct mst_job *j, int64_t now_wall_ms, enum show_form form,
         mst_str_addf(out, "%s%s\n", j->result[0] ? ", " : "", j->result);
         return;
     }
+    if (j->kind == MST_JOB_SWITCH) { /* counts no bytes */
+        mst_str_addf(out, "%s%s\n", j->phase[0] ? ", " : "", j->phase);
+        return;
+    }
     mst_str_addf(out, "%s%s, %s", j->phase[0] ? ", " : "", j->phase,
                  mst_text_bytes(j->done_bytes, a));
     if (j->total_bytes) {

@@ -18,4 +18,8 @@ int show_exit(enum mst_verdict v);
 /* Every member was asked and answered, or failed to. */
 bool show_settled(const struct mst_topo_view *t);
 
+/* A switch of the primary: what it is, how far, and its result. */
+void show_switch(const struct mst_switch_part *m, int64_t now_wall_ms, enum show_form form,
+                 struct mst_str *out);
+
 #endif

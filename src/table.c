@@ -41,12 +41,35 @@ static const struct arg_spec act_opts[] = {
     ACT_OPTS,
     {NULL, NULL, NULL, false}};
 
+#define SWITCH_OPTS \
+    {"after", "WHAT", \
+     "when another member has a higher priority: refuse (default), visit (it takes the seat " \
+     "back), stay (swap the two priorities)", \
+     false}, \
+        {"override", "PNN=REASON", "go on although this check says no (may repeat)", true}, \
+        {"plan-out", "FILE", "write the plan to a file for 'muster apply', and stop", false}, \
+        ACT_OPTS
+
+static const struct arg_spec switchover_opts[] = {
+    {"to", "MEMBER", "the new primary", false}, SWITCH_OPTS, {NULL, NULL, NULL, false}};
+static const struct arg_spec stepdown_opts[] = {SWITCH_OPTS, {NULL, NULL, NULL, false}};
+static const struct arg_spec apply_opts[] = {
+    {"plan", "FILE", "that --plan-out wrote, at most two minutes ago", false},
+    {"code", "CODE", "the four letters that were shown with it", false},
+    {NULL, NULL, NULL, false}};
+
 static const struct arg_spec agent_opts[] = {
     {"foreground", NULL, "stay attached to the terminal and log to it", false},
     {"ready-fd", "N", NULL, false}, /* of the process that starts us */
     {NULL, NULL, NULL, false}};
 static const struct arg_spec stop_opts[] = {{"force", NULL, "cancel its jobs", false},
                                             {NULL, NULL, NULL, false}};
+
+static const struct arg_spec roles_opts[] = {
+    {"act", "ACT", "view, switch, backup or restore", false},
+    {"server", "VERSION", "of the set, e.g. 7.0", false},
+    {"class", "CLASS", "of the set: PROD, TEST or SANDBOX", false},
+    {NULL, NULL, NULL, false}};
 
 static const struct cmd commands[] = {
     {.name = "console",
@@ -60,7 +83,7 @@ static const struct cmd commands[] = {
      .summary = "health of the set; exit 0 healthy, 1 not, 3 unreachable"},
     {.name = "topology",
      .fn = cmd_topology,
-     .flags = CMD_CONFIG | CMD_JSON,
+     .flags = CMD_BRIEF | CMD_CONFIG | CMD_JSON,
      .summary = "every member: configuration, oplog, who sees whom"},
     {.name = "watch",
      .fn = cmd_watch,
@@ -128,7 +151,7 @@ static const struct cmd commands[] = {
      .summary = "let the TTL indexes of a restore expire documents again"},
     {.name = "clean",
      .fn = cmd_clean,
-     .flags = CMD_AGENT | CMD_CONFIG | CMD_JSON,
+     .flags = CMD_BRIEF | CMD_AGENT | CMD_CONFIG | CMD_JSON,
      .opts = act_opts,
      .min_operands = 1,
      .max_operands = 1,
@@ -142,6 +165,31 @@ static const struct cmd commands[] = {
      .max_operands = 1,
      .operands = "PATH",
      .summary = "read a mongodump archive or directory into the set"},
+    {.name = "switchover",
+     .fn = cmd_switchover,
+     .flags = CMD_AGENT | CMD_CONFIG | CMD_JSON,
+     .opts = switchover_opts,
+     .summary = "move the primary to a chosen member, with proof that nothing is lost",
+     .help = "Checks first, each with its measured value; then a plan with a code, a phrase to\n"
+             "type, and a run that is done only when the new primary will stay. Needs \"switch\"\n"
+             "in set.acts and a class.\n"},
+    {.name = "stepdown",
+     .fn = cmd_stepdown,
+     .flags = CMD_BRIEF | CMD_AGENT | CMD_CONFIG | CMD_JSON,
+     .opts = stepdown_opts,
+     .summary = "the primary steps down; whoever is elected takes over"},
+    {.name = "failback",
+     .fn = cmd_failback,
+     .flags = CMD_BRIEF | CMD_AGENT | CMD_CONFIG | CMD_JSON,
+     .opts = stepdown_opts,
+     .max_operands = 1,
+     .operands = "[SWITCH]",
+     .summary = "move the primary back to where a switch took it from (default: latest)"},
+    {.name = "apply",
+     .fn = cmd_apply,
+     .flags = CMD_BRIEF | CMD_AGENT | CMD_CONFIG | CMD_JSON,
+     .opts = apply_opts,
+     .summary = "carry out a plan that was written to a file and looked at"},
     {.name = "jobs",
      .fn = cmd_jobs,
      .flags = CMD_CONFIG | CMD_JSON,
@@ -176,7 +224,7 @@ static const struct cmd commands[] = {
      .summary = "end it"},
     {.name = "audit verify",
      .fn = cmd_audit_verify,
-     .flags = CMD_CONFIG,
+     .flags = CMD_BRIEF | CMD_CONFIG,
      .summary = "check the record of acts, line by line"},
     {.name = "config check",
      .fn = cmd_config_check,
@@ -185,6 +233,13 @@ static const struct cmd commands[] = {
      .fn = cmd_config_show,
      .flags = CMD_CONFIG,
      .summary = "print every option with its value"},
+    {.name = "roles",
+     .fn = cmd_roles,
+     .flags = CMD_BRIEF,
+     .opts = roles_opts,
+     .summary = "print the script that makes a user with the least rights for an act",
+     .help = "For mongosh on the primary; it asks for the password there. Example:\n"
+             "muster roles --act backup --server 7.0 --class PROD > roles.js\n"},
     {.name = "sandbox",
      .raw = sbx_main,
      .summary = "a simulated replica set to train on; sandbox --help"},

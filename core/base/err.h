@@ -36,6 +36,9 @@
     X(MST_E_IO,         6, 0, "look at the disk") \
     X(MST_E_PRECOND,   10, 0, "the guard refused; nothing was changed") \
     X(MST_E_CANCELLED, 11, 0, "stopped on request") \
+    X(MST_E_ABORTED,   12, 1, "given up, and clean: nothing was changed; see why") \
+    X(MST_E_UNDONE,    13, 0, "it failed after a change and took it back; see why") \
+    X(MST_E_OTHER,     14, 0, "another member won the election; see the result") \
     X(MST_E_INCOMPLETE,15, 0, "some of it was not done; see the result") \
     X(MST_E_UNKNOWN,   16, 0, "the outcome is not known; observe before acting again") \
     X(MST_E_BUSY,      17, 1, "another operation holds the lock") \

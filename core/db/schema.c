@@ -55,5 +55,25 @@ const char *const mst_db_steps[] = {
     " seq INTEGER NOT NULL,"
     " doc BLOB NOT NULL,"
     " PRIMARY KEY(of_set, store, seq));",
+    /* 4: switches of the primary, and every step before it was taken */
+    "CREATE TABLE switches ("
+    " run TEXT PRIMARY KEY,"
+    " job INTEGER NOT NULL,"
+    " act TEXT NOT NULL,"
+    " plan TEXT NOT NULL,"
+    " begun_ms INTEGER NOT NULL,"
+    " ended_ms INTEGER NOT NULL DEFAULT 0,"
+    " exit INTEGER NOT NULL DEFAULT -1,"
+    " result TEXT NOT NULL DEFAULT '',"
+    " detail TEXT NOT NULL DEFAULT '') WITHOUT ROWID;"
+    "CREATE TABLE switch_steps ("
+    " id INTEGER PRIMARY KEY AUTOINCREMENT,"
+    " run TEXT NOT NULL REFERENCES switches(run),"
+    " wall_ms INTEGER NOT NULL,"
+    " what TEXT NOT NULL,"
+    " member TEXT NOT NULL,"
+    " until_ms INTEGER NOT NULL,"
+    " text TEXT NOT NULL);"
+    "CREATE INDEX switch_steps_run ON switch_steps(run, id);",
 };
 const int mst_db_n_steps = (int)(sizeof(mst_db_steps) / sizeof(mst_db_steps[0]));

@@ -32,6 +32,12 @@ static const struct kind {
                          mst_run_recover},
     [MST_CMD_RELEASE_TTL] = {MST_JOB_RELEASE, "restore", MST_CRED_RESTORE, true, true, mst_act_plan,
                              mst_run_release},
+    [MST_CMD_SWITCHOVER] = {MST_JOB_SWITCH, "switch", MST_CRED_SWITCH, true, true, mst_switch_plan,
+                            mst_run_switch},
+    [MST_CMD_STEPDOWN] = {MST_JOB_SWITCH, "switch", MST_CRED_SWITCH, true, true, mst_switch_plan,
+                          mst_run_switch},
+    [MST_CMD_FAILBACK] = {MST_JOB_SWITCH, "switch", MST_CRED_SWITCH, true, true, mst_switch_plan,
+                          mst_run_switch},
     [MST_CMD_VERIFY] = {MST_JOB_VERIFY, NULL, MST_CRED_VIEW, false, false, NULL, mst_run_verify},
     [MST_CMD_REBUILD] = {MST_JOB_REBUILD, NULL, MST_CRED_VIEW, false, false, NULL, mst_run_rebuild},
 };
@@ -234,6 +240,9 @@ enum mst_rc mst_act_submit(struct mst_engine *e, const struct mst_cmd *cmd, uint
     case MST_CMD_IMPORT:
     case MST_CMD_RECOVER:
     case MST_CMD_RELEASE_TTL:
+    case MST_CMD_SWITCHOVER:
+    case MST_CMD_STEPDOWN:
+    case MST_CMD_FAILBACK:
     case MST_CMD_REBUILD:
         break;
     }

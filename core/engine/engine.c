@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "base/text.h"
 #include "engine/inner.h"
@@ -60,8 +61,10 @@ static void local_close(struct mst_engine *e)
     mst_shared_unref((struct mst_shared *)l->bucket);
     mst_shared_unref((struct mst_shared *)l->detail);
     mst_shared_unref((struct mst_shared *)l->leavings);
+    mst_shared_unref((struct mst_shared *)l->move);
     for (size_t i = 0; i < MST_TICKETS; i++) {
         mst_ticket_free(l->slots[i].ticket);
+        free(l->plans[i]);
     }
     mst_task_release(&l->io_task);
     mst_wake_release(&l->stir);
@@ -126,6 +129,7 @@ static enum mst_rc start_monitor(struct local *l, struct mst_err *err)
         l->seed_list[i] = l->wire.seeds[i];
     }
     o.seeds = l->seed_list;
+    l->begun_ms = mst_clock_mono_ms(NULL);
     return mst_monitor_start(&o, &l->monitor, err);
 }
 

@@ -32,10 +32,17 @@ enum mst_cmd_kind {
     MST_CMD_MONITOR_NOW,   /* ask every member now */
     MST_CMD_RECOVER,       /* job: end the swap of a restore that died in it */
     MST_CMD_RELEASE_TTL,   /* ticket: give held TTL indexes their expiry back */
-    MST_CMD_REBUILD        /* job: read the listing anew, manifests included */
+    MST_CMD_REBUILD,       /* job: read the listing anew, manifests included */
+    MST_CMD_SWITCHOVER,    /* ticket: move the primary to member */
+    MST_CMD_STEPDOWN,      /* ticket: the primary steps down, any heir */
+    MST_CMD_FAILBACK /* ticket: back to where the switch `backup` (a run, or "latest") came from */
 };
 
 #define MST_CMD_PATTERNS 16
+#define MST_CMD_OVERRIDES 4
+
+/* When another member has a higher priority than the new primary. */
+enum mst_cmd_after { MST_CMD_AFTER_REFUSE, MST_CMD_AFTER_VISIT, MST_CMD_AFTER_STAY };
 
 struct mst_cmd {
     enum mst_cmd_kind kind;
@@ -52,6 +59,10 @@ struct mst_cmd {
     char path[512];       /* IMPORT: archive or directory */
     bool dry_run;
     char reason[160];
+    char member[MST_HOST_MAX]; /* SWITCHOVER: the new primary */
+    enum mst_cmd_after after;
+    size_t n_overrides;
+    char overrides[MST_CMD_OVERRIDES][176]; /* "P06=why it is right all the same" */
 };
 
 enum mst_rule_result { MST_RULE_PASS, MST_RULE_WARN, MST_RULE_REFUSE };
@@ -75,6 +86,9 @@ struct mst_ticket {
     size_t n_steps;
     char (*steps)[200]; /* "drop and keep shop.orders (1,204 documents) as mst.o.1a2b3c4d.0" */
     uint64_t need_bytes, free_bytes; /* room on the target; 0 unknown */
+    char code[8];                    /* of a switch: the plan's code; "" else */
+    size_t n_file;                   /* of a switch: the plan as JSON, in pieces */
+    char (*file)[200];
 };
 void mst_ticket_free(struct mst_ticket *t);
 
@@ -110,6 +124,11 @@ enum mst_rc mst_engine_ticket(struct mst_engine *e, uint64_t handle, struct mst_
                               struct mst_err *err) MST_MUST_CHECK;
 enum mst_rc mst_engine_commit(struct mst_engine *e, const struct mst_ticket *t, const char *typed,
                               uint64_t *job, struct mst_err *err) MST_MUST_CHECK;
+
+/* A plan that was written to a file: the command it is of, its hash (as in a ticket) and code.
+ * MST_E_INTEGRITY when it was changed since, MST_E_STALE when it is older than 120 s. */
+enum mst_rc mst_engine_plan_read(const char *json, size_t n, struct mst_cmd *cmd, char hash[17],
+                                 char code[8], struct mst_err *err) MST_MUST_CHECK;
 
 /* Check the audit file of the configured set; out says what was checked and what cannot be noticed.
  * MST_E_INTEGRITY names the first bad line. */

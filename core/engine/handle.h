@@ -30,6 +30,7 @@ struct mst_bucket_part *mst_bucket_new(void);
 struct mst_detail_part *mst_detail_new(void);
 struct mst_leavings_part *mst_leavings_new(size_t n);
 struct mst_messages_part *mst_messages_new(size_t n);
+struct mst_switch_part *mst_switch_new(void);
 /* v's arrays are freed with the part. */
 struct mst_topo_part *mst_topo_part_new_take(const struct mst_topo_view *v);
 /* References of the parts move into the view; gen and times are the caller's. */

@@ -22,6 +22,9 @@ static void hold_lost(void *arg)
     struct hold *h = arg;
 
     atomic_store(&h->lost, true);
+    if (h->go_on) {
+        return;
+    }
     mst_task_log(h->task, "the note in the oplog could not be renewed: stopping, so that nobody "
                           "else acts at the same time");
     mst_task_cancel(h->task);
@@ -67,9 +70,11 @@ enum mst_rc mst_hold_take(struct hold *h, struct mst_run *r, struct mst_task *ta
                           struct mst_err *err)
 {
     static const char *const words[] = {
-        [MST_CMD_RESTORE] = "restore", [MST_CMD_DISCARD] = "discard",
-        [MST_CMD_CLEAN] = "clean",     [MST_CMD_IMPORT] = "import",
-        [MST_CMD_RECOVER] = "recover", [MST_CMD_RELEASE_TTL] = "release"};
+        [MST_CMD_RESTORE] = "restore",       [MST_CMD_DISCARD] = "discard",
+        [MST_CMD_CLEAN] = "clean",           [MST_CMD_IMPORT] = "import",
+        [MST_CMD_RECOVER] = "recover",       [MST_CMD_RELEASE_TTL] = "release",
+        [MST_CMD_SWITCHOVER] = "switchover", [MST_CMD_STEPDOWN] = "stepdown",
+        [MST_CMD_FAILBACK] = "failback"};
     char agent[192];
     const int64_t hold_ms = mst_fault_hold_ms();
     const struct mst_excl_opts o = {.connect = connect_primary,

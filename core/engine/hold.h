@@ -11,7 +11,8 @@ struct hold {
     struct mst_run *run;
     struct mst_task *task;
     struct mst_excl *excl;
-    atomic_bool lost;
+    atomic_bool lost; /* set by the thread that renews */
+    bool go_on;       /* losing the note cancels nothing: the job asks `lost` itself */
 };
 /* MST_E_BUSY names who acts. */
 enum mst_rc mst_hold_take(struct hold *h, struct mst_run *r, struct mst_task *task,

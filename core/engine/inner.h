@@ -12,6 +12,7 @@
 #include "conc/wake.h"
 #include "db/db.h"
 #include "engine/handle.h"
+#include "failover/plan.h"
 #include "jobq/jobq.h"
 #include "mongo/uri.h"
 #include "monitor/monitor.h"
@@ -55,6 +56,10 @@ struct reach {
     struct mst_cred cred;
     bool has_cred;
 };
+/* The same for a switch: mst_fo_connect_fn. */
+enum mst_rc mst_reach_member(void *arg, const char *member, bool login, const char *app,
+                             int64_t connect_ms, struct mst_task *task, struct mst_conn **out,
+                             struct mst_err *err);
 enum mst_rc mst_reach_connect(void *arg, const char *member, const char *app, struct mst_task *task,
                               struct mst_conn **out, struct mst_err *err);
 void mst_reach_release(struct reach *r);
@@ -77,6 +82,11 @@ struct slot {        /* a ticket that is asked for or there */
     enum mst_rc rc;
     struct mst_err err;
     struct mst_ticket *ticket;
+};
+
+struct planned { /* a plan that a ticket was made of */
+    char hash[17];
+    struct mst_fo_plan plan;
 };
 
 struct local {
@@ -116,6 +126,10 @@ struct local {
     struct mst_bucket_part *bucket;
     struct mst_detail_part *detail;
     struct mst_leavings_part *leavings;
+    struct mst_switch_part *move;       /* NULL: none */
+    struct planned *plans[MST_TICKETS]; /* NULL: free */
+    size_t n_plans;                     /* ever */
+    int64_t begun_ms;                   /* monotonic: the monitor looks since then */
     struct mst_message messages[MST_MESSAGES];
     size_t n_messages; /* ever */
     bool parts_changed;
@@ -136,6 +150,7 @@ void mst_say(struct local *l, enum mst_severity severity, const char *fmt, ...)
 void mst_put_bucket_take(struct local *l, struct mst_bucket_part *p);
 void mst_put_detail_take(struct local *l, struct mst_detail_part *p);
 void mst_put_leavings_take(struct local *l, struct mst_leavings_part *p);
+void mst_put_move_take(struct local *l, struct mst_switch_part *p);
 /* The newest topology; the caller unrefs. */
 struct mst_monitor_view *mst_local_topo(struct local *l);
 

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/text.h"
+#include "engine/acts.h"
 #include "engine/inner.h"
 #include "engine/runs.h"
 
@@ -204,6 +205,7 @@ void mst_io_run(void *arg)
     int64_t next = 0;
 
     if (l->o.agent && l->lock_fd >= 0) {
+        mst_switch_thaw(l);
         mst_runs_recover(l);
     }
     while (!atomic_load(&l->stop)) {

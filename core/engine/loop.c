@@ -26,6 +26,7 @@ struct now { /* parts of the view that was published last */
     struct mst_detail_part *detail;
     struct mst_leavings_part *leavings;
     struct mst_messages_part *messages;
+    struct mst_switch_part *move;
     struct mst_monitor_view *seen; /* that topo is a copy of */
     size_t n_messages;
     uint64_t gen;
@@ -65,6 +66,7 @@ void mst_say(struct local *l, enum mst_severity severity, const char *fmt, ...)
 PUT(mst_put_bucket_take, struct mst_bucket_part, bucket)
 PUT(mst_put_detail_take, struct mst_detail_part, detail)
 PUT(mst_put_leavings_take, struct mst_leavings_part, leavings)
+PUT(mst_put_move_take, struct mst_switch_part, move)
 
 struct mst_monitor_view *mst_local_topo(struct local *l)
 {
@@ -154,6 +156,7 @@ static bool take_parts(struct local *l, struct now *now)
         swap(&now->bucket, ref(l->bucket));
         swap(&now->detail, ref(l->detail));
         swap(&now->leavings, ref(l->leavings));
+        swap(&now->move, ref(l->move));
         take_messages(l, now);
     }
     mst_mutex_unlock(&l->mtx);
@@ -178,6 +181,11 @@ static struct mst_info_part *make_info(const struct local *l)
     if (p->may_act && !l->db) {
         p->may_act = false;
         (void)mst_copy(p->may_not_why, sizeof(p->may_not_why), l->state_err.msg);
+    }
+    p->may_switch = mst_cfg_may(c, "switch", p->may_not_switch_why, sizeof(p->may_not_switch_why));
+    if (p->may_switch && !l->db) {
+        p->may_switch = false;
+        (void)mst_copy(p->may_not_switch_why, sizeof(p->may_not_switch_why), l->state_err.msg);
     }
     (void)mst_copy(p->agent, sizeof(p->agent), l->agent_text);
     (void)mst_copy(p->agent_note, sizeof(p->agent_note),
@@ -216,6 +224,7 @@ static void publish(struct local *l, struct now *now)
     v->detail = ref(now->detail);
     v->leavings = ref(now->leavings);
     v->messages = ref(now->messages);
+    v->move = ref(now->move);
     mst_cell_publish_take(&l->cell, &v->shared);
     mst_wake_signal(&l->out);
 }
@@ -293,5 +302,6 @@ void mst_loop_run(void *arg)
     swap(&now.detail, NULL);
     swap(&now.leavings, NULL);
     swap(&now.messages, NULL);
+    swap(&now.move, NULL);
     swap(&now.seen, NULL);
 }

@@ -74,6 +74,7 @@ static void free_view(struct mst_shared *s)
     mst_shared_unref((struct mst_shared *)v->detail);
     mst_shared_unref((struct mst_shared *)v->leavings);
     mst_shared_unref((struct mst_shared *)v->messages);
+    mst_shared_unref((struct mst_shared *)v->move);
     free(v);
 }
 
@@ -126,6 +127,11 @@ struct mst_messages_part *mst_messages_new(size_t n)
     p->items = mst_xcalloc(n + 1, sizeof(p->items[0]));
     p->n = n;
     return p;
+}
+
+struct mst_switch_part *mst_switch_new(void)
+{
+    return make(sizeof(struct mst_switch_part), free_plain);
 }
 
 struct mst_topo_part *mst_topo_part_new_take(const struct mst_topo_view *v)
@@ -199,6 +205,7 @@ void mst_ticket_free(struct mst_ticket *t)
     if (t) {
         free(t->rules);
         free(t->steps);
+        free(t->file);
         free(t);
     }
 }
@@ -240,9 +247,11 @@ static void add(struct line *l, const char *option, const char *value)
 void mst_cmd_line(const struct mst_cmd *cmd, char *out, size_t size)
 {
     static const char *const words[] = {
-        "backup",          "verify",          "restore",        "restore discard", "clean",
-        "import",          "jobs cancel",     "bucket ls",      "bucket show",     "status",
-        "restore recover", "restore release", "catalog rebuild"};
+        "backup",          "verify",     "restore",         "restore discard",
+        "clean",           "import",     "jobs cancel",     "bucket ls",
+        "bucket show",     "status",     "restore recover", "restore release",
+        "catalog rebuild", "switchover", "stepdown",        "failback"};
+    static const char *const after[] = {"refuse", "visit", "stay"};
     struct line l = {.p = out, .size = size};
     char number[32];
 
@@ -256,6 +265,15 @@ void mst_cmd_line(const struct mst_cmd *cmd, char *out, size_t size)
     }
     if (cmd->kind == MST_CMD_IMPORT) {
         add(&l, NULL, cmd->path);
+    }
+    if (cmd->member[0]) {
+        add(&l, "--to", cmd->member);
+    }
+    if (cmd->after != MST_CMD_AFTER_REFUSE) {
+        add(&l, "--after", after[cmd->after]);
+    }
+    for (size_t i = 0; i < cmd->n_overrides; i++) {
+        add(&l, "--override", cmd->overrides[i]);
     }
     if (cmd->source[0]) {
         add(&l, "--source", cmd->source);

@@ -71,6 +71,49 @@ struct mst_topo_part {
     struct mst_topo_view v;
 };
 
+#define MST_SWITCH_LINES 40
+#define MST_SWITCH_PROBLEMS 8
+struct mst_switch_line { /* one state that was passed through */
+    char state[16];
+    int64_t from_ms, to_ms; /* monotonic; to 0: still in it */
+    char detail[160];
+};
+struct mst_switch_member {
+    char name[MST_HOST_MAX];
+    char state[24]; /* as it says of itself, "?" unknown */
+    char role[24];  /* "was primary", "target", "rival", "" */
+    bool writable;
+    int64_t term;
+    struct mst_ts applied;
+    int64_t at_ms;         /* monotonic, when it said so; 0 never */
+    int64_t held_until_ms; /* does not stand for election until then, by our doing; 0 it may */
+};
+struct mst_switch_part { /* the switch that runs, or the last one of this process */
+    struct mst_shared shared;
+    char run[17];
+    uint64_t job;
+    bool live;
+    int exit; /* exit status of the act; -1 while it runs */
+    char act[16], from[MST_HOST_MAX], to[MST_HOST_MAX], code[8], who[64], reason[160];
+    char state[16];
+    char text[300]; /* the result in one sentence; "" while it runs */
+    int64_t at_ms;  /* monotonic, of this part */
+    int64_t begun_ms, begun_wall_ms;
+    int64_t t0_ms;        /* monotonic: writes stop; 0 not yet */
+    int64_t writable_ms;  /* monotonic: the new primary took a majority write; 0 not yet */
+    int64_t gap_ms;       /* between the two; -1 not yet */
+    int64_t hard_stop_ms; /* of the plan: after t0 the undo begins */
+    char certificate[16]; /* "optime", "continuity", "none", "" not yet */
+    char certificate_text[200];
+    int probes; /* majority writes through the new primary, of three */
+    size_t n_lines;
+    struct mst_switch_line lines[MST_SWITCH_LINES];
+    size_t n_members;
+    struct mst_switch_member members[MST_TOPO_MAX];
+    size_t n_problems;
+    char problems[MST_SWITCH_PROBLEMS][160];
+};
+
 struct mst_message { /* newest last; the UI remembers the last seq it has shown */
     uint64_t seq;
     int64_t wall_ms;
@@ -94,6 +137,8 @@ struct mst_info_part {
     char set_class[16];  /* "PROD", "TEST", "SANDBOX"; "" when the configuration has none */
     bool may_act;        /* configuration lists acts and a class, and this user may */
     char may_not_why[160];
+    bool may_switch; /* the same for moving the primary */
+    char may_not_switch_why[160];
     bool read_only;
     char agent[96];        /* "private agent, pid 123", "in this process" */
     char agent_note[160];  /* "schedules do not run here" */
@@ -117,6 +162,7 @@ struct mst_view {
     struct mst_detail_part *detail;     /* NULL: nothing asked for */
     struct mst_leavings_part *leavings; /* never NULL */
     struct mst_messages_part *messages; /* never NULL */
+    struct mst_switch_part *move;       /* NULL: no switch of the primary in this process */
 };
 
 #endif

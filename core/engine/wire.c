@@ -145,15 +145,17 @@ void mst_wire_key(const struct mst_cfg *cfg, const struct wire *w, char *out, si
     out[n] = '\0';
 }
 
-enum mst_rc mst_reach_connect(void *arg, const char *member, const char *app, struct mst_task *task,
-                              struct mst_conn **out, struct mst_err *err)
+enum mst_rc mst_reach_member(void *arg, const char *member, bool login, const char *app,
+                             int64_t connect_ms, struct mst_task *task, struct mst_conn **out,
+                             struct mst_err *err)
 {
     struct reach *r = arg;
     struct mst_conn_opts o = {.check_me = true,
                               .set_name = r->wire->set_name,
                               .tls = r->wire->tls,
-                              .cred = r->has_cred ? &r->cred : NULL,
+                              .cred = login && r->has_cred ? &r->cred : NULL,
                               .app = app,
+                              .connect_ms = connect_ms,
                               .task = task};
 
     (void)mst_copy(o.name, sizeof(o.name), member);
@@ -163,6 +165,12 @@ enum mst_rc mst_reach_connect(void *arg, const char *member, const char *app, st
         }
     }
     return mst_conn_open(&o, out, err);
+}
+
+enum mst_rc mst_reach_connect(void *arg, const char *member, const char *app, struct mst_task *task,
+                              struct mst_conn **out, struct mst_err *err)
+{
+    return mst_reach_member(arg, member, true, app, 0, task, out, err);
 }
 
 void mst_reach_release(struct reach *r)

@@ -57,6 +57,7 @@ static struct mst_view *next_view(const struct mst_view *from)
     v->detail = ref(from->detail);
     v->leavings = ref(from->leavings);
     v->messages = ref(from->messages);
+    v->move = ref(from->move);
     v->gen = from->gen;
     return v;
 }
@@ -96,6 +97,7 @@ static enum mst_rc take_part(struct mst_view *v, const char *name, const bson_t 
     PART("jobs", mst_jobs_new_take(NULL, 0), ipc_jobs, jobs)
     PART("bucket", mst_bucket_new(), ipc_bucket, bucket)
     PART("detail", mst_detail_new(), ipc_detail, detail)
+    PART("move", mst_switch_new(), ipc_move, move)
 #undef PART
     /* These makers allocate an array; the decoder brings its own. */
     if (strcmp(name, "leavings") == 0) {

@@ -48,5 +48,5 @@ enum mst_rc ipc_decode(const struct desc *d, const bson_t *from, void *to,
                        struct mst_err *err) MST_MUST_CHECK;
 
 extern const struct desc ipc_info, ipc_topo, ipc_jobs, ipc_bucket, ipc_detail, ipc_leavings,
-    ipc_messages, ipc_cmd, ipc_ticket, ipc_err;
+    ipc_move, ipc_messages, ipc_cmd, ipc_ticket, ipc_err;
 #endif

@@ -167,6 +167,8 @@ static const struct field mst_info_part_fields[] = {
     F(mst_info_part, set_class),
     F(mst_info_part, may_act),
     F(mst_info_part, may_not_why),
+    F(mst_info_part, may_switch),
+    F(mst_info_part, may_not_switch_why),
     F(mst_info_part, read_only),
     F(mst_info_part, agent),
     F(mst_info_part, agent_note),
@@ -181,7 +183,7 @@ DESC(ipc_info, mst_info_part);
 
 static const struct field mst_job_fields[] = {
     F(mst_job, id),
-    ENUM(mst_job, kind, MST_JOB_REBUILD),
+    ENUM(mst_job, kind, MST_JOB_SWITCH),
     ENUM(mst_job, state, MST_JOB_INTERRUPTED),
     F(mst_job, backup_id),
     F(mst_job, target),
@@ -310,8 +312,53 @@ static const struct field mst_messages_part_fields[] = {
 };
 DESC(ipc_messages, mst_messages_part);
 
+static const struct field mst_switch_line_fields[] = {
+    F(mst_switch_line, state),
+    F(mst_switch_line, from_ms),
+    F(mst_switch_line, to_ms),
+    F(mst_switch_line, detail),
+};
+static DESC(ipc_switch_line, mst_switch_line);
+
+static const struct field mst_switch_member_fields[] = {
+    F(mst_switch_member, name),  F(mst_switch_member, state),
+    F(mst_switch_member, role),  F(mst_switch_member, writable),
+    F(mst_switch_member, term),  F(mst_switch_member, applied),
+    F(mst_switch_member, at_ms), F(mst_switch_member, held_until_ms),
+};
+static DESC(ipc_switch_member, mst_switch_member);
+
+static const struct field mst_switch_part_fields[] = {
+    F(mst_switch_part, run),
+    F(mst_switch_part, job),
+    F(mst_switch_part, live),
+    F(mst_switch_part, exit),
+    F(mst_switch_part, act),
+    F(mst_switch_part, from),
+    F(mst_switch_part, to),
+    F(mst_switch_part, code),
+    F(mst_switch_part, who),
+    F(mst_switch_part, reason),
+    F(mst_switch_part, state),
+    F(mst_switch_part, text),
+    F(mst_switch_part, at_ms),
+    F(mst_switch_part, begun_ms),
+    F(mst_switch_part, begun_wall_ms),
+    F(mst_switch_part, t0_ms),
+    F(mst_switch_part, writable_ms),
+    F(mst_switch_part, gap_ms),
+    F(mst_switch_part, hard_stop_ms),
+    F(mst_switch_part, certificate),
+    F(mst_switch_part, certificate_text),
+    F(mst_switch_part, probes),
+    ARRAY(mst_switch_part, lines, FT_FIXED, n_lines, MST_SWITCH_LINES, &ipc_switch_line),
+    ARRAY(mst_switch_part, members, FT_FIXED, n_members, MST_TOPO_MAX, &ipc_switch_member),
+    ARRAY(mst_switch_part, problems, FT_CELLS, n_problems, MST_SWITCH_PROBLEMS, NULL),
+};
+DESC(ipc_move, mst_switch_part);
+
 static const struct field mst_cmd_fields[] = {
-    ENUM(mst_cmd, kind, MST_CMD_REBUILD),
+    ENUM(mst_cmd, kind, MST_CMD_FAILBACK),
     F(mst_cmd, job),
     F(mst_cmd, backup),
     F(mst_cmd, source),
@@ -324,6 +371,9 @@ static const struct field mst_cmd_fields[] = {
     F(mst_cmd, path),
     F(mst_cmd, dry_run),
     F(mst_cmd, reason),
+    F(mst_cmd, member),
+    ENUM(mst_cmd, after, MST_CMD_AFTER_STAY),
+    ARRAY(mst_cmd, overrides, FT_CELLS, n_overrides, MST_CMD_OVERRIDES, NULL),
 };
 DESC(ipc_cmd, mst_cmd);
 
@@ -346,6 +396,8 @@ static const struct field mst_ticket_fields[] = {
     ARRAY(mst_ticket, steps, FT_LINES, n_steps, 100000, NULL),
     F(mst_ticket, need_bytes),
     F(mst_ticket, free_bytes),
+    F(mst_ticket, code),
+    ARRAY(mst_ticket, file, FT_LINES, n_file, 1000, NULL),
 };
 DESC(ipc_ticket, mst_ticket);
 

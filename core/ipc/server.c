@@ -18,7 +18,7 @@
 #define CLIENTS_MAX 32
 #define TICKETS_MAX 16
 #define OUT_MAX ((size_t)2 * MST_IPC_FRAME_MAX)
-#define PARTS 7
+#define PARTS 8
 
 struct client {
     int fd;
@@ -60,7 +60,8 @@ static void parts_of(const struct mst_view *v, struct part out[PARTS])
         {"bucket", &ipc_bucket, (struct mst_shared *)v->bucket, v->bucket},
         {"detail", &ipc_detail, (struct mst_shared *)v->detail, v->detail},
         {"leavings", &ipc_leavings, (struct mst_shared *)v->leavings, v->leavings},
-        {"messages", &ipc_messages, (struct mst_shared *)v->messages, v->messages}};
+        {"messages", &ipc_messages, (struct mst_shared *)v->messages, v->messages},
+        {"move", &ipc_move, (struct mst_shared *)v->move, v->move}};
 
     memcpy(out, all, sizeof(all));
 }

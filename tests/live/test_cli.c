@@ -382,7 +382,7 @@ static void help_fits_a_screen_and_names_every_command(void **state)
 {
     static const char *const words[] = {"status",      "restore discard", "jobs cancel",
                                         "config show", "--password-file", "--read-only",
-                                        "--json",      "catalog rebuild"};
+                                         "roles",       "--json",          "catalog rebuild"};
     struct ran r;
     size_t lines = 0;
 
@@ -399,11 +399,32 @@ static void help_fits_a_screen_and_names_every_command(void **state)
     ran_release(&r);
 }
 
+static void roles_prints_a_script_without_a_configuration_or_a_set(void **state)
+{
+    struct ran r;
+
+    (void)state;
+    RUN(&r, NULL, "roles", "--act", "switch", "--server", "7.0", "--class", "PROD");
+    assert_int_equal(r.status, 0);
+    HAS(mst_str_c(&r.out), "\"replSetStateChange\"");
+    HAS(mst_str_c(&r.out), "pwd: passwordPrompt()");
+    ran_release(&r);
+    RUN(&r, NULL, "roles", "--act", "switch");
+    assert_int_equal(r.status, 2);
+    HAS(mst_str_c(&r.err), "--server VERSION");
+    ran_release(&r);
+    RUN(&r, NULL, "roles", "--act", "switch", "--server", "3.6");
+    assert_int_equal(r.status, 2);
+    HAS(mst_str_c(&r.err), "4.2 to 8.x");
+    ran_release(&r);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(help_fits_a_screen_and_names_every_command),
+        cmocka_unit_test(roles_prints_a_script_without_a_configuration_or_a_set),
         T(status_says_healthy_with_class_and_note),
         T(a_wrong_set_name_is_a_configuration_error),
         T(an_unreachable_set_exits_with_3),

@@ -229,7 +229,7 @@ static const struct opt opts[] = {
     {"set", "NAME", take_set, "name of the replica set (rs0)"},
     {"dir", "DIR", take_dir, "where configuration, socket and store are kept"},
     {"seed", "N", take_seed, "of everything that chance decides"},
-    {"oplog-bytes", "N", take_oplog, "cap of each oplog (64 MiB)"},
+    {"oplog-bytes", "N", take_oplog, "cap of each oplog (512 MiB)"},
     {"max-txn-bytes", "N", take_txn, "size at which a transaction becomes a chain"},
     {"auth", NULL, take_auth, "access control, with no user yet: see below; no shop then"},
     {"user", "USER=FILE", take_user, "a user, its password in FILE; repeatable; no shop then"},

@@ -106,7 +106,7 @@ static void build(struct mst_str *s, const struct sbx_cli *cli, const int *ports
     add_text(s, "name", cli->opts.set != NULL ? cli->opts.set : "rs0");
     add_text(s, "class", "SANDBOX");
     add_text(s, "note", note);
-    mst_str_add(s, "    acts = [\"restore\", \"import\", \"discard\", \"clean\"];\n");
+    mst_str_add(s, "    acts = [\"restore\", \"import\", \"discard\", \"clean\", \"switch\"];\n");
     add_members(s, ports, n);
     add_tls(s, cli);
     add_user(s, cli);
