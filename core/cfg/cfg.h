@@ -88,7 +88,7 @@ struct mst_cfg {
 
     struct {
         char name[128], label[128], cls[16], note[200];
-        struct mst_cfg_list acts, members;
+        struct mst_cfg_list acts, members, switch_hours;
         char srv[256];
         size_t n_dial;
         struct mst_cfg_dial dial[MST_CFG_MEMBERS];
@@ -152,6 +152,10 @@ enum mst_rc mst_cfg_password(const struct mst_cfg_cred *cred, enum mst_cred_act 
                              mst_cfg_ask_fn *ask, void *arg, struct mst_secret *out,
                              struct mst_err *err) MST_MUST_CHECK;
 bool mst_cfg_may(const struct mst_cfg *cfg, const char *act, char *why, size_t n);
+/* "22:00-04:00", UTC, the end not included; it may lie after midnight. Minutes of the day. */
+bool mst_cfg_hours_parse(const char *text, int *from_min, int *to_min);
+/* Is this moment in one of them? True when there are none. Pure. */
+bool mst_cfg_hours_now(const struct mst_cfg_list *hours, int64_t utc_ms);
 /* The store named, or the only one when name is "". MST_E_CONFIG says what there is. */
 enum mst_rc mst_cfg_store(const struct mst_cfg *cfg, const char *name,
                           const struct mst_cfg_store **out, struct mst_err *err) MST_MUST_CHECK;

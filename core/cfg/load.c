@@ -354,6 +354,14 @@ static void check_whole(struct load *l, const config_setting_t *root)
     if (c->set.members.n > 0 && c->set.srv[0]) {
         problem(l, set, "set.members and set.srv exclude each other: keep one");
     }
+    for (size_t i = 0; i < c->set.switch_hours.n; i++) {
+        int from, to;
+
+        if (!mst_cfg_hours_parse(c->set.switch_hours.item[i], &from, &to)) {
+            problem(l, set, "set.switch_hours: \"%s\" is not like \"22:00-04:00\"",
+                    c->set.switch_hours.item[i]);
+        }
+    }
     for (size_t a = 0; a < MST_CRED_ACTS; a++) {
         const struct mst_cfg_cred *k = &c->set.cred[a];
         const int ways = (k->password_file[0] != 0) + (k->password_command.n > 0) + k->prompt;

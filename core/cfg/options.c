@@ -51,6 +51,12 @@ static const struct mst_option set_opts[] = {
      .max = MST_CFG_MEMBERS,
      .doc = "seeds, each \"host:port\" as in the configuration of the replica set; the others are "
             "found from it"},
+    {.name = "switch_hours",
+     .type = MST_OPT_TEXTS,
+     .offset = OFFSET(set, switch_hours),
+     .max = 8,
+     .doc = "hours of the day in which the primary may be moved, each \"22:00-04:00\" in UTC; "
+            "outside of them a switch needs an override with a reason. Absent: always"},
     {.name = "srv",
      TEXT(set, srv),
      .doc = "host name of a mongodb+srv seed list, instead of members"},

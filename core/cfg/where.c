@@ -246,6 +246,7 @@ void mst_cfg_free(struct mst_cfg *cfg)
     }
     free(cfg->set.acts.item);
     free(cfg->set.members.item);
+    free(cfg->set.switch_hours.item);
     for (size_t a = 0; a < MST_CRED_ACTS; a++) {
         free(cfg->set.cred[a].password_command.item);
     }

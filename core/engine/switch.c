@@ -176,7 +176,18 @@ enum mst_rc mst_switch_facts(struct local *l, const struct mst_cmd *cmd, struct 
     f->freeze_s = FREEZE_S;
     f->watched_ms = mst_clock_mono_ms(NULL) - l->begun_ms;
     f->sandbox_class = strcmp(l->cfg->set.cls, "SANDBOX") == 0;
-    f->hours_ok = true;
+    f->hours_ok = mst_cfg_hours_now(&l->cfg->set.switch_hours, f->now_wall_ms);
+    for (size_t i = 0; i < l->cfg->set.switch_hours.n; i++) {
+        const size_t at = strlen(f->hours);
+
+        (void)snprintf(f->hours + at, sizeof(f->hours) - at, "%s%.13s", i ? ", " : "",
+                       l->cfg->set.switch_hours.item[i]);
+    }
+    if (f->hours[0]) {
+        const size_t at = strlen(f->hours);
+
+        (void)snprintf(f->hours + at, sizeof(f->hours) - at, " UTC");
+    }
     our_backups(l, f);
     other_acts(l, f);
     return rc;

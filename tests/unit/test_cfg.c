@@ -305,10 +305,53 @@ static void a_prompt_is_asked_through_the_caller(void **state)
     assert_non_null(strstr(err.msg, "password_file"));
 }
 
+static void hours_of_the_day_may_pass_midnight(void **state)
+{
+    static const struct {
+        const char *hours;
+        int64_t minute; /* of the day */
+        bool in;
+    } cases[] = {
+        {"22:00-04:00", 22 * 60, true},
+        {"22:00-04:00", 23 * 60 + 59, true},
+        {"22:00-04:00", 0, true},
+        {"22:00-04:00", 3 * 60 + 59, true},
+        {"22:00-04:00", 4 * 60, false},
+        {"22:00-04:00", 12 * 60, false},
+        {"01:30-02:00", 60 + 29, false},
+        {"01:30-02:00", 60 + 30, true},
+        {"00:00-24:00", 23 * 60 + 59, true},
+    };
+    static const char *const wrong[] = {
+        "",         "22-4",        "22:00",       "25:00-01:00", "22:00-22:00",
+        "1:2-3:4x", "-1:00-02:00", "22:60-23:00", "23:00-24:01"};
+    struct mst_cfg_list none = {0};
+    int a, b;
+
+    (void)state;
+    assert_true(mst_cfg_hours_now(&none, 0));
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        char item[1][MST_CFG_WORD];
+        struct mst_cfg_list one = {1, item};
+
+        (void)snprintf(item[0], sizeof(item[0]), "%s", cases[i].hours);
+        if (mst_cfg_hours_now(&one, (20000 * INT64_C(1440) + cases[i].minute) * 60000) !=
+            cases[i].in) {
+            fail_msg("minute %d in %s", (int)cases[i].minute, cases[i].hours);
+        }
+    }
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        if (mst_cfg_hours_parse(wrong[i], &a, &b)) {
+            fail_msg("\"%s\" was taken", wrong[i]);
+        }
+    }
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(hours_of_the_day_may_pass_midnight),
         T(a_whole_file_is_read),
         T(what_show_prints_can_be_read_again),
         T(every_mistake_is_named_with_its_line),

@@ -343,6 +343,9 @@ enum mst_rc sbx_cli_parse(struct sbx_cli *cli, int argc, char **argv, struct mst
             return rc;
         }
     }
+    if (cli->opts.oplog_bytes == 0) {
+        cli->opts.oplog_bytes = 512U << 20;
+    }
     cli->opts.users = cli->users;
     cli->opts.refused = cli->refused;
     cli->opts.tls = cli->have_tls ? &cli->tls : NULL;

@@ -16,7 +16,7 @@
 #include "server/tls.h"
 #include "set/set.h"
 
-#define DEFAULT_OPLOG (512u * 1024 * 1024)
+#define DEFAULT_OPLOG (64u * 1024 * 1024)
 
 struct running { /* what the world itself does not know of */
     struct sbx_world w;
