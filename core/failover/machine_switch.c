@@ -1,4 +1,5 @@
 /* machine_switch.c: from the step down to the last of three notes: writes stop, nothing rests. */
+#include "base/text.h"
 #include "failover/machine_own.h"
 
 #define CERTIFY_MS 5000
@@ -142,8 +143,9 @@ static void tell_catch_up(const struct mst_fo_at *a, int w)
     const int64_t ops = a->p->m[w].catch_up_ops;
 
     if (ops >= 0) {
-        mst_fo_detail(f, "%s won and catches up, %lld operations so far; waiting up to %d s",
-                      mst_fo_member(f, w), (long long)ops, CATCH_UP_MS / 1000);
+        mst_fo_detail(f, "%s won and catches up, %lld %s so far; waiting up to %d s",
+                      mst_fo_member(f, w), (long long)ops,
+                      mst_text_noun((uint64_t)ops, "operation", "operations"), CATCH_UP_MS / 1000);
     } else {
         mst_fo_detail(f, "%s won and is not writable yet; waiting up to %d s", mst_fo_member(f, w),
                       CATCH_UP_MS / 1000);

@@ -39,8 +39,9 @@ static enum mst_rc check_numbers(const struct mst_guard_facts *f, struct mst_err
 static enum mst_rc check_facts(const struct mst_guard_facts *f, struct mst_err *err)
 {
     if (f->n > MST_TOPO_MAX || f->n_overrides > MST_GUARD_OVERRIDES) {
-        return mst_err_set(err, MST_E_PRECOND, "%zu members and %zu overrides cannot be planned",
-                           f->n, f->n_overrides);
+        return mst_err_set(err, MST_E_PRECOND,
+                           "more than %d members, or than %d overrides, cannot be planned",
+                           MST_TOPO_MAX, MST_GUARD_OVERRIDES);
     }
     if (f->primary < 0 || (size_t)f->primary >= f->n) {
         return mst_err_set(err, MST_E_PRECOND,
@@ -321,8 +322,8 @@ static enum mst_rc members_fit(const struct mst_fo_plan *p, const struct mst_gua
                                struct mst_err *err)
 {
     if (p->n != now->n) {
-        return mst_err_set(err, MST_E_STALE, "the set has %zu members now, %zu were planned",
-                           now->n, p->n);
+        return mst_err_set(err, MST_E_STALE, "the set has %zu %s now, %zu were planned", now->n,
+                           mst_text_noun(now->n, "member", "members"), p->n);
     }
     for (size_t i = 0; i < p->n; i++) {
         const struct mst_guard_member *m = &now->members[i];

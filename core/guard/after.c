@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/text.h"
 #include "guard/checks.h"
 
 /* Would the swap of the two priorities end it? Not when a third member is above both. */
@@ -259,7 +260,8 @@ void mst_guard_p34(const struct mst_guard_facts *f, struct mst_guard_check *c)
     } else if (open == asked) {
         mst_guard_ok(c, "no access control");
     } else {
-        mst_guard_ok(c, "all that is needed, on %zu members", asked);
+        mst_guard_ok(c, "all that is needed, on %zu %s", asked,
+                     mst_text_noun(asked, "member", "members"));
     }
 }
 

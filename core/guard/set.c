@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/text.h"
 #include "guard/checks.h"
 
 #define CALM_MS 120000
@@ -34,7 +35,7 @@ void mst_guard_p01(const struct mst_guard_facts *f, struct mst_guard_check *c)
         mst_guard_bad(c, MST_GUARD_WARN, "bring it back first if you can: it costs a vote", "%s",
                       silent);
     } else {
-        mst_guard_ok(c, "all %zu members answer", f->n);
+        mst_guard_ok(c, "%zu of %zu answer", f->n, f->n);
     }
 }
 

@@ -488,12 +488,12 @@ static void an_alert_takes_its_line_back(void **state)
     fx_later(w.app, 400);
     fx_key(w.app, UI_KEY_ESC);
     assert_true(shows(&w, "left the dialog"));
-    assert_false(shows(&w, "WARN db4:27017 no answer"));
+    assert_null(strstr(w.app->st.msg, "no answer")); /* the events go on showing it */
     fx_later(w.app, 9000);
-    assert_true(shows(&w, "WARN db4:27017 no answer"));
+    assert_non_null(strstr(w.app->st.msg, "db4:27017 no answer"));
     fx_key(w.app, 'a');
     fx_later(w.app, 9000);
-    assert_false(shows(&w, "WARN db4:27017 no answer for 2.0 s "));
+    assert_null(strstr(w.app->st.msg, "no answer"));
     done(&w);
 }
 

@@ -259,7 +259,7 @@ static const struct {
     bool unknown;
     const char *text; /* in measured */
 } rows[] = {
-    {MST_P01, nothing, PASS, KNOWN, "all 3 members answer"},
+    {MST_P01, nothing, PASS, KNOWN, "3 of 3 answer"},
     {MST_P01, no_primary, BLOCK, KNOWN, "no writable primary"},
     {MST_P01, no_target, BLOCK, KNOWN, "no such target"},
     {MST_P01, wild_target, BLOCK, KNOWN, "no such target"},
