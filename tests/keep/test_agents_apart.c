@@ -199,6 +199,7 @@ static void a_dead_process_of_ours_is_known_as_such(void **state)
 static void who_stood_still_too_long_touches_nothing_live(void **state)
 {
     static const char *const faults[] = {"stop=ready:1,hold=3000", "stop=swap:2,hold=3000"};
+    static const int status[] = {18, 15}; /* in the swap one collection is the new one already */
 
     (void)state;
     for (size_t i = 0; i < MST_COUNT(faults); i++) {
@@ -211,7 +212,7 @@ static void who_stood_still_too_long_touches_nothing_live(void **state)
         (void)await_turn();
         fill(&kit, "later");
         assert_int_equal(kill(agent, SIGCONT), 0);
-        assert_int_equal(beside_end(&client), 18);
+        assert_int_equal(beside_end(&client), status[i]);
         HAS(mst_str_c(&client.out), "the note in the oplog could not be renewed, so the job "
                                     "stopped: others may act on the set now");
         mst_str_release(&client.out);
