@@ -6,6 +6,7 @@
 #include "ui/fmt.h"
 #include "ui/prompt.h"
 #include "ui/screen.h"
+#include "ui/switch.h"
 
 int ui_help_draw(const struct ui_ctx *x, const struct ui_area *a)
 {
@@ -131,6 +132,17 @@ void ui_act_why_not(const struct ui_ctx *x, enum ui_act act, char *out, size_t s
         break;
     case UI_ACT_DISCARD:
         why = x->v->leavings->n == 0 ? "nothing is kept aside" : why_no_act(i);
+        break;
+    case UI_ACT_SWITCH:
+        why = i->agent_lost_ms > 0       ? "the agent does not answer"
+              : i->read_only             ? "read-only session"
+              : ui_switch_live(x->v)     ? "one runs: s shows it"
+              : i->may_switch            ? ""
+              : i->may_not_switch_why[0] ? i->may_not_switch_why
+                                         : "the configuration does not list \"switch\" in acts";
+        break;
+    case UI_ACT_RUN:
+        why = x->v->move ? "" : "none ran while this agent lives";
         break;
     case UI_ACT_SANDBOX:
         why = i->sandbox_ctl[0] && x->st->has_sandbox ? "" : "this set is no sandbox";
