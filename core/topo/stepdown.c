@@ -64,8 +64,10 @@ int mst_topo_if_stepped_down(const struct mst_topo_view *v, char out[200])
     if (v->votes_total == 0) {
         mst_topo_put(out, 200, "not known: the configuration was not read yet");
     } else if (v->write_majority > 0 && v->data_up < v->write_majority) {
-        mst_topo_put(out, 200, "refused by the server: no majority can catch up (%d of %d)",
-                     v->data_up, v->write_majority);
+        mst_topo_put(out, 200,
+                     "no majority can catch up (%d of %d): writes stop for up to %d s, then the "
+                     "server refuses",
+                     v->data_up, v->write_majority, CATCH_UP_S);
     } else if (r.ready >= 0) {
         say_heir(v, &r, out);
         return r.ready;
@@ -79,7 +81,10 @@ int mst_topo_if_stepped_down(const struct mst_topo_view *v, char out[200])
                      v->members[r.late].name, mst_text_duration(v->members[r.late].lag_ms, lag),
                      CATCH_UP_S, v->members[v->primary].name);
     } else {
-        mst_topo_put(out, 200, "nobody can take the seat: the server refuses");
+        mst_topo_put(
+            out, 200,
+            "nobody can take the seat: writes stop for up to %d s, then the server refuses",
+            CATCH_UP_S);
     }
     return -1;
 }

@@ -20,7 +20,8 @@ static void a_step_down_hands_the_seat_by_the_servers_rule(void **state)
          "db2:27017 is handed the seat (priority 1, 0.0 s behind); db1:27017 (priority 2) takes it "
          "back later"},
         {1, 0, 1, 0, 0, 2, "db3:27017 is handed the seat (priority 1, 0.0 s behind)"},
-        {1, 0, 0, 0, 0, -1, "nobody can take the seat: the server refuses"},
+        {1, 0, 0, 0, 0, -1,
+         "nobody can take the seat: writes stop for up to 10 s, then the server refuses"},
         {1, 1, 1, -1, 300, 2, "db3:27017, or db2:27017 before it, whose lag is not known"},
         {1, 1, 1, 300, -1, 1, "db2:27017 is handed the seat (priority 1, 0.3 s behind)"},
         {1, 1, 2, 300, -1, 1, "db2:27017, or db3:27017 before it, whose lag is not known"},
@@ -66,7 +67,9 @@ static void what_a_step_down_needs_is_said_when_it_is_not_there(void **state)
     s.v.votes_total = 3;
     s.v.data_up = 1;
     assert_int_equal(mst_topo_if_stepped_down(&s.v, text), -1);
-    assert_string_equal(text, "refused by the server: no majority can catch up (1 of 2)");
+    assert_string_equal(
+        text,
+        "no majority can catch up (1 of 2): writes stop for up to 10 s, then the server refuses");
 }
 
 int main(void)
