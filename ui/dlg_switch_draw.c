@@ -122,7 +122,7 @@ static void draw_rule(const struct ui_ctx *x, const struct mst_rule_line *r, boo
     const char *word = word_of(cmd, r, &role);
     char line[240];
 
-    (void)ui_put(&p->a, y, 0, sel ? UI_KEY : UI_TEXT, sel ? ">" : " ");
+    (void)ui_put(&p->a, y, 0, sel ? UI_KEY : UI_TEXT, sel ? "*" : " ");
     (void)ui_put(&p->a, y, 1, role, word);
     (void)ui_put_cut(&p->a, y, 11, 29, UI_TEXT, r->name);
     if (ui_cols(r->text) <= p->a.w - 41) {

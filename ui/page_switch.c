@@ -134,7 +134,7 @@ void ui_switch_seen(struct ui_app *app, const struct mst_view *next)
     const struct mst_switch_part *m = next->move;
     char line[400];
 
-    if (!app->view && ui_switch_live(next)) {
+    if ((!app->view || !app->view->topo) && ui_switch_live(next)) {
         ui_switch_page_open(app, m->job);
     } else if (app->view && ui_switch_live(app->view) && m && !m->live && !app->st.run_page) {
         ui_app_say(app, m->exit == 0 ? MST_SEV_INFO : MST_SEV_WARN, "%.200s (s shows it)",

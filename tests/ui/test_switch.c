@@ -273,7 +273,7 @@ static void what_blocks_has_no_field_and_no_way_on(void **state)
 
     (void)state;
     fx_to_checks(w.f, w.app, true);
-    assert_true(shows(&w, ">BLOCKS    P13"));
+    assert_true(shows(&w, "*BLOCKS    P13"));
     assert_null(ui_form_at(&w.app->st.dlg.form, 'r'));
     fx_key(w.app, UI_KEY_DOWN); /* the one below asks for a reason */
     assert_non_null(ui_form_at(&w.app->st.dlg.form, 'r'));
