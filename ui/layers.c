@@ -19,6 +19,9 @@ int ui_help_draw(const struct ui_ctx *x, const struct ui_area *a)
     const int half = in.w >= 74 ? in.w / 2 : 0;
     int y = 0, column = 0;
 
+    if (x->st->run_page) {
+        ui_switch_help(&p);
+    }
     ui_pen_line(&p, UI_TITLE_FOCUS, "Keys on this screen: %s", ui_screen_of(x->st->scr)->title);
     for (size_t i = 0; i < n; i++) {
         if (!(map[i].where & bit)) {
@@ -38,6 +41,8 @@ int ui_help_draw(const struct ui_ctx *x, const struct ui_area *a)
                 "[RW] may act   [RO] read-only   [NO ACTS] the configuration lists none");
     ui_pen_line(&p, UI_TEXT,
                 "STALE: older than three refreshes. 'seen' is the age of the last answer.");
+    ui_pen_line(&p, UI_TEXT,
+                "F: BLOCKS cannot be lifted, OVERRIDE? takes a reason, ACCEPTED has one.");
     ui_pen_line(&p, UI_TITLE_FOCUS, "Command line, after ':' (Tab completes, up and down repeat)");
     for (size_t i = 0; i < n_verbs; i++) {
         char word[48];

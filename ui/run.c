@@ -299,7 +299,7 @@ static void look_for_agent(struct loop *l)
 
 static bool moving(const struct loop *l)
 {
-    return l->view && ui_switch_live(l->view);
+    return l->view && ui_switch_live(l->view) && l->view->info->agent_lost_ms == 0;
 }
 
 static bool may_paint(struct loop *l, int64_t now)

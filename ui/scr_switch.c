@@ -411,3 +411,19 @@ void ui_switch_hints(const struct ui_ctx *x, const struct ui_area *a, int y)
     (void)ui_put_cut(a, y, at, a->w - at, UI_HINT,
                      m && m->live ? " hide (the run goes on)" : " close");
 }
+
+void ui_switch_help(struct ui_pen *p)
+{
+    ui_pen_line(p, UI_TITLE_FOCUS, "Keys on the page of a run");
+    ui_pen_line(p, UI_TEXT,
+                "q Esc     hide it; the run goes on, s and the first line bring it back");
+    ui_pen_line(p, UI_TEXT,
+                "X         undo: asks first; after the new primary took writes it only ends");
+    ui_pen_line(p, UI_TEXT, "v         states or log     up down PgUp PgDn   back from the newest");
+    ui_pen_line(p, UI_TEXT, "y x m 1-4 copy the line, screen to a file, messages, another screen");
+    ui_pen_wrap(
+        p, 0, UI_TEXT,
+        "WRITES STOPPED: no member is known to take writes; it counts by this host's clock. "
+        "frozen: held off elections by muster, ends by itself. lost: what was proved of the "
+        "last writes of the old primary.");
+}

@@ -44,6 +44,7 @@ const char *ui_switch_next(int exit_status);
 /* The run that the page shows; NULL while it has published nothing. */
 const struct mst_switch_part *ui_switch_part(const struct ui_ctx *x);
 void ui_switch_page_draw(const struct ui_ctx *x, const struct ui_area *a);
+void ui_switch_help(struct ui_pen *p);
 void ui_switch_hints(const struct ui_ctx *x, const struct ui_area *a, int y);
 
 /* --- page_switch.c: its keys --- */

@@ -211,12 +211,84 @@ static void a_lost_terminal_changes_nothing_and_the_next_shows_the_run(void **st
     pty_end(&p);
 }
 
+/* The member that is neither left nor taken, by the page. */
+static void bystander(struct pty *p, char name[64])
+{
+    char *s = pty_text(p), *run = strstr(s, "Run "), *at = strstr(s, "Members,");
+
+    pty_assert(p, run && at);
+    run[strcspn(run, "\n")] = '\0';
+    name[0] = '\0';
+    while (!name[0] && (at = strstr(at, "127.0.0.1:")) != NULL) {
+        (void)snprintf(name, 64, "%.*s", (int)strcspn(at, " "), at);
+        if (strstr(run, name)) {
+            name[0] = '\0';
+        }
+        at++;
+    }
+    free(s);
+    pty_assert(p, name[0]);
+}
+
+static void sandbox_ctl(const char *verb, const char *member)
+{
+    const char *const argv[] = {TEST_MUSTER, "sandbox", "ctl",  "--dir",
+                                sandbox_dir, verb,      member, NULL};
+    const char *const env[] = {dir_env, "ASAN_OPTIONS=detect_leaks=0", NULL};
+    struct pty p;
+
+    pty_start(&p, 24, 80, argv, env);
+    (void)pty_wait_exit(&p, 10000);
+    pty_end(&p);
+}
+
+/* How many different times the clock of the run showed. */
+static int ticks(struct pty *p, int ms)
+{
+    char was[16] = "", now[16];
+    int n = 0;
+
+    for (int i = 0; i < ms / 20; i++) {
+        char *s, *at;
+
+        pty_pump(p, 20);
+        s = pty_text(p);
+        at = strstr(s, "RUNNING ");
+        (void)snprintf(now, sizeof now, "%.7s", at ? at + 8 : was);
+        free(s);
+        n += strcmp(now, was) != 0;
+        (void)mst_copy(was, sizeof was, now);
+    }
+    return n;
+}
+
+static void the_page_moves_four_times_a_second_while_a_member_hangs(void **state)
+{
+    struct pty p;
+    char name[64];
+    int n;
+
+    (void)state;
+    start(&p, 24, 80);
+    move_primary(&p);
+    pty_assert(&p, pty_wait(&p, "RUNNING", WAIT));
+    bystander(&p, name);
+    sandbox_ctl("stop", name);
+    n = ticks(&p, 3000);
+    sandbox_ctl("cont", name);
+    pty_assert(&p, n >= 12);
+    pty_assert(&p, pty_wait(&p, "exit status", WAIT)); /* it ends, and says how */
+    pty_assert(&p, pty_wait(&p, "next: ", WAIT));
+    pty_end(&p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_selected_member_becomes_primary),
         cmocka_unit_test(a_hidden_run_goes_on_and_comes_back),
         cmocka_unit_test(a_lost_terminal_changes_nothing_and_the_next_shows_the_run),
+        cmocka_unit_test(the_page_moves_four_times_a_second_while_a_member_hangs),
     };
     return cmocka_run_group_tests_name("switch from the keyboard", tests, sandbox_up, sandbox_down);
 }
