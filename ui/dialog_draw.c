@@ -43,9 +43,8 @@ static const char *intro_of(const struct ui_dialog *d)
         return "This set is a training range. partition cuts the member off, stop freezes it, cont "
                "and heal undo that.";
     case UI_DLG_SWITCH:
-        return "Nothing is sent to the set before the last step. Each member is looked at first, "
-               "and "
-               "what was found is shown with its limits.";
+        return "Nothing moves before the last step. Every member is asked first, and one majority "
+               "note proves that writes work.";
     case UI_DLG_CANCEL:
     case UI_DLG_NONE:
         break;
@@ -155,6 +154,9 @@ static void draw_edit(const struct ui_ctx *x, struct ui_pen *p, int *focus)
         ui_pen_line(p, UI_DIM, "%s", f->f[f->focus].help);
     } else {
         (void)ui_pen_next(p);
+    }
+    if (d->kind == UI_DLG_SWITCH) {
+        ui_switch_choice(x, p);
     }
     edit_command(x, p);
 }

@@ -1,11 +1,10 @@
-/* dlg_switch.c: the dialog of a switch, step by step. Nothing is sent to the set before the last
- * one; each plan is made of fresh facts, with the overrides that were typed so far. */
+/* dlg_switch.c: the dialog of a switch, step by step. Nothing moves before the last one; each plan
+ * is made of fresh facts, with the overrides that were typed so far. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"
-#include "base/text.h"
 #include "ui/members.h"
 #include "ui/screen.h"
 #include "ui/switch.h"
@@ -33,22 +32,32 @@ static int chosen(const struct ui_dialog *d, char id)
 
 /* --- choose --- */
 
+/* By its name, with or without the port; -1 none, or several of that host. */
+static int named_member(const struct mst_topo_view *v, const char *named)
+{
+    const size_t n = strlen(named);
+    int found = -1, alike = 0;
+
+    for (size_t i = 0; n > 0 && i < v->n; i++) {
+        if (strcmp(v->members[i].name, named) == 0) {
+            return (int)i;
+        }
+        if (strncmp(v->members[i].name, named, n) == 0 && v->members[i].name[n] == ':') {
+            found = (int)i;
+            alike++;
+        }
+    }
+    return alike == 1 ? found : -1;
+}
+
 /* The row that is selected in the topology, else the heir by the server's rule. */
-static int preselected(const struct ui_app *app, const char *named)
+static int preselected(const struct ui_app *app)
 {
     const struct mst_topo_view *v = &app->view->topo->v;
     const struct ui_ctx x = {app->view, &app->st};
     const size_t row = ui_members_selected(&x);
     char ignore[200];
 
-    for (size_t i = 0; named[0] && i < v->n; i++) {
-        const size_t n = strlen(named);
-
-        if (strncmp(v->members[i].name, named, n) == 0 &&
-            (v->members[i].name[n] == '\0' || v->members[i].name[n] == ':')) {
-            return (int)i;
-        }
-    }
     if (app->st.scr == UI_SCR_TOPO && row < v->n && (int)row != v->primary) {
         return (int)row;
     }
@@ -101,13 +110,23 @@ void ui_switch_open(struct ui_app *app, const char *what)
     const bool back = strncmp(what, "failback", 8) == 0;
     const int act = back ? BACK : strncmp(what, "stepdown", 8) == 0 ? TO_ANY : TO_MEMBER;
     const char *named = strchr(what, ' ') ? strchr(what, ' ') + 1 : "";
+    const struct mst_topo_view *v = &app->view->topo->v;
+    int at;
 
     dlg(app)->sel = 0;
     dlg(app)->changed = false;
     if (back) {
         (void)mst_copy(dlg(app)->cmd.backup, sizeof dlg(app)->cmd.backup, named);
     }
-    choose(app, act, preselected(app, act == TO_MEMBER ? named : ""), MST_CMD_AFTER_REFUSE, "");
+    at = act == TO_MEMBER ? named_member(v, named) : -1;
+    choose(app, act, at >= 0 ? at : preselected(app), MST_CMD_AFTER_REFUSE, "");
+    if (act == TO_MEMBER && named[0] &&
+        (at < 0 || strcmp(ui_form_chosen(&dlg(app)->form, 'm'), v->members[at].name) != 0)) {
+        (void)snprintf(dlg(app)->error, sizeof dlg(app)->error, "%.200s %s: choose another", named,
+                       at < 0             ? "names no single member of this set"
+                       : at == v->primary ? "is the primary already"
+                                          : "is an arbiter");
+    }
 }
 
 static void choose_again(struct ui_app *app)
@@ -213,10 +232,45 @@ static void to_checks(struct ui_app *app, const char *error)
     checks_form(app, 0);
 }
 
+static void drop_override(struct mst_cmd *c, size_t i)
+{
+    memmove(c->overrides[i], c->overrides[i + 1],
+            (c->n_overrides - i - 1) * sizeof c->overrides[0]);
+    c->n_overrides--;
+}
+
+/* A reason for what passes by now, or cannot be lifted any more, would refuse the plan. */
+static void drop_needless(struct ui_dialog *d, char *said, size_t size)
+{
+    struct mst_cmd *c = &d->cmd;
+
+    said[0] = '\0';
+    for (size_t i = c->n_overrides; i > 0; i--) {
+        bool fits = false;
+
+        for (size_t k = 0; k < d->ticket->n_rules; k++) {
+            const struct mst_rule_line *r = &d->ticket->rules[k];
+
+            fits |= r->may_override && strncmp(c->overrides[i - 1], r->name, 3) == 0;
+        }
+        if (!fits) {
+            (void)snprintf(said, size,
+                           "%.3s needs no override any more: it was taken back, check "
+                           "again",
+                           c->overrides[i - 1]);
+            drop_override(c, i - 1);
+            d->changed = true;
+        }
+    }
+}
+
 void ui_switch_ticket(struct ui_app *app)
 {
+    char said[120];
+
     dlg(app)->sel = 0;
-    to_checks(app, "");
+    drop_needless(dlg(app), said, sizeof said);
+    to_checks(app, said);
 }
 
 static void move_selection(struct ui_app *app, int by)
@@ -233,11 +287,15 @@ static void move_selection(struct ui_app *app, int by)
     checks_form(app, at);
 }
 
-static void drop_override(struct mst_cmd *c, size_t i)
+/* Characters that are no blanks, as the guard counts them. */
+static int letters(const char *reason)
 {
-    memmove(c->overrides[i], c->overrides[i + 1],
-            (c->n_overrides - i - 1) * sizeof c->overrides[0]);
-    c->n_overrides--;
+    int n = 0;
+
+    for (; *reason; reason++) {
+        n += *reason != ' ' && ((unsigned char)*reason & 0xc0) != 0x80;
+    }
+    return n;
 }
 
 /* Gives a reason, changes it, or takes it back. */
@@ -256,8 +314,9 @@ static bool override(struct ui_dialog *d, const struct mst_rule_line *r, const c
         }
         return true;
     }
-    if (mst_text_cols(reason, strlen(reason)) < MST_CMD_REASON_MIN) {
-        (void)snprintf(d->error, sizeof d->error, "the reason needs %d characters or more",
+    if (letters(reason) < MST_CMD_REASON_MIN) {
+        (void)snprintf(d->error, sizeof d->error,
+                       "the reason needs %d characters or more, without blanks",
                        MST_CMD_REASON_MIN);
         return false;
     }

@@ -40,6 +40,32 @@ const char *ui_switch_reason(const struct mst_cmd *cmd, const struct mst_rule_li
     return "";
 }
 
+void ui_switch_choice(const struct ui_ctx *x, struct ui_pen *p)
+{
+    const struct mst_topo_view *v = &x->v->topo->v;
+    const int act = ui_form_at(&x->st->dlg.form, 'a')->choice;
+    const int i = mst_topo_find(v, ui_form_chosen(&x->st->dlg.form, 'm'));
+    char text[320], lag[UI_NUM_MAX], age[UI_NUM_MAX];
+
+    if (act == 1) {
+        (void)mst_topo_if_stepped_down(v, text);
+        ui_pen_wrap(p, 0, UI_DIM, text);
+    } else if (act == 2) {
+        ui_pen_wrap(p, 0, UI_DIM, "to the member that a switch of this host took the seat from");
+    } else if (i >= 0 && !v->members[i].can_win) {
+        (void)snprintf(text, sizeof text, "%.60s cannot be elected now: %s", v->members[i].name,
+                       v->members[i].why_not);
+        ui_pen_wrap(p, 0, UI_WARN, text);
+    } else if (i >= 0) {
+        (void)snprintf(text, sizeof text, "%.60s: %s, priority %g, lag %s, seen %s ago",
+                       v->members[i].name, ui_member_word(&v->members[i]), v->members[i].priority,
+                       v->members[i].lag_ms < 0 ? "not known"
+                                                : ui_fmt_lag(v->members[i].lag_ms, lag),
+                       ui_fmt_age(ui_member_age_ms(x, &v->members[i]), age));
+        ui_pen_wrap(p, 0, UI_DIM, text);
+    }
+}
+
 const char *ui_switch_title(const struct ui_dialog *d)
 {
     static const char *const titles[] = {
@@ -216,7 +242,7 @@ static void draw_confirm(const struct ui_ctx *x, struct ui_pen *p)
     }
     draw_steps(t, p, false);
     ui_pen_wrap(p, 0, UI_DIM,
-                "Nothing was changed so far. Enter does nothing until the phrase fits; once it "
+                "Nothing has moved so far. Enter does nothing until the phrase fits; once it "
                 "runs, X on its page asks for the undo.");
 }
 
@@ -230,7 +256,7 @@ static void draw_wait(const struct ui_ctx *x, struct ui_pen *p)
                                         "one majority write, and who else acts"};
     char t[UI_NUM_MAX];
 
-    ui_pen_line(p, UI_RUN, "collecting facts, %s (1 to 7 s): nothing is changed",
+    ui_pen_line(p, UI_RUN, "collecting facts, %s (1 to 7 s); Esc leaves, nothing moves",
                 ui_fmt_age(x->st->now_mono_ms - x->st->dlg.open_mono_ms, t));
     for (size_t i = 0; i < MST_COUNT(asked); i++) {
         ui_pen_line(p, UI_DIM, "  %s", asked[i]);

@@ -25,6 +25,8 @@ enum mst_rc ui_switch_cmd(const struct ui_dialog *d, struct mst_cmd *out,
 size_t ui_switch_order(const struct mst_ticket *t, size_t order[UI_SWITCH_RULES]);
 /* The reason that was given for a rule, "" none. Pure. */
 const char *ui_switch_reason(const struct mst_cmd *cmd, const struct mst_rule_line *r);
+/* What is known of the choice before anything is asked. */
+void ui_switch_choice(const struct ui_ctx *x, struct ui_pen *p);
 const char *ui_switch_title(const struct ui_dialog *d);
 const char *ui_switch_note(const struct ui_ctx *x, char out[80], enum ui_role *role);
 void ui_switch_content(const struct ui_ctx *x, struct ui_pen *p, int *focus);

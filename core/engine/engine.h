@@ -40,7 +40,7 @@ enum mst_cmd_kind {
 
 #define MST_CMD_PATTERNS 16
 #define MST_CMD_OVERRIDES 4   /* with all of them it is refused: one less is the most */
-#define MST_CMD_REASON_MIN 10 /* characters of the reason of an override */
+#define MST_CMD_REASON_MIN 10 /* characters of the reason of an override, blanks not counted */
 
 /* When another member has a higher priority than the new primary. */
 enum mst_cmd_after { MST_CMD_AFTER_REFUSE, MST_CMD_AFTER_VISIT, MST_CMD_AFTER_STAY };

@@ -170,12 +170,17 @@ static void the_selected_member_becomes_primary(void **state)
     pty_end(&p);
 }
 
+/* Another console, on a terminal that cannot place its cursor, says it line by line. */
 static void a_hidden_run_goes_on_and_comes_back(void **state)
 {
-    struct pty p;
+    const char *const argv[] = {TEST_MUSTER, "--config", conf, "console", NULL};
+    const char *const env[] = {dir_env, "TERM=dumb", "ASAN_OPTIONS=detect_leaks=0", NULL};
+    struct pty p, lines;
 
     (void)state;
     start(&p, 24, 80);
+    pty_start(&lines, 24, 120, argv, env);
+    pty_assert(&lines, pty_wait_bytes(&lines, "HEALTHY", WAIT) || pty_shows(&lines, "PRIMARY"));
     move_primary(&p);
     pty_assert(&p, pty_wait(&p, "RUNNING", WAIT));
     pty_send(&p, "q");
@@ -186,6 +191,9 @@ static void a_hidden_run_goes_on_and_comes_back(void **state)
     pty_assert(&p, pty_wait(&p, "DONE, exit status 0", WAIT));
     pty_assert(&p, pty_wait(&p, "is primary in term 3", WAIT));
     pty_end(&p);
+    pty_assert(&lines, pty_wait_bytes(&lines, "switchover SETTLE, ", WAIT));
+    pty_assert(&lines, pty_wait_bytes(&lines, " ended with 0: ", WAIT));
+    pty_end(&lines);
 }
 
 static void a_lost_terminal_changes_nothing_and_the_next_shows_the_run(void **state)

@@ -120,6 +120,24 @@ static void the_selected_row_is_the_target_and_the_primary_never_is(void **state
     done(&w);
 }
 
+static void what_is_known_of_a_choice_stands_beside_it(void **state)
+{
+    struct world w = with(fx_healthy());
+
+    (void)state;
+    command(&w, "switchover db3");
+    assert_true(shows(&w, "db3:27017: SECONDARY, priority 1, lag 0.9s, seen "));
+    w.f->members[2].lag_ms = -1;
+    assert_true(shows(&w, "lag not known"));
+    fx_key(w.app, UI_KEY_ESC);
+    command(&w, "switchover db4");
+    assert_true(shows(&w, "db4:27017 cannot be elected now: priority 0"));
+    fx_key(w.app, UI_KEY_ESC);
+    command(&w, "stepdown");
+    assert_true(shows(&w, "db2:27017 is handed the seat"));
+    done(&w);
+}
+
 static void each_word_of_the_command_line_opens_its_act(void **state)
 {
     static const struct {
@@ -209,22 +227,66 @@ static void a_reason_of_ten_characters_lifts_one_check(void **state)
     assert_int_equal(w.app->st.dlg.cmd.n_overrides, 0);
     fx_keys(w.app, "!");
     fx_key(w.app, UI_KEY_ENTER);
+    assert_int_equal(w.app->st.dlg.cmd.n_overrides, 0); /* the blank does not count */
+    fx_keys(w.app, "!");
+    fx_key(w.app, UI_KEY_ENTER);
     assert_true(shows(&w, "ACCEPTED  P06 set is calm"));
-    assert_string_equal(w.app->st.dlg.cmd.overrides[0], "P06=too short!");
+    assert_string_equal(w.app->st.dlg.cmd.overrides[0], "P06=too short!!");
     assert_int_equal(w.f->prepares, 1); /* nothing was asked yet */
     assert_true(shows(&w, "Check again"));
     w.f->ticket_rc = MST_E_BUSY;
     press(&w, 'g');
     assert_int_equal(w.f->prepares, 2);
     assert_int_equal(w.f->last.n_overrides, 1);
-    assert_string_equal(w.f->last.overrides[0], "P06=too short!");
+    assert_string_equal(w.f->last.overrides[0], "P06=too short!!");
     fx_switch_plan(w.f, false);
     fx_later(w.app, 400);
     press(&w, 'g');
     assert_int_equal(w.app->st.dlg.step, UI_STEP_PLAN);
     assert_true(shows(&w, "plan 7F3K valid 01:5"));
-    assert_true(shows(&w, "--override 'P06=too short!'"));
+    assert_true(shows(&w, "--override 'P06=too short!!'"));
     done(&w);
+}
+
+static void an_override_that_is_needless_by_now_is_dropped(void **state)
+{
+    struct world w = with(fx_healthy());
+
+    (void)state;
+    fx_to_checks(w.f, w.app, false);
+    ui_form_focus(&w.app->st.dlg.form, 'r');
+    fx_keys(w.app, "a drill was run here");
+    fx_key(w.app, UI_KEY_ENTER);
+    w.f->ticket_rc = MST_E_BUSY;
+    press(&w, 'g');
+    fx_switch_plan(w.f, false);
+    w.f->rules[1].result = MST_RULE_PASS; /* P06 passes by now, and the guard wants no reason */
+    w.f->rules[1].may_override = false;
+    w.f->plan.refused = true;
+    fx_later(w.app, 400);
+    assert_int_equal(w.app->st.dlg.step, UI_STEP_CHECKS);
+    assert_true(shows(&w, "P06 needs no override any more: it was taken back, check again"));
+    press(&w, 'g');
+    assert_int_equal(w.f->prepares, 3);
+    assert_int_equal(w.f->last.n_overrides, 0);
+    done(&w);
+}
+
+static void a_name_that_is_no_target_is_said(void **state)
+{
+    static const char *const rows[][2] = {
+        {"switchover db9", "db9 names no single member of this set"},
+        {"switchover db", "db names no single member of this set"},
+        {"switchover db1", "db1 is the primary already"}};
+
+    (void)state;
+    for (size_t i = 0; i < MST_COUNT(rows); i++) {
+        struct world w = with(fx_healthy());
+
+        command(&w, rows[i][0]);
+        assert_true(shows(&w, rows[i][1]));
+        done(&w);
+    }
 }
 
 static void an_override_can_be_taken_back(void **state)
@@ -523,10 +585,13 @@ int main(void)
         cmocka_unit_test(the_key_opens_a_dialog_whose_enter_leaves),
         cmocka_unit_test(it_is_off_where_it_cannot_be_done_and_says_why),
         cmocka_unit_test(the_selected_row_is_the_target_and_the_primary_never_is),
+        cmocka_unit_test(what_is_known_of_a_choice_stands_beside_it),
         cmocka_unit_test(each_word_of_the_command_line_opens_its_act),
         cmocka_unit_test(a_failure_to_collect_facts_is_said_and_the_choice_is_kept),
         cmocka_unit_test(what_refuses_stands_first),
         cmocka_unit_test(a_reason_of_ten_characters_lifts_one_check),
+        cmocka_unit_test(an_override_that_is_needless_by_now_is_dropped),
+        cmocka_unit_test(a_name_that_is_no_target_is_said),
         cmocka_unit_test(an_override_can_be_taken_back),
         cmocka_unit_test(more_than_three_overrides_are_refused),
         cmocka_unit_test(what_blocks_has_no_field_and_no_way_on),
