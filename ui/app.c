@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "ui/fmt.h"
 #include "ui/prompt.h"
+#include "ui/switch.h"
 
 static struct ui_ctx ctx_of(const struct ui_app *app)
 {
@@ -112,6 +113,7 @@ void ui_app_engine(struct ui_app *app, void *engine)
 
 void ui_app_view(struct ui_app *app, const struct mst_view *v)
 {
+    ui_switch_seen(app, v);
     app->view = v;
     app->dirty = true;
     take_messages(app);
@@ -127,6 +129,7 @@ void ui_app_tick(struct ui_app *app, int64_t mono_ms, int64_t wall_ms)
     if (st->now_wall_ms / 1000 != wall_ms / 1000 || st->now_mono_ms / 1000 != mono_ms / 1000) {
         app->dirty = true;
     }
+    app->dirty |= app->view && ui_switch_live(app->view) && st->now_mono_ms / 100 != mono_ms / 100;
     st->now_mono_ms = mono_ms;
     st->now_wall_ms = wall_ms;
     ui_dialog_tick(app);
@@ -315,7 +318,8 @@ void ui_app_dialog(struct ui_app *app, enum ui_act act, const char *what)
     static const enum ui_dlg_kind kinds[] = {
         [UI_ACT_BACKUP] = UI_DLG_BACKUP,   [UI_ACT_RESTORE] = UI_DLG_RESTORE,
         [UI_ACT_VERIFY] = UI_DLG_VERIFY,   [UI_ACT_CANCEL] = UI_DLG_CANCEL,
-        [UI_ACT_DISCARD] = UI_DLG_DISCARD, [UI_ACT_SANDBOX] = UI_DLG_SANDBOX};
+        [UI_ACT_DISCARD] = UI_DLG_DISCARD, [UI_ACT_SANDBOX] = UI_DLG_SANDBOX,
+        [UI_ACT_SWITCH] = UI_DLG_SWITCH};
     const struct ui_ctx x = ctx_of(app);
     char why[160];
 
@@ -463,6 +467,9 @@ void ui_app_act(struct ui_app *app, enum ui_act act, int key)
     case UI_ACT_ACK:
         act_ack(app);
         break;
+    case UI_ACT_RUN:
+        ui_switch_page_show(app);
+        break;
     case UI_ACT_RELOAD:
         act_reload(app);
         break;
@@ -561,6 +568,8 @@ void ui_app_key(struct ui_app *app, int key, const char *paste)
         text_layer_key(app, key);
     } else if (key == UI_KEY_CTRL_C) {
         ui_app_say(app, MST_SEV_INFO, "Q leaves muster");
+    } else if (st->run_page) {
+        ui_switch_page_key(app, key);
     } else {
         const enum ui_act act = ui_keys_act(key, ui_screen_of(st->scr)->bit);
 

@@ -72,6 +72,9 @@ void ui_app_prompt_key(struct ui_app *app, int key, const char *paste);
 void ui_app_dialog(struct ui_app *app, enum ui_act act, const char *what);
 
 /* dialog.c */
+void ui_dialog_step(struct ui_app *app, enum ui_dlg_step step);
+/* The harmless one, which has the focus, and the one that goes on (NULL: there is none). */
+void ui_dialog_buttons(struct ui_form *f, const char *leave, const char *go);
 void ui_dialog_open(struct ui_app *app, enum ui_dlg_kind kind, const char *what);
 void ui_dialog_key(struct ui_app *app, int key, const char *paste);
 void ui_dialog_tick(struct ui_app *app);

@@ -16,10 +16,20 @@ static bool command_dialog(struct ui_app *app, const char *verb, const char *arg
     } table[] = {{"backup", UI_ACT_BACKUP},   {"restore", UI_ACT_RESTORE},
                  {"verify", UI_ACT_VERIFY},   {"cancel", UI_ACT_CANCEL},
                  {"discard", UI_ACT_DISCARD}, {"sandbox", UI_ACT_SANDBOX}};
+    static const char *const switches[] = {"switchover", "stepdown", "failback"};
 
     for (size_t i = 0; i < MST_COUNT(table); i++) {
         if (strcmp(verb, table[i].verb) == 0) {
             ui_app_dialog(app, table[i].act, arg);
+            return true;
+        }
+    }
+    for (size_t i = 0; i < MST_COUNT(switches); i++) {
+        if (strcmp(verb, switches[i]) == 0) {
+            char what[300];
+
+            (void)snprintf(what, sizeof what, "%s %.256s", verb, arg);
+            ui_app_dialog(app, UI_ACT_SWITCH, what);
             return true;
         }
     }
@@ -32,13 +42,12 @@ static bool command_plain(struct ui_app *app, const char *verb)
         const char *verb;
         enum ui_act act;
         int key;
-    } table[] = {{"ack", UI_ACT_ACK, 0},       {"bucket", UI_ACT_SCREEN, '4'},
-                 {"copy", UI_ACT_COPY, 0},     {"export", UI_ACT_EXPORT, 0},
-                 {"dash", UI_ACT_SCREEN, '1'}, {"freeze", UI_ACT_FREEZE, 0},
-                 {"help", UI_ACT_HELP, 0},     {"jobs", UI_ACT_SCREEN, '3'},
-                 {"messages", UI_ACT_LOG, 0},  {"quit", UI_ACT_QUIT, 0},
-                 {"reload", UI_ACT_RELOAD, 0}, {"topology", UI_ACT_SCREEN, '2'},
-                 {"zoom", UI_ACT_ZOOM, 0}};
+    } table[] = {
+        {"ack", UI_ACT_ACK, 0},       {"bucket", UI_ACT_SCREEN, '4'},  {"copy", UI_ACT_COPY, 0},
+        {"export", UI_ACT_EXPORT, 0}, {"dash", UI_ACT_SCREEN, '1'},    {"freeze", UI_ACT_FREEZE, 0},
+        {"help", UI_ACT_HELP, 0},     {"jobs", UI_ACT_SCREEN, '3'},    {"messages", UI_ACT_LOG, 0},
+        {"quit", UI_ACT_QUIT, 0},     {"reload", UI_ACT_RELOAD, 0},    {"run", UI_ACT_RUN, 0},
+        {"zoom", UI_ACT_ZOOM, 0},     {"topology", UI_ACT_SCREEN, '2'}};
 
     for (size_t i = 0; i < MST_COUNT(table); i++) {
         if (strcmp(verb, table[i].verb) == 0) {

@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "ui/app.h"
 #include "ui/fmt.h"
+#include "ui/switch.h"
 
 #define AUTO_SOURCE "muster chooses"
 
@@ -15,7 +16,7 @@ static struct ui_ctx ctx_of(const struct ui_app *app)
     return (struct ui_ctx){app->view, &app->st};
 }
 
-static void buttons(struct ui_form *f, const char *leave, const char *go)
+void ui_dialog_buttons(struct ui_form *f, const char *leave, const char *go)
 {
     (void)ui_form_add(f, UI_F_BUTTON, '0', leave, "");
     if (go) {
@@ -43,7 +44,7 @@ static void form_backup(struct ui_app *app)
     (void)ui_form_add(f, UI_F_TEXT, 'x', "leave out", "namespaces; the backup is then PARTIAL");
     (void)ui_form_add(f, UI_F_TEXT, 'r', "rate MiB/s", "upper limit; empty: none");
     (void)ui_form_add(f, UI_F_TEXT, 'c', "scans", "collections read at a time; empty: 2");
-    buttons(f, "Cancel", "Start backup");
+    ui_dialog_buttons(f, "Cancel", "Start backup");
 }
 
 static void form_restore(struct ui_app *app, const char *id)
@@ -65,7 +66,7 @@ static void form_restore(struct ui_app *app, const char *id)
     field = ui_form_add(f, UI_F_TOGGLE, 'n', "dry run", "read and plan, write nothing");
     field->on = true;
     (void)ui_form_add(f, UI_F_TEXT, 'w', "reason", "for the audit log");
-    buttons(f, "Cancel", "Review");
+    ui_dialog_buttons(f, "Cancel", "Review");
 }
 
 static void form_discard(struct ui_app *app)
@@ -81,7 +82,7 @@ static void form_discard(struct ui_app *app)
         ui_form_choice(f, text);
     }
     (void)ui_form_add(f, UI_F_TEXT, 'w', "reason", "for the audit log");
-    buttons(f, "Cancel", "Review");
+    ui_dialog_buttons(f, "Cancel", "Review");
 }
 
 static void form_sandbox(struct ui_app *app)
@@ -113,7 +114,7 @@ static void form_sandbox(struct ui_app *app)
     }
     (void)ui_form_add(f, UI_F_TEXT, 'l', "how much", "lag, slow, catchup: ms; freeze: s");
     (void)ui_form_add(f, UI_F_TEXT, 'd', "collection", "for 'drop': shop.customers");
-    buttons(f, "Cancel", "Do it");
+    ui_dialog_buttons(f, "Cancel", "Do it");
 }
 
 static void form_simple(struct ui_app *app, enum ui_dlg_kind kind, const char *what)
@@ -127,15 +128,16 @@ static void form_simple(struct ui_app *app, enum ui_dlg_kind kind, const char *w
             ui_form_add(f, UI_F_TEXT, 'b', "backup", "an id of the bucket, or latest");
 
         ui_line_set(&field->line, what[0] ? what : b ? b->id : "latest");
-        buttons(f, "Cancel", "Verify");
+        ui_dialog_buttons(f, "Cancel", "Verify");
     } else if (kind == UI_DLG_CANCEL) {
-        buttons(f, "Leave it running", "Cancel the job");
+        ui_dialog_buttons(f, "Leave it running",
+                          app->st.run_page ? "Ask for the undo" : "Cancel the job");
     } else {
-        buttons(f, "Stay", "Leave");
+        ui_dialog_buttons(f, "Stay", "Leave");
     }
 }
 
-static void start_step(struct ui_app *app, enum ui_dlg_step step)
+void ui_dialog_step(struct ui_app *app, enum ui_dlg_step step)
 {
     struct ui_dialog *d = &app->st.dlg;
 
@@ -157,7 +159,7 @@ void ui_dialog_open(struct ui_app *app, enum ui_dlg_kind kind, const char *what)
     ui_form_reset(&d->form);
     memset(&d->cmd, 0, sizeof d->cmd);
     app->st.layer = UI_LAYER_DIALOG;
-    start_step(app, UI_STEP_EDIT);
+    ui_dialog_step(app, UI_STEP_EDIT);
     switch (kind) {
     case UI_DLG_BACKUP:
         form_backup(app);
@@ -170,6 +172,9 @@ void ui_dialog_open(struct ui_app *app, enum ui_dlg_kind kind, const char *what)
         break;
     case UI_DLG_SANDBOX:
         form_sandbox(app);
+        break;
+    case UI_DLG_SWITCH:
+        ui_switch_open(app, what);
         break;
     case UI_DLG_CANCEL:
         d->cmd.job = what[0] ? strtoull(what, NULL, 10) : j ? j->id : 0;
@@ -288,10 +293,14 @@ enum mst_rc ui_dialog_cmd(const struct ui_dialog *d, struct mst_cmd *out, struct
         [UI_DLG_VERIFY] = MST_CMD_VERIFY,   [UI_DLG_CANCEL] = MST_CMD_CANCEL,
         [UI_DLG_DISCARD] = MST_CMD_DISCARD, [UI_DLG_SANDBOX] = MST_CMD_MONITOR_NOW};
     const char *source = ui_form_chosen(&d->form, 's');
+    const uint64_t job = d->cmd.job; /* out may be d->cmd itself */
 
+    if (d->kind == UI_DLG_SWITCH) {
+        return ui_switch_cmd(d, out, err);
+    }
     memset(out, 0, sizeof *out);
     out->kind = kinds[d->kind];
-    out->job = d->cmd.job;
+    out->job = job;
     (void)mst_copy(out->backup, sizeof out->backup,
                    d->kind == UI_DLG_DISCARD ? ui_form_chosen(&d->form, 'd') : typed(d, 'b'));
     if (strcmp(source, AUTO_SOURCE) != 0) {
@@ -343,25 +352,25 @@ static void review(struct ui_app *app)
         fail_dialog(app, &err);
         return;
     }
-    start_step(app, UI_STEP_WAIT);
+    ui_dialog_step(app, UI_STEP_WAIT);
     ui_form_reset(&d->form);
-    buttons(&d->form, "Cancel", NULL);
+    ui_dialog_buttons(&d->form, "Cancel", NULL);
 }
 
 static void review_form(struct ui_app *app)
 {
     struct ui_dialog *d = &app->st.dlg;
 
-    start_step(app, UI_STEP_REVIEW);
+    ui_dialog_step(app, UI_STEP_REVIEW);
     ui_form_reset(&d->form);
     if (d->ticket->phrase[0] && !d->ticket->refused) {
         (void)ui_form_add(&d->form, UI_F_TEXT, 'y', "phrase", "type it exactly");
     }
-    buttons(&d->form, d->ticket->refused ? "Close" : "Cancel",
-            d->ticket->refused          ? NULL
-            : d->cmd.dry_run            ? "Plan it for real"
-            : d->kind == UI_DLG_DISCARD ? "Discard"
-                                        : "Restore");
+    ui_dialog_buttons(&d->form, d->ticket->refused ? "Close" : "Cancel",
+                      d->ticket->refused          ? NULL
+                      : d->cmd.dry_run            ? "Plan it for real"
+                      : d->kind == UI_DLG_DISCARD ? "Discard"
+                                                  : "Restore");
 }
 
 void ui_dialog_tick(struct ui_app *app)
@@ -371,7 +380,10 @@ void ui_dialog_tick(struct ui_app *app)
     struct mst_ticket *t = NULL;
     enum mst_rc rc;
 
-    if (app->st.layer != UI_LAYER_DIALOG || d->step != UI_STEP_WAIT) {
+    if (app->st.layer == UI_LAYER_DIALOG && d->kind == UI_DLG_SWITCH) {
+        ui_switch_tick(app);
+    }
+    if (app->st.layer != UI_LAYER_DIALOG || d->step != UI_STEP_WAIT || d->error[0]) {
         return;
     }
     rc = app->engine.ticket(app->engine.arg, d->handle, &t, &err);
@@ -381,6 +393,10 @@ void ui_dialog_tick(struct ui_app *app)
     app->dirty = true;
     if (rc == MST_OK && t) {
         d->ticket = t;
+        if (d->kind == UI_DLG_SWITCH) {
+            ui_switch_ticket(app);
+            return;
+        }
         if (d->cmd.dry_run) {
             t->phrase[0] = '\0'; /* nothing to arm */
         }
@@ -565,6 +581,9 @@ void ui_dialog_key(struct ui_app *app, int key, const char *paste)
         ui_app_say(app, MST_SEV_INFO, "left the dialog: nothing was done");
         return;
     }
+    if (d->kind == UI_DLG_SWITCH && ui_switch_key(app, key, repeat)) {
+        return;
+    }
     if (key == UI_KEY_PGUP || key == UI_KEY_PGDN) {
         d->top += key == UI_KEY_PGUP ? -5 : 5;
         d->top = d->top < 0 ? 0 : d->top;
@@ -577,6 +596,8 @@ void ui_dialog_key(struct ui_app *app, int key, const char *paste)
     if (pressed == '0') {
         ui_dialog_close(app);
         ui_app_say(app, MST_SEV_INFO, "left the dialog: nothing was done");
+    } else if (pressed && !repeat && d->kind == UI_DLG_SWITCH) {
+        ui_switch_press(app, pressed);
     } else if (pressed == 'g' && !repeat) {
         go(app);
     }

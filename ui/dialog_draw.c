@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "ui/app.h"
 #include "ui/fmt.h"
+#include "ui/switch.h"
 
 static const char *title_of(const struct ui_dialog *d)
 {
@@ -19,7 +20,7 @@ static const char *title_of(const struct ui_dialog *d)
                                          [UI_DLG_SANDBOX] = "Sandbox: break something",
                                          [UI_DLG_NONE] = ""};
 
-    return titles[d->kind];
+    return d->kind == UI_DLG_SWITCH ? ui_switch_title(d) : titles[d->kind];
 }
 
 static const char *intro_of(const struct ui_dialog *d)
@@ -41,6 +42,9 @@ static const char *intro_of(const struct ui_dialog *d)
     case UI_DLG_SANDBOX:
         return "This set is a training range. partition cuts the member off, stop freezes it, cont "
                "and heal undo that.";
+    case UI_DLG_SWITCH:
+        return "Nothing moves before the last step. Every member is asked first, and one majority "
+               "note proves that writes work.";
     case UI_DLG_CANCEL:
     case UI_DLG_NONE:
         break;
@@ -132,9 +136,14 @@ static void draw_edit(const struct ui_ctx *x, struct ui_pen *p, int *focus)
     if (j) {
         ui_pen_line(p, UI_TEXT, "Job %llu, %s, %s: %s", (unsigned long long)j->id,
                     mst_job_kind_word(j->kind), mst_job_state_word(j->state), j->phase);
-        ui_pen_wrap(p, 0, UI_TEXT,
-                    "It stops at its next safe point. What it wrote so far is listed as left over "
-                    "and can be removed.");
+        ui_pen_wrap(
+            p, 0, UI_TEXT,
+            j->kind == MST_JOB_SWITCH
+                ? "Before writes stop it ends clean. While they are stopped the old primary "
+                  "is put back. A new primary that takes writes stays: the run ends then "
+                  "without its last checks."
+                : "It stops at its next safe point. What it wrote so far is listed as left "
+                  "over and can be removed.");
     }
     if (p->y > 0) {
         (void)ui_pen_next(p);
@@ -145,6 +154,9 @@ static void draw_edit(const struct ui_ctx *x, struct ui_pen *p, int *focus)
         ui_pen_line(p, UI_DIM, "%s", f->f[f->focus].help);
     } else {
         (void)ui_pen_next(p);
+    }
+    if (d->kind == UI_DLG_SWITCH) {
+        ui_switch_choice(x, p);
     }
     edit_command(x, p);
 }
@@ -204,7 +216,9 @@ static void draw_content(const struct ui_ctx *x, struct ui_pen *p, int *focus)
     char t[UI_NUM_MAX];
 
     *focus = -1;
-    if (d->step == UI_STEP_EDIT) {
+    if (d->kind == UI_DLG_SWITCH && d->step != UI_STEP_EDIT) {
+        ui_switch_content(x, p, focus);
+    } else if (d->step == UI_STEP_EDIT) {
         draw_edit(x, p, focus);
     } else if (d->step == UI_STEP_WAIT && !d->error[0]) {
         ui_pen_line(p, UI_RUN, "collecting the facts, %s",
@@ -218,14 +232,15 @@ static void draw_content(const struct ui_ctx *x, struct ui_pen *p, int *focus)
 static int draw_foot(const struct ui_ctx *x, const struct ui_area *in, bool draw)
 {
     const struct ui_dialog *d = &x->st->dlg;
-    const bool phrase = d->ticket && d->ticket->phrase[0] && !d->ticket->refused;
+    const bool phrase = d->ticket && ui_form_at(&d->form, 'y');
+    const bool reason = d->kind == UI_DLG_SWITCH && ui_form_at(&d->form, 'r');
     const struct ui_area none = {NULL, 0, 0, 0, in->w};
     struct ui_pen count = ui_pen_start(&none, 0);
     struct ui_pen p;
     int rows;
 
     ui_pen_wrap(&count, 0, UI_CRIT, d->error);
-    rows = count.y + (phrase ? 2 : 0) + 1;
+    rows = count.y + (phrase ? 2 : reason ? 1 : 0) + 1;
     if (!draw) {
         return rows;
     }
@@ -238,6 +253,8 @@ static int draw_foot(const struct ui_ctx *x, const struct ui_area *in, bool draw
 
         at += ui_put(in, y, at, UI_KEY, d->ticket->phrase);
         (void)ui_put(in, y, at + 3, armed ? UI_WARN : UI_DIM, armed ? "ARMED" : "not armed");
+        p.y += ui_form_fields(&d->form, in, p.y - p.top);
+    } else if (reason) {
         p.y += ui_form_fields(&d->form, in, p.y - p.top);
     }
     ui_form_buttons(&d->form, in, ui_pen_next(&p));
@@ -253,14 +270,19 @@ void ui_dialog_draw(const struct ui_ctx *x, const struct ui_area *a)
     struct ui_pen count = ui_pen_start(&none, 0), p;
     int focus, h, feet, room, top;
     const bool danger = d->step == UI_STEP_REVIEW && d->ticket && d->ticket->phrase[0];
+    const char *note = danger ? "ASKS FOR A PHRASE" : "Esc leaves";
+    enum ui_role role = danger ? UI_WARN : UI_DIM;
+    char text[80];
 
     draw_content(x, &count, &focus);
     feet = draw_foot(x, &none, false);
     h = strip ? a->h : count.y + feet + 3 > a->h ? a->h : count.y + feet + 3;
     box = ui_area_sub(a, (a->h - h) / 2, (a->w - w) / 2, h, w);
     ui_fill(&box, UI_TEXT);
-    in = ui_pane_box(&box, true, title_of(d), danger ? "ASKS FOR A PHRASE" : "Esc leaves",
-                     danger ? UI_WARN : UI_DIM);
+    if (d->kind == UI_DLG_SWITCH) {
+        note = ui_switch_note(x, text, &role);
+    }
+    in = ui_pane_box(&box, true, title_of(d), note, role);
     in = strip ? in : ui_area_sub(&in, 0, 1, in.h, in.w - 2);
     room = in.h - feet > 0 ? in.h - feet : focus >= 0 && in.h > 0 ? 1 : 0;
     top = focus >= room && room > 0 ? focus - room + 1 : 0;

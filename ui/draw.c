@@ -7,6 +7,7 @@
 #include "ui/fmt.h"
 #include "ui/prompt.h"
 #include "ui/screen.h"
+#include "ui/switch.h"
 
 const struct ui_screen *ui_screen_of(enum ui_scr s)
 {
@@ -58,6 +59,26 @@ static int put_primary(const struct ui_ctx *x, const struct ui_area *a, int at)
                    v->verdict == MST_V_NO_PRIMARY ? "NO PRIMARY" : mst_verdict_word(v->verdict));
 }
 
+/* A switch that runs: how long nobody could write, or its state, and the key that shows it. */
+static int put_switch(const struct ui_ctx *x, const struct ui_area *a, int at)
+{
+    const struct mst_switch_part *m = x->v->move;
+    const char *key = x->st->run_page ? "" : "s: ";
+    char t[UI_NUM_MAX];
+
+    if (!ui_switch_live(x->v)) {
+        return 0;
+    }
+    if (x->v->info->agent_lost_ms > 0) {
+        return 2 + ui_putf(a, 0, at, UI_STALE, " %sSWITCH, NOT KNOWN ", key);
+    }
+    if (ui_switch_stopped(m)) {
+        return 2 + ui_putf(a, 0, at, UI_CRIT, " %sWRITES STOPPED %s ", key,
+                           ui_fmt_lag(x->st->now_mono_ms - m->t0_ms, t));
+    }
+    return 2 + ui_putf(a, 0, at, UI_WARN, " %sSWITCH %s ", key, m->state);
+}
+
 /* Class and set, primary, alerts, mode, clock: always there. The right part wins when it is narrow.
  */
 static void draw_bar(const struct ui_ctx *x, const struct ui_area *a)
@@ -83,6 +104,7 @@ static void draw_bar(const struct ui_ctx *x, const struct ui_area *a)
     at += ui_putf(&left, 0, at, role, " %s ", i->set_class[0] ? i->set_class : "no class");
     at += 1 + ui_putf(&left, 0, at + 1, role == UI_CLASS_NONE ? UI_BAR : UI_TITLE_FOCUS, "%.40s",
                       i->set_label[0] ? i->set_label : x->v->topo->v.set_name);
+    at += put_switch(x, &left, at + 2);
     at += 2 + put_primary(x, &left, at + 2);
     if (i->n_notes > 0) {
         (void)ui_putf(&left, 0, at + 2, UI_WARN, "%s by %s", i->notes[0].act, i->notes[0].host);
@@ -103,18 +125,31 @@ static int put_tabs(const struct ui_ctx *x, const struct ui_area *a, int y)
     return at;
 }
 
-static void draw_tabs(const struct ui_ctx *x, const struct ui_area *a, int y)
+static void put_place(const struct ui_ctx *x, const struct ui_area *a, int y, int at)
 {
     const struct ui_screen *s = ui_screen_of(x->st->scr);
     const struct ui_scr_state *ss = &x->st->s[x->st->scr];
+
+    (void)ui_putf(a, y, at, UI_DIM, "%s > %s%s", s->title,
+                  s->pane[(size_t)ss->pane < s->n_panes ? ss->pane : 0].name,
+                  ss->zoom ? " (zoomed)" : "");
+}
+
+static void draw_tabs(const struct ui_ctx *x, const struct ui_area *a, int y)
+{
     const int64_t age = ui_data_age_ms(x);
     char text[160], t[UI_NUM_MAX];
     enum ui_role role = UI_DIM;
     int at = put_tabs(x, a, y);
 
-    (void)ui_putf(a, y, at + 1, UI_DIM, "%s > %s%s", s->title,
-                  s->pane[(size_t)ss->pane < s->n_panes ? ss->pane : 0].name,
-                  ss->zoom ? " (zoomed)" : "");
+    if (ui_switch_live(x->v)) { /* worth more than where one is */
+        char line[400];
+
+        (void)ui_put_cut(a, y, at + 1, a->w - at - 12, UI_WARN,
+                         ui_switch_line(x->v->move, x->st->now_mono_ms, line));
+    } else {
+        put_place(x, a, y, at + 1);
+    }
     if (x->v->info->agent_lost_ms > 0) {
         (void)snprintf(text, sizeof text, " AGENT LOST for %s ",
                        ui_fmt_age(x->st->now_mono_ms - x->v->info->agent_lost_ms, t));
@@ -158,9 +193,9 @@ static void draw_message(const struct ui_ctx *x, const struct ui_area *a, int y)
 static void draw_hints(const struct ui_ctx *x, const struct ui_area *a, int y)
 {
     static const enum ui_act order[] = {
-        UI_ACT_HELP,   UI_ACT_MENU,      UI_ACT_BACKUP, UI_ACT_RESTORE, UI_ACT_SANDBOX,
-        UI_ACT_VERIFY, UI_ACT_DISCARD,   UI_ACT_VIEW,   UI_ACT_BACK,    UI_ACT_FIND,
-        UI_ACT_OPEN,   UI_ACT_NEXT_PANE, UI_ACT_COMMAND};
+        UI_ACT_HELP,    UI_ACT_MENU,   UI_ACT_BACKUP,    UI_ACT_RESTORE, UI_ACT_SWITCH,
+        UI_ACT_SANDBOX, UI_ACT_VERIFY, UI_ACT_DISCARD,   UI_ACT_VIEW,    UI_ACT_BACK,
+        UI_ACT_FIND,    UI_ACT_OPEN,   UI_ACT_NEXT_PANE, UI_ACT_COMMAND};
     const unsigned bit = ui_screen_of(x->st->scr)->bit;
     int at = 1;
 
@@ -217,9 +252,15 @@ void ui_draw(const struct ui_ctx *x, struct ui_canvas *cv)
         draw_bar(x, &all);
         draw_tabs(x, &all, 1);
         body = ui_area_sub(&all, 2, 0, all.h - 4, all.w);
-        ui_body_draw(x, &body);
+        if (x->st->run_page) {
+            ui_switch_page_draw(x, &body);
+        } else {
+            ui_body_draw(x, &body);
+        }
         draw_message(x, &all, all.h - 2);
-        if (!x->st->hints_off) {
+        if (x->st->run_page) {
+            ui_switch_hints(x, &all, all.h - 1);
+        } else if (!x->st->hints_off) {
             draw_hints(x, &all, all.h - 1);
         }
     }

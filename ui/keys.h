@@ -72,12 +72,14 @@ enum ui_act {
     UI_ACT_SORT_TURN,
     UI_ACT_COPY,
     UI_ACT_EXPORT,
+    UI_ACT_RUN,    /* the page of a switch */
     UI_ACT_BACKUP, /* from here on: opens a dialog */
     UI_ACT_RESTORE,
     UI_ACT_VERIFY,
     UI_ACT_CANCEL,
     UI_ACT_DISCARD,
     UI_ACT_SANDBOX,
+    UI_ACT_SWITCH,
     UI_ACT_COUNT
 };
 #define UI_ACT_FIRST_DIALOG UI_ACT_BACKUP

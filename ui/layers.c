@@ -6,6 +6,7 @@
 #include "ui/fmt.h"
 #include "ui/prompt.h"
 #include "ui/screen.h"
+#include "ui/switch.h"
 
 int ui_help_draw(const struct ui_ctx *x, const struct ui_area *a)
 {
@@ -18,6 +19,9 @@ int ui_help_draw(const struct ui_ctx *x, const struct ui_area *a)
     const int half = in.w >= 74 ? in.w / 2 : 0;
     int y = 0, column = 0;
 
+    if (x->st->run_page) {
+        ui_switch_help(&p);
+    }
     ui_pen_line(&p, UI_TITLE_FOCUS, "Keys on this screen: %s", ui_screen_of(x->st->scr)->title);
     for (size_t i = 0; i < n; i++) {
         if (!(map[i].where & bit)) {
@@ -37,6 +41,8 @@ int ui_help_draw(const struct ui_ctx *x, const struct ui_area *a)
                 "[RW] may act   [RO] read-only   [NO ACTS] the configuration lists none");
     ui_pen_line(&p, UI_TEXT,
                 "STALE: older than three refreshes. 'seen' is the age of the last answer.");
+    ui_pen_line(&p, UI_TEXT,
+                "F: BLOCKS cannot be lifted, OVERRIDE? takes a reason, ACCEPTED has one.");
     ui_pen_line(&p, UI_TITLE_FOCUS, "Command line, after ':' (Tab completes, up and down repeat)");
     for (size_t i = 0; i < n_verbs; i++) {
         char word[48];
@@ -131,6 +137,17 @@ void ui_act_why_not(const struct ui_ctx *x, enum ui_act act, char *out, size_t s
         break;
     case UI_ACT_DISCARD:
         why = x->v->leavings->n == 0 ? "nothing is kept aside" : why_no_act(i);
+        break;
+    case UI_ACT_SWITCH:
+        why = i->agent_lost_ms > 0       ? "the agent does not answer"
+              : i->read_only             ? "read-only session"
+              : ui_switch_live(x->v)     ? "one runs: s shows it"
+              : i->may_switch            ? ""
+              : i->may_not_switch_why[0] ? i->may_not_switch_why
+                                         : "the configuration does not list \"switch\" in acts";
+        break;
+    case UI_ACT_RUN:
+        why = x->v->move ? "" : "none ran while this agent lives";
         break;
     case UI_ACT_SANDBOX:
         why = i->sandbox_ctl[0] && x->st->has_sandbox ? "" : "this set is no sandbox";

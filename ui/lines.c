@@ -13,12 +13,15 @@
 #include "base/mem.h"
 #include "ui/fmt.h"
 #include "ui/screen.h"
+#include "ui/switch.h"
 
 struct lines {
     struct mst_engine *engine;
     const struct mst_view *view;
     uint64_t event_seq, message_seq;
     bool first_done, quit;
+    uint64_t move_job; /* of the switch whose state was printed last, and that state */
+    char move_state[16];
 };
 
 static void say(const char *text)
@@ -34,6 +37,25 @@ static void print_status(struct lines *l)
     ui_lines_text(l->view, mst_clock_mono_ms(NULL), mst_clock_utc_ms(NULL), &s);
     say(mst_str_c(&s));
     mst_str_release(&s);
+}
+
+/* One line for each state of a switch, and one for its end. */
+static void print_move(struct lines *l)
+{
+    const struct mst_switch_part *m = l->view->move;
+    const char *state = !m ? "" : m->live ? m->state : "ended";
+    char line[400], t[UI_NUM_MAX];
+
+    if (!m || (l->move_job == m->job && strcmp(l->move_state, state) == 0)) {
+        return;
+    }
+    if (m->live || l->move_job == m->job) {
+        (void)printf("%s %s\n", ui_fmt_clock_z(mst_clock_utc_ms(NULL), t),
+                     ui_switch_line(m, mst_clock_mono_ms(NULL), line));
+        (void)fflush(stdout);
+    }
+    l->move_job = m->job;
+    (void)mst_copy(l->move_state, sizeof l->move_state, state);
 }
 
 static void print_new(struct lines *l)
@@ -78,6 +100,7 @@ static void on_view(struct lines *l)
         print_status(l);
     }
     if (next->topo) {
+        print_move(l);
         print_new(l);
     }
 }

@@ -15,6 +15,7 @@
 #include "base/mem.h"
 #include "ui/app.h"
 #include "ui/lines.h"
+#include "ui/switch.h"
 #include "ui/term.h"
 #include "ui/theme.h"
 
@@ -22,6 +23,7 @@ enum {
     FRAMES_PER_S = 30, /* a held key repeats about as often */
     FRAME_MS = 1000 / FRAMES_PER_S,
     VIEW_FRAME_MS = 250, /* a change of the set alone paints at most this often */
+    LIVE_FRAME_MS = 100, /* while a switch runs */
     BELL_MS = 10000,
     LOOK_MS = 2000, /* after the agent is lost, and between two searches for it */
     PASTE_MAX = 4096
@@ -295,12 +297,18 @@ static void look_for_agent(struct loop *l)
     }
 }
 
+static bool moving(const struct loop *l)
+{
+    return l->view && ui_switch_live(l->view) && l->view->info->agent_lost_ms == 0;
+}
+
 static bool may_paint(struct loop *l, int64_t now)
 {
     l->tokens += (double)(now - l->tokens_ms) * FRAMES_PER_S / 1000.0;
     l->tokens = l->tokens > FRAMES_PER_S ? FRAMES_PER_S : l->tokens;
     l->tokens_ms = now;
-    if (!l->keyed && !l->resized && now - l->painted_ms < VIEW_FRAME_MS) {
+    if (!l->keyed && !l->resized &&
+        now - l->painted_ms < (moving(l) ? LIVE_FRAME_MS : VIEW_FRAME_MS)) {
         return false;
     }
     return l->tokens >= 1 && ui_term_ready(l->term);
@@ -342,7 +350,7 @@ static int next_ms(const struct loop *l)
     if (l->app.dirty || l->resized) {
         ms = ms < FRAME_MS ? ms : FRAME_MS;
     }
-    return (l->looking || l->app.st.layer == UI_LAYER_DIALOG) && ms > 100 ? 100 : ms;
+    return (l->looking || moving(l) || l->app.st.layer == UI_LAYER_DIALOG) && ms > 100 ? 100 : ms;
 }
 
 static enum mst_rc loop(struct loop *l, struct mst_err *err)

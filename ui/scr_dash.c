@@ -65,6 +65,17 @@ static void draw_reasons(const struct ui_ctx *x, struct ui_pen *p)
     }
 }
 
+static void draw_stepped_down(const struct mst_topo_view *v, struct ui_pen *p)
+{
+    char what[200], text[240];
+
+    (void)mst_topo_if_stepped_down(v, what);
+    if (what[0]) {
+        (void)snprintf(text, sizeof text, "if you step it down now: %s", what);
+        ui_pen_wrap(p, 0, UI_DIM, text);
+    }
+}
+
 static int draw_set(const struct ui_ctx *x, const struct ui_area *a, bool focus)
 {
     const struct mst_topo_view *v = &x->v->topo->v;
@@ -89,6 +100,7 @@ static int draw_set(const struct ui_ctx *x, const struct ui_area *a, bool focus)
 
         (void)snprintf(text, sizeof text, "if the primary dies: %s", v->if_primary_dies);
         ui_pen_wrap(&p, 0, UI_DIM, text);
+        draw_stepped_down(v, &p);
     }
     return rows + p.y;
 }
@@ -375,13 +387,25 @@ static int backup_rows(const struct ui_ctx *x, int right)
     return b && b->problem[0] ? 11 + ui_cols(b->problem) / (right - 8) : 9;
 }
 
+static int what_if_rows(const struct mst_topo_view *v, int inner)
+{
+    char what[200];
+
+    if (!v->if_primary_dies[0]) {
+        return 0;
+    }
+    (void)mst_topo_if_stepped_down(v, what);
+    return (ui_cols(v->if_primary_dies) + 22) / inner + 1 +
+           (what[0] ? (ui_cols(what) + 26) / inner + 1 : 0);
+}
+
 static void layout(const struct ui_ctx *x, int h, int w, struct ui_rect r[UI_PANES])
 {
     const struct mst_topo_view *v = &x->v->topo->v;
     const int right = w >= SIDE_FROM ? 62 : w >= 110 ? 40 : 30;
     const int jobs_n = (int)x->v->jobs->n;
     const int inner = w - right > 12 ? w - right - 10 : 2; /* words wrap before the edge */
-    const int dies = v->if_primary_dies[0] ? (ui_cols(v->if_primary_dies) + 22) / inner + 1 : 0;
+    const int dies = what_if_rows(v, inner);
     int top = (int)v->n + 4 + dies + (int)v->n_reasons + (v->verdict == MST_V_HEALTHY ? 0 : 2);
     int jobs = jobs_n + 2;
 

@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "ui/fmt.h"
 #include "ui/screen.h"
+#include "ui/switch.h"
 #include "ui/table.h"
 
 enum { P_LIST, P_DETAIL, P_LOG };
@@ -216,6 +217,33 @@ static void detail_progress(const struct ui_ctx *x, const struct mst_job *j, str
     }
 }
 
+static void detail_switch(const struct ui_ctx *x, const struct mst_job *j, struct ui_pen *p)
+{
+    const struct mst_switch_part *m = x->v->move && x->v->move->job == j->id ? x->v->move : NULL;
+    char line[400], t[UI_NUM_MAX];
+
+    if (!m) {
+        return;
+    }
+    ui_pen_pair(p, "run", UI_TEXT, "%s, code %s (s shows it)", m->run, m->code);
+    if (ui_job_unknown(x, j)) {
+        ui_pen_wrap(p, 0, UI_WARN, "the agent is lost: what stands here is the last that it said");
+    }
+    if (m->live) {
+        ui_pen_wrap(p, 0, ui_switch_stopped(m) ? UI_CRIT : UI_RUN,
+                    ui_switch_line(m, x->st->now_mono_ms, line));
+    } else {
+        ui_pen_pair(p, "gap", UI_TEXT, "%s",
+                    m->gap_ms >= 0 ? ui_fmt_lag(m->gap_ms, t) : "not known");
+        ui_pen_pair(p, "certified", UI_TEXT, "%s", m->certificate[0] ? m->certificate : "not");
+        (void)snprintf(line, sizeof line, "next: %s", ui_switch_next(m->exit));
+        ui_pen_wrap(p, 0, UI_TEXT, line);
+    }
+    if (m->reason[0]) {
+        ui_pen_pair(p, "reason", UI_TEXT, "%s", m->reason);
+    }
+}
+
 int ui_job_pane_draw(const struct ui_ctx *x, const struct mst_job *j, const struct ui_area *a,
                      bool focus, int scroll)
 {
@@ -234,7 +262,11 @@ int ui_job_pane_draw(const struct ui_ctx *x, const struct mst_job *j, const stru
     if (j->phase[0] && j->ended_wall_ms == 0) {
         ui_pen_pair(&p, "now", UI_RUN, "%s", j->phase);
     }
-    detail_progress(x, j, &p);
+    if (j->kind == MST_JOB_SWITCH) {
+        detail_switch(x, j, &p);
+    } else {
+        detail_progress(x, j, &p);
+    }
     ui_pen_pair(&p, "started", UI_TEXT, "%s by %s", ui_fmt_day(j->started_wall_ms, t), j->who);
     ui_pen_pair(&p, "took", UI_TEXT, "%s", ui_fmt_hms(took_ms(x, j), t));
     if (j->target[0]) {

@@ -41,9 +41,18 @@ enum ui_dlg_kind {
     UI_DLG_CANCEL,
     UI_DLG_DISCARD,
     UI_DLG_QUIT,
-    UI_DLG_SANDBOX
+    UI_DLG_SANDBOX,
+    UI_DLG_SWITCH
 };
-enum ui_dlg_step { UI_STEP_EDIT, UI_STEP_WAIT, UI_STEP_REVIEW };
+/* The switch of the primary has the last three instead of the review. */
+enum ui_dlg_step {
+    UI_STEP_EDIT,
+    UI_STEP_WAIT,
+    UI_STEP_REVIEW,
+    UI_STEP_CHECKS,
+    UI_STEP_PLAN,
+    UI_STEP_CONFIRM
+};
 
 struct ui_dialog {
     enum ui_dlg_kind kind;
@@ -54,7 +63,9 @@ struct ui_dialog {
     uint64_t handle;           /* of a prepare */
     struct mst_ticket *ticket; /* owned by the app; NULL before the review */
     char error[520];
-    int top; /* first line shown of a text that is longer than the window */
+    int top;      /* first line shown of a text that is longer than the window */
+    int sel;      /* of the checks of a switch, in the order shown */
+    bool changed; /* an override was given or taken back since the ticket was made */
 };
 
 struct ui_state {
@@ -75,6 +86,11 @@ struct ui_state {
     enum mst_severity msg_severity;
     int64_t msg_wall_ms;
     uint64_t acked_seq, shown_seq; /* of view->messages */
+
+    bool run_page;    /* the run of a switch has the window */
+    bool run_log;     /* its log instead of its states */
+    uint64_t run_job; /* the job that is shown; 0: the newest */
+    int run_top;      /* lines scrolled back from the newest */
 
     enum ui_layer layer;
     int layer_top, menu_sel;

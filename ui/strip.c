@@ -8,6 +8,7 @@
 #include "ui/members.h"
 #include "ui/prompt.h"
 #include "ui/screen.h"
+#include "ui/switch.h"
 
 /* What makes everything below old news; "" when it is fresh. */
 static const char *old_word(const struct ui_ctx *x, enum ui_role *role)
@@ -93,6 +94,12 @@ static void strip_facts(const struct ui_ctx *x, struct ui_pen *p, bool urgent)
 
     if (urgent && x->v->info->agent_lost_ms > 0) {
         ui_pen_line(p, UI_CRIT, "X the agent does not answer");
+    }
+    if (urgent && ui_switch_live(x->v)) {
+        char line[400];
+
+        ui_pen_wrap(p, 0, ui_switch_stopped(x->v->move) ? UI_CRIT : UI_WARN,
+                    ui_switch_line(x->v->move, x->st->now_mono_ms, line));
     }
     if (urgent && v->verdict != MST_V_HEALTHY && v->verdict != MST_V_DEGRADED) {
         ui_pen_line(p, UI_CRIT, "X %s", v->headline);
@@ -180,7 +187,9 @@ void ui_strip_draw(const struct ui_ctx *x, const struct ui_area *a)
     const struct ui_area body = ui_area_sub(a, 1, 0, a->h - 1 - foot, a->w);
 
     strip_title(x, a);
-    if (ui_strip_lists(x->st)) {
+    if (x->st->run_page) {
+        ui_switch_page_draw(x, &body);
+    } else if (ui_strip_lists(x->st)) {
         (void)ui_strip_facts(x, &body);
     } else {
         (void)s->pane[ss->pane].draw(x, &body, true);
@@ -196,6 +205,8 @@ void ui_strip_draw(const struct ui_ctx *x, const struct ui_area *a)
             x->st->msg);
     } else {
         (void)ui_put_cut(a, a->h - 1, 0, a->w, UI_HINT,
-                         "? help  1-4 screen  Tab pane  . actions  q");
+                         x->st->run_page ? ui_switch_live(x->v) ? "X undo..  v log  q hide  ? help"
+                                                                : "v log  q close  ? help"
+                                         : "? help  1-4 screen  Tab pane  . actions  q");
     }
 }

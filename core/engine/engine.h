@@ -39,7 +39,8 @@ enum mst_cmd_kind {
 };
 
 #define MST_CMD_PATTERNS 16
-#define MST_CMD_OVERRIDES 4
+#define MST_CMD_OVERRIDES 4   /* with all of them it is refused: one less is the most */
+#define MST_CMD_REASON_MIN 10 /* characters of the reason of an override, blanks not counted */
 
 /* When another member has a higher priority than the new primary. */
 enum mst_cmd_after { MST_CMD_AFTER_REFUSE, MST_CMD_AFTER_VISIT, MST_CMD_AFTER_STAY };
@@ -69,7 +70,8 @@ enum mst_rule_result { MST_RULE_PASS, MST_RULE_WARN, MST_RULE_REFUSE };
 struct mst_rule_line {
     enum mst_rule_result result;
     char name[40];
-    char text[200]; /* the measured value beside the threshold */
+    char text[200];    /* the measured value beside the threshold */
+    bool may_override; /* of a switch: refused unless cmd.overrides names it with a reason */
 };
 
 /* What would happen. Owned by the caller of prepare; freed with mst_ticket_free. */

@@ -52,6 +52,10 @@ static void other_acts(struct local *l, struct mst_guard_facts *f)
     mst_mutex_unlock(&l->mtx);
 }
 
+_Static_assert(MST_CMD_REASON_MIN == MST_GUARD_REASON &&
+                   MST_CMD_OVERRIDES == MST_GUARD_OVERRIDES + 1,
+               "what front ends are told is what the guard checks");
+
 static enum mst_rc take_overrides(const struct mst_cmd *cmd, struct mst_guard_facts *f,
                                   struct mst_err *err)
 {
@@ -206,6 +210,7 @@ static void take_checks(struct mst_ticket *t, const struct mst_guard_check *c, s
         r->result = refuses                                            ? MST_RULE_REFUSE
                     : c[i].result == MST_GUARD_WARN || c[i].overridden ? MST_RULE_WARN
                                                                        : MST_RULE_PASS;
+        r->may_override = c[i].result == MST_GUARD_OVERRIDE;
         (void)snprintf(r->name, sizeof(r->name), "P%02d %.34s", (int)c[i].id, c[i].name);
         (void)snprintf(r->text, sizeof(r->text), "%s%s (%s)%s%s",
                        c[i].overridden ? "overridden: " : "", c[i].measured, c[i].threshold,

@@ -381,6 +381,7 @@ static const struct field mst_rule_line_fields[] = {
     ENUM(mst_rule_line, result, MST_RULE_REFUSE),
     F(mst_rule_line, name),
     F(mst_rule_line, text),
+    F(mst_rule_line, may_override),
 };
 static DESC(ipc_rule_line, mst_rule_line);
 

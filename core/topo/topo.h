@@ -275,6 +275,12 @@ void mst_topo_memory_free(struct mst_topo_memory *mem);
  * MST_TOPO_EVENTS), v->no_primary_since_ms and the since_ms of reasons. Pure but for its memory. */
 void mst_topo_follow(struct mst_topo_memory *mem, struct mst_topo_view *v);
 
+/* Who is handed the seat when the primary steps down now, by the server's rule: of the electable
+ * members that have caught up the one with the highest priority, then the first in the
+ * configuration. -1 when there is none or it is not known; out is one sentence about it, "" without
+ * a primary. v is derived already. Pure. */
+int mst_topo_if_stepped_down(const struct mst_topo_view *v, char out[200]);
+
 /* Index of the member with this name, -1 none. */
 int mst_topo_find(const struct mst_topo_view *v, const char *name);
 /* Its hello is recent enough to believe it. */

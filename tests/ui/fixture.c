@@ -201,7 +201,7 @@ static struct fx *base(void)
     (void)mst_copy(f->info.set_label, sizeof f->info.set_label, "rs0@eu-west");
     (void)mst_copy(f->info.set_class, sizeof f->info.set_class, "PROD");
     (void)mst_copy(f->info.agent, sizeof f->info.agent, "private agent, pid 4711");
-    f->info.may_act = true;
+    f->info.may_act = f->info.may_switch = true;
     f->ticket_rc = MST_E_BUSY;
     return f;
 }

@@ -34,8 +34,9 @@ struct fx {
     enum mst_rc ticket_rc; /* what mst_engine_ticket answers */
     enum mst_rc fail;      /* what every act answers */
     struct mst_ticket plan;
-    struct mst_rule_line rules[4];
-    char steps[4][200];
+    struct mst_rule_line rules[12];
+    char steps[12][200];
+    struct mst_switch_part move;
     int sandbox_acts;
     char sandbox_last[400];
     struct ui_sandbox sandbox;
@@ -59,9 +60,22 @@ struct fx *fx_store_unread(void); /* the engine has just started; the same, and 
 struct fx *fx_agent_lost(void);
 struct fx *fx_hostile(void); /* escapes, newlines, overrides in every text, not sanitised */
 struct fx *fx_many(void);    /* 20 members, 16 backups */
+/* A switch db1 -> db2: writes stopped 4.7 s ago; done; taken back; refused when it looked again (no
+ * part of it was published). */
+struct fx *fx_switch_stopped(void);
+struct fx *fx_switch_done(void);
+struct fx *fx_switch_undone(void);
+struct fx *fx_switch_refused(void);
 void fx_free(struct fx *f);
 /* A plan with every kind of rule, as prepare would give it. */
 void fx_plan(struct fx *f, bool refused);
+/* The same for a switch: P17 blocks when it is blocked, P06 asks for a reason unless cmd has one.
+ */
+void fx_switch_plan(struct fx *f, bool blocked);
+/* The dialog of a switch up to its checks, its plan, its last step. */
+void fx_to_checks(struct fx *f, struct ui_app *app, bool blocked);
+void fx_to_plan(struct fx *f, struct ui_app *app);
+void fx_to_confirm(struct fx *f, struct ui_app *app);
 
 struct ui_engine fx_engine(struct fx *f);
 struct ui_sandbox fx_sandbox(struct fx *f);

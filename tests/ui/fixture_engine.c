@@ -9,10 +9,10 @@
 void fx_plan(struct fx *f, bool refused)
 {
     static const struct mst_rule_line rules[] = {
-        {MST_RULE_PASS, "source readable", "40 of 40 objects, hashes fit"},
-        {MST_RULE_PASS, "target version", "FCV 4.2 on both"},
-        {MST_RULE_WARN, "room", "needs 214 GiB, free 900 GiB on the fullest member"},
-        {MST_RULE_REFUSE, "majority", "1 of 3 votes up, 2 needed"}};
+        {MST_RULE_PASS, "source readable", "40 of 40 objects, hashes fit", false},
+        {MST_RULE_PASS, "target version", "FCV 4.2 on both", false},
+        {MST_RULE_WARN, "room", "needs 214 GiB, free 900 GiB on the fullest member", false},
+        {MST_RULE_REFUSE, "majority", "1 of 3 votes up, 2 needed", false}};
 
     f->plan.cmd = f->last;
     f->plan.refused = refused;
@@ -23,7 +23,7 @@ void fx_plan(struct fx *f, bool refused)
                    "shop.orders of 2026-11-22T01-00-00Z-full over the live set rs0@eu-west");
     (void)mst_copy(f->plan.command, sizeof f->plan.command,
                    "muster restore 2026-11-22T01-00-00Z-full --only shop.orders");
-    memcpy(f->rules, rules, sizeof f->rules);
+    memcpy(f->rules, rules, sizeof rules);
     f->plan.rules = f->rules;
     f->plan.n_rules = refused ? 4 : 3;
     f->plan.steps = f->steps;

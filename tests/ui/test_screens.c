@@ -64,6 +64,18 @@ static const struct {
     {"restore-wait", fx_healthy, "W"},
     {"restore-review", fx_healthy, "Y"},
     {"restore-refused", fx_healthy, "Z"},
+    {"switch-choose", fx_healthy, "2jF"},
+    {"switch-checks", fx_healthy, "C"},
+    {"switch-blocked", fx_healthy, "E"},
+    {"switch-plan", fx_healthy, "P"},
+    {"switch-confirm", fx_healthy, "N"},
+    {"run-stopped", fx_switch_stopped, ""},
+    {"run-undo", fx_switch_stopped, "X"},
+    {"run-hidden", fx_switch_stopped, "q"},
+    {"run-done", fx_switch_done, "s"},
+    {"run-undone", fx_switch_undone, "s"},
+    {"run-refused", fx_switch_refused, "J"},
+    {"jobs-switch", fx_switch_done, "3j"},
 };
 
 static const struct {
@@ -89,11 +101,32 @@ static void to_review(struct fx *f, struct ui_app *app, char how)
     }
 }
 
+static void to_switch(struct fx *f, struct ui_app *app, char how)
+{
+    switch (how) {
+    case 'P':
+        fx_to_plan(f, app);
+        break;
+    case 'N':
+        fx_to_confirm(f, app);
+        break;
+    case 'J': /* committed; the run ended before it was one */
+        app->st.run_page = true;
+        app->st.run_job = f->job[1].id;
+        break;
+    default:
+        fx_to_checks(f, app, how == 'E');
+        break;
+    }
+}
+
 static void play(struct fx *f, struct ui_app *app, const char *keys)
 {
     for (; *keys; keys++) {
         if (strchr("WYZ", *keys)) {
             to_review(f, app, *keys);
+        } else if (strchr("CEPNJ", *keys)) {
+            to_switch(f, app, *keys);
         } else {
             ui_app_key(app, (unsigned char)*keys, NULL);
         }
