@@ -18,7 +18,8 @@ struct observing {
     struct mst_why why[MST_WHY_MAX];
     size_t n;
 
-    bool lacked;     /* there was no writable primary while we looked */
+    bool lacked; /* there was no writable primary while we looked */
+    int64_t begun_ms;
     char said[2048]; /* what was printed last, to print it again only when it changed */
     int64_t tale_ms; /* of the failover whose lines are printed */
     unsigned told;
@@ -152,7 +153,9 @@ enum mst_rc cmd_observe(struct cmd_ctx *c, struct mst_err *err)
             const struct mst_topo_view *t = &v->topo->v;
 
             decide(o, v);
-            o->lacked = o->lacked || (!show_writable(t) && t->verdict != MST_V_STARTING);
+            o->begun_ms = o->begun_ms ? o->begun_ms : v->now_wall_ms;
+            o->lacked = o->lacked || (!show_writable(t) && t->verdict != MST_V_STARTING) ||
+                        (t->failover.any && t->failover.lost_ms >= o->begun_ms);
             rc = print(o, v, &more, err);
             c->exit_status = status_of(t);
             more = more && cmd_signal() == 0 && mst_clock_mono_ms(NULL) < end &&

@@ -212,6 +212,12 @@ static bool inner_gap(const struct mst_history *h, size_t g)
     return false;
 }
 
+/* What a view of now would have among its events, too. */
+static bool live_kind(const struct mst_hist_event *e)
+{
+    return e->source == MST_HIST_TOPO || e->source == MST_HIST_SAID;
+}
+
 static void earlier_event(struct mst_event *e, const struct mst_hist_event *from)
 {
     e->wall_ms = from->wall_ms;
@@ -228,7 +234,7 @@ size_t mst_keep_earlier(struct mst_db *db, int64_t now_ms, size_t most, struct m
     size_t n = 0, e = 0, g = 0, all;
 
     *out = NULL;
-    if (mst_keep_read(db, now_ms - days, now_ms, most, &h, &err) != MST_OK) {
+    if (mst_keep_read(db, now_ms - days, now_ms, most * 4, &h, &err) != MST_OK) {
         mst_log(MST_LOG_WARN, "engine", "earlier events: %s", err.msg);
         return 0;
     }
@@ -245,7 +251,10 @@ size_t mst_keep_earlier(struct mst_db *db, int64_t now_ms, size_t most, struct m
             }
             g++;
         } else {
-            earlier_event(&(*out)[n++], &h.events[e++]);
+            if (live_kind(&h.events[e])) {
+                earlier_event(&(*out)[n++], &h.events[e]);
+            }
+            e++;
         }
     }
     mst_history_release(&h);

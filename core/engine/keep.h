@@ -13,8 +13,8 @@ enum mst_rc mst_keep_open(const struct mst_cfg *cfg, struct mst_db **out,
 enum mst_rc mst_keep_read(struct mst_db *db, int64_t since_ms, int64_t now_ms, size_t limit,
                           struct mst_history *out, struct mst_err *err) MST_MUST_CHECK;
 
-/* Newest events and the gaps between them as events of the topology, oldest first, at most `most`;
- * the caller frees. What cannot be read is not there. */
+/* Newest events of the topology and messages, and the gaps between them, as events of the topology,
+ * oldest first, at most `most`; the caller frees. What cannot be read is not there. */
 size_t mst_keep_earlier(struct mst_db *db, int64_t now_ms, size_t most, struct mst_event **out);
 
 /* Fills what the journal of switches says; known is false when it cannot be read. */
