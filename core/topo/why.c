@@ -294,8 +294,8 @@ static void catching_up(struct look *k)
                          "how much is left is not told by its server");
         }
         if (m->catch_up_ops > 0) {
-            list(w->evidence, sizeof(w->evidence), "%lld operations fetched",
-                 (long long)m->catch_up_ops);
+            list(w->evidence, sizeof(w->evidence), "%lld %s fetched", (long long)m->catch_up_ops,
+                 mst_text_noun((uint64_t)m->catch_up_ops, "operation", "operations"));
         }
         mst_topo_put(w->command, sizeof(w->command),
                      "muster observe   # wait: ending it (replSetAbortPrimaryCatchUp) gives up "
