@@ -94,7 +94,6 @@ static void a_night_with_a_failover_is_told_in_the_morning(void **state)
     (void)agent_pid(&h);
     events_until(&r, "-- nobody watched from ");
     ran_release(&r);
-    mst_clock_sleep_ms(10);
     DO(&h, 0, "agent", "stop");
     MUST(&r, &h, 0, "events", "--since", "10m");
     in_order(mst_str_c(&r.out), parts, MST_COUNT(parts) - 1);
@@ -146,6 +145,22 @@ static void observe_waits_for_the_new_primary_and_tells_how_it_came(void **state
     HAS(mst_str_c(&b.out), "NO PRIMARY: ");
     HAS(mst_str_c(&b.out), "not late yet: an election is expected by ");
     HAS(mst_str_c(&b.out), " is primary in term 2, ");
+    mst_str_release(&b.out);
+}
+
+static void on_a_terminal_one_picture_is_drawn_again(void **state)
+{
+    struct beside b;
+
+    (void)state;
+    (void)agent_pid(&h);
+    BESIDE(&b, &h, true, "observe", "--for", "60");
+    beside_says(&b, "muster observe, ctrl-c ends");
+    beside_says(&b, "could win");
+    ctl("kill", 0);
+    beside_says(&b, "NO PRIMARY: ");
+    beside_says(&b, " is primary in term 2, ");
+    assert_int_equal(beside_end(&b), 0);
     mst_str_release(&b.out);
 }
 
@@ -254,6 +269,7 @@ int main(void)
         T(a_night_with_a_failover_is_told_in_the_morning),
         T(a_console_shows_what_happened_before_it_came),
         T(observe_waits_for_the_new_primary_and_tells_how_it_came),
+        T(on_a_terminal_one_picture_is_drawn_again),
         T(with_a_primary_observe_says_so_and_ends),
         T(two_of_three_dead_is_no_majority_and_names_them),
         T(a_primary_cut_off_from_the_others_is_an_observed_failover),
