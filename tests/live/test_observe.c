@@ -278,5 +278,6 @@ int main(void)
         T(a_time_that_is_none_is_one_sentence),
     };
 
+    (void)setenv("TEST_MUSTER", TEST_MUSTER, 0);
     return cmocka_run_group_tests_name("observe", tests, NULL, NULL);
 }
