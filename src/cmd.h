@@ -55,6 +55,8 @@ enum mst_rc cmd_console(struct cmd_ctx *c, struct mst_err *err);
 enum mst_rc cmd_status(struct cmd_ctx *c, struct mst_err *err);
 enum mst_rc cmd_topology(struct cmd_ctx *c, struct mst_err *err);
 enum mst_rc cmd_watch(struct cmd_ctx *c, struct mst_err *err);
+enum mst_rc cmd_observe(struct cmd_ctx *c, struct mst_err *err);
+enum mst_rc cmd_events(struct cmd_ctx *c, struct mst_err *err);
 enum mst_rc cmd_backup(struct cmd_ctx *c, struct mst_err *err);
 enum mst_rc cmd_verify(struct cmd_ctx *c, struct mst_err *err);
 enum mst_rc cmd_bucket_ls(struct cmd_ctx *c, struct mst_err *err);

@@ -90,8 +90,11 @@ static void news(const struct cmd_ctx *c, const struct mst_view *v, struct seen 
 
     for (size_t i = 0; i < t->n_events; i++) {
         if (t->events[i].seq > s->event_seq) {
-            show_event(&t->events[i], t, cmd_form(c), out);
             s->event_seq = t->events[i].seq;
+            if (t->events[i].mono_ms == 0) {
+                continue; /* of an earlier run: 'muster events' */
+            }
+            show_event(&t->events[i], t, cmd_form(c), out);
         }
     }
     for (size_t i = 0; i < v->messages->n && !c->json; i++) {

@@ -496,11 +496,17 @@ void show_topology(const struct mst_view *v, enum show_form form, struct mst_str
     }
 }
 
+const char *show_event_kind(enum mst_event_kind k)
+{
+    static const char *const kinds[] = {"state",  "primary", "no_primary", "lag", "rbid",
+                                        "config", "reach",   "earlier",    "gap"};
+
+    return (size_t)k < sizeof(kinds) / sizeof(kinds[0]) ? kinds[k] : "";
+}
+
 void show_event(const struct mst_event *e, const struct mst_topo_view *t, enum show_form form,
                 struct mst_str *out)
 {
-    static const char *const kinds[] = {"state", "primary", "no_primary", "lag",
-                                        "rbid",  "config",  "reach"};
     char time[MST_TIME_MAX];
 
     if (form != SHOW_JSON) {
@@ -511,7 +517,7 @@ void show_event(const struct mst_event *e, const struct mst_topo_view *t, enum s
     }
     js_begin(out, "event", e->wall_ms);
     js_int(out, "seq", (int64_t)e->seq);
-    js_text(out, "kind", (size_t)e->kind < sizeof(kinds) / sizeof(kinds[0]) ? kinds[e->kind] : "");
+    js_text(out, "kind", show_event_kind(e->kind));
     js_text(out, "severity", severity_word(e->severity));
     js_text(out, "member",
             e->member >= 0 && (size_t)e->member < t->n ? t->members[e->member].name : "");

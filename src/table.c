@@ -6,6 +6,11 @@
 static const struct arg_spec watch_opts[] = {{"for", "SECONDS", "end after this time", false},
                                              {NULL, NULL, NULL, false}};
 
+static const struct arg_spec events_opts[] = {
+    {"since", "TIME", "30m, 12h, 2d, 2026-11-27T03:00Z (24h)", false},
+    {"limit", "N", "at most so many, the newest (1000)", false},
+    {NULL, NULL, NULL, false}};
+
 static const struct arg_spec console_opts[] = {
     {"theme", "NAME", "default, mono, or the path of a theme file", false},
     {"glyphs", "SET", "utf8 or ascii (by locale and terminal)", false},
@@ -87,9 +92,22 @@ static const struct cmd commands[] = {
      .summary = "every member: configuration, oplog, who sees whom"},
     {.name = "watch",
      .fn = cmd_watch,
-     .flags = CMD_CONFIG | CMD_JSON,
+     .flags = CMD_BRIEF | CMD_CONFIG | CMD_JSON,
      .opts = watch_opts,
      .summary = "follow the set: events as they happen"},
+    {.name = "observe",
+     .fn = cmd_observe,
+     .flags = CMD_CONFIG | CMD_JSON,
+     .opts = watch_opts,
+     .summary = "why there is no primary, until there is one; exit 0 writable, 1 not",
+     .help = "Each finding with what was measured and the one command that would help; changes\n"
+             "nothing. With a primary it says so and ends, or with --for waits for its loss.\n"
+             "Exit 0: a writable primary with a majority at the end, 1: not, 3: nobody answers.\n"},
+    {.name = "events",
+     .fn = cmd_events,
+     .flags = CMD_CONFIG | CMD_JSON,
+     .opts = events_opts,
+     .summary = "what happened while an agent watched, and when nobody did"},
     {.name = "backup",
      .fn = cmd_backup,
      .flags = CMD_AGENT | CMD_CONFIG | CMD_JSON,
@@ -159,7 +177,7 @@ static const struct cmd commands[] = {
      .summary = "remove what an interrupted backup or restore left"},
     {.name = "import",
      .fn = cmd_import,
-     .flags = CMD_AGENT | CMD_CONFIG | CMD_JSON,
+     .flags = CMD_BRIEF | CMD_AGENT | CMD_CONFIG | CMD_JSON,
      .opts = restore_opts,
      .min_operands = 1,
      .max_operands = 1,

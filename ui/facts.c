@@ -246,14 +246,22 @@ size_t ui_events(const struct mst_view *v, struct ui_event *out, size_t max)
 
         if (!msg || (ev && ev->wall_ms >= msg->wall_ms)) {
             MST_ASSERT(ev);
-            out[n++] = (struct ui_event){ev->wall_ms, ev->severity, ev->text};
+            out[n++] =
+                (struct ui_event){ev->wall_ms, ev->severity, ev->text, ev->kind == MST_EV_GAP};
             e--;
         } else {
-            out[n++] = (struct ui_event){msg->wall_ms, msg->severity, msg->text};
+            out[n++] = (struct ui_event){msg->wall_ms, msg->severity, msg->text, false};
             m--;
         }
     }
     return n;
+}
+
+bool ui_other_day(const struct ui_ctx *x, int64_t wall_ms)
+{
+    const int64_t day = 24LL * 3600 * 1000;
+
+    return wall_ms / day != x->st->now_wall_ms / day;
 }
 
 /* With the agent gone, nobody knows how far a job is that had not ended. */

@@ -15,6 +15,8 @@
 #include "ui/screen.h"
 #include "ui/switch.h"
 
+#define EARLIER 10
+
 struct lines {
     struct mst_engine *engine;
     const struct mst_view *view;
@@ -58,12 +60,32 @@ static void print_move(struct lines *l)
     (void)mst_copy(l->move_state, sizeof l->move_state, state);
 }
 
+/* The newest of what was written down before: the night has a place here, too. */
+static void print_earlier(const struct mst_topo_view *v)
+{
+    size_t end = 0;
+    char t[UI_NUM_MAX];
+
+    while (end < v->n_events && v->events[end].mono_ms == 0) {
+        end++;
+    }
+    for (size_t i = end > EARLIER ? end - EARLIER : 0; i < end; i++) {
+        const struct mst_event *e = &v->events[i];
+
+        (void)printf("%s %s %s\n", ui_fmt_day(e->wall_ms, t),
+                     e->kind == MST_EV_GAP ? "----" : ui_severity_word(e->severity), e->text);
+    }
+}
+
 static void print_new(struct lines *l)
 {
     const struct mst_topo_view *v = &l->view->topo->v;
     const struct mst_messages_part *m = l->view->messages;
     char t[UI_NUM_MAX];
 
+    if (!l->first_done) {
+        print_earlier(v);
+    }
     for (size_t i = 0; i < v->n_events; i++) {
         if (v->events[i].seq > l->event_seq || (!l->first_done && i == 0)) {
             l->event_seq = v->events[i].seq;

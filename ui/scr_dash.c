@@ -302,7 +302,8 @@ static int draw_events(const struct ui_ctx *x, const struct ui_area *a, bool foc
     const size_t n = ui_events(x->v, ev, MST_COUNT(ev));
     struct ui_area in = ui_pane_box(a, focus, "Events", "UTC, newest first", UI_DIM);
     struct ui_pen p = ui_pen_start(&in, scroll_of(x, P_EVENTS));
-    const bool wide = in.w >= 80; /* with the day */
+    /* The day, where there is room or a time of day alone would mislead. */
+    const bool wide = in.w >= 80 || (n > 0 && ui_other_day(x, ev[n - 1].wall_ms));
     const int at = wide ? 16 : 9;
     char t[UI_NUM_MAX];
 
@@ -314,8 +315,8 @@ static int draw_events(const struct ui_ctx *x, const struct ui_area *a, bool foc
 
         (void)ui_putf(&p.a, y, 0, UI_DIM, wide ? "%.15s" : "%.8s",
                       wide ? ui_fmt_day(ev[i].wall_ms, t) : ui_fmt_clock_z(ev[i].wall_ms, t));
-        (void)ui_put(&p.a, y, at, ui_severity_role(ev[i].severity),
-                     ui_severity_word(ev[i].severity));
+        (void)ui_put(&p.a, y, at, ev[i].gap ? UI_STALE : ui_severity_role(ev[i].severity),
+                     ev[i].gap ? "----" : ui_severity_word(ev[i].severity));
         if (p.a.h > 2 * (int)n && ui_cols(ev[i].text) > p.a.w - at - 5) {
             p.y--; /* with room for all of it, none of it is cut */
             ui_pen_wrap(&p, at + 5, UI_TEXT, ev[i].text);

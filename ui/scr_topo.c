@@ -235,9 +235,14 @@ static int draw_events(const struct ui_ctx *x, const struct ui_area *a, bool foc
         const struct mst_event *e = &v->events[i - 1];
         const int y = ui_pen_next(&p);
 
-        (void)ui_putf(&p.a, y, 0, UI_DIM, "%.8s.%03d", ui_fmt_clock_z(e->wall_ms, t),
-                      (int)(e->wall_ms % 1000));
-        (void)ui_put_cut(&p.a, y, 13, p.a.w - 13, ui_severity_role(e->severity), e->text);
+        if (ui_other_day(x, e->wall_ms)) {
+            (void)ui_putf(&p.a, y, 0, UI_DIM, "%.12s", ui_fmt_day(e->wall_ms, t));
+        } else {
+            (void)ui_putf(&p.a, y, 0, UI_DIM, "%.8s.%03d", ui_fmt_clock_z(e->wall_ms, t),
+                          (int)(e->wall_ms % 1000));
+        }
+        (void)ui_put_cut(&p.a, y, 13, p.a.w - 13,
+                         e->kind == MST_EV_GAP ? UI_STALE : ui_severity_role(e->severity), e->text);
     }
     return p.y;
 }

@@ -122,8 +122,11 @@ struct ui_event {
     int64_t wall_ms;
     enum mst_severity severity;
     const char *text;
+    bool gap; /* nobody watched here */
 };
 size_t ui_events(const struct mst_view *v, struct ui_event *out, size_t max);
+/* A time of day alone would be taken for one of today. */
+bool ui_other_day(const struct ui_ctx *x, int64_t wall_ms);
 
 /* --- facts about jobs and backups --- */
 bool ui_job_unknown(const struct ui_ctx *x, const struct mst_job *j); /* its agent is lost */

@@ -108,23 +108,38 @@ static enum mst_rc migrate(struct mst_db *db, void *arg, struct mst_err *err)
     return rc;
 }
 
+/* Made with our mode; SQLite gives its helpers the same one. A file that is there is not opened:
+ * closing it again would drop the locks of every other handle that this process has on it, and the
+ * next process that ends would take the log away under them. */
+static enum mst_rc make_file(const char *path, struct mst_err *err)
+{
+    const int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+    struct stat st;
+    char why[128];
+    int e = fd < 0 ? errno : 0;
+
+    if (fd >= 0) {
+        (void)close(fd);
+    } else if (e == EEXIST) {
+        e = lstat(path, &st) != 0 ? errno : S_ISLNK(st.st_mode) ? ELOOP : 0;
+    }
+    return e ? mst_err_set_detail(err, MST_E_IO, e, "cannot open the state file %s: %s", path,
+                                  mst_errno_text(e, why, sizeof(why)))
+             : MST_OK;
+}
+
 enum mst_rc mst_db_open(const char *path, struct mst_db **out, struct mst_err *err)
 {
     struct mst_db *db = mst_xcalloc(1, sizeof(*db));
-    const int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-    enum mst_rc rc = MST_OK;
+    enum mst_rc rc;
 
     *out = NULL;
     mst_mutex_init(&db->mtx);
     (void)mst_copy(db->path, sizeof(db->path), path);
-    if (fd < 0) {
-        char why[128];
-
-        rc = mst_err_set_detail(err, MST_E_IO, errno, "cannot open the state file %s: %s", path,
-                                mst_errno_text(errno, why, sizeof(why)));
+    rc = make_file(path, err);
+    if (rc != MST_OK) {
         goto out;
     }
-    (void)close(fd); /* made with our mode; SQLite gives its helpers the same one */
     if (sqlite3_open_v2(path, &db->h, SQLITE_OPEN_READWRITE | SQLITE_OPEN_FULLMUTEX, NULL) !=
         SQLITE_OK) {
         rc = fail(db, err);

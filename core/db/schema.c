@@ -75,5 +75,22 @@ const char *const mst_db_steps[] = {
     " until_ms INTEGER NOT NULL,"
     " text TEXT NOT NULL);"
     "CREATE INDEX switch_steps_run ON switch_steps(run, id);",
+    /* 5: what happened in the set, and from when to when somebody looked */
+    "CREATE TABLE set_events ("
+    " id INTEGER PRIMARY KEY AUTOINCREMENT,"
+    " wall_ms INTEGER NOT NULL,"
+    " source INTEGER NOT NULL,"
+    " kind INTEGER NOT NULL,"
+    " severity INTEGER NOT NULL,"
+    " member TEXT NOT NULL DEFAULT '',"
+    " text TEXT NOT NULL);"
+    "CREATE INDEX set_events_wall ON set_events(wall_ms, id);"
+    "CREATE TABLE watches ("
+    " id INTEGER PRIMARY KEY AUTOINCREMENT,"
+    " who TEXT NOT NULL,"
+    " from_ms INTEGER NOT NULL,"
+    " to_ms INTEGER NOT NULL,"
+    " ended INTEGER NOT NULL DEFAULT 0);"
+    "CREATE INDEX watches_to ON watches(to_ms);",
 };
 const int mst_db_n_steps = (int)(sizeof(mst_db_steps) / sizeof(mst_db_steps[0]));

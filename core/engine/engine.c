@@ -12,6 +12,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "engine/inner.h"
+#include "engine/keep.h"
 
 #define ASKS_MAX 64
 
@@ -52,6 +53,7 @@ static void local_close(struct mst_engine *e)
     mst_wake_signal(&l->stir);
     mst_thread_join(&l->io);
     mst_thread_join(&l->thread);
+    mst_keep_stop(l);
     mst_monitor_stop(l->monitor);
     mst_state_close(l);
     mst_queue_free(l->asks);
@@ -114,6 +116,8 @@ static enum mst_rc start_monitor(struct local *l, struct mst_err *err)
                                  .tls = l->wire.tls.on ? &l->wire.tls : NULL,
                                  .cred = l->has_view_cred ? &l->view_cred : NULL,
                                  .limits = &l->limits};
+    struct mst_event *earlier = NULL;
+    enum mst_rc rc;
 
     l->limits = mst_topo_limits_default;
     l->limits.hello_silent_ms = c->limits.hello_silent_ms;
@@ -130,7 +134,13 @@ static enum mst_rc start_monitor(struct local *l, struct mst_err *err)
     }
     o.seeds = l->seed_list;
     l->begun_ms = mst_clock_mono_ms(NULL);
-    return mst_monitor_start(&o, &l->monitor, err);
+    if (l->db) {
+        o.n_events = mst_keep_earlier(l->db, mst_clock_utc_ms(NULL), MST_TOPO_EVENTS, &earlier);
+        o.events = earlier;
+    }
+    rc = mst_monitor_start(&o, &l->monitor, err);
+    free(earlier);
+    return rc;
 }
 
 static enum mst_rc start(struct local *l, struct mst_err *err)
@@ -158,6 +168,9 @@ static enum mst_rc start(struct local *l, struct mst_err *err)
     if (rc == MST_OK) {
         mst_bucket_first(l);
         rc = start_monitor(l, err);
+    }
+    if (rc == MST_OK) {
+        rc = mst_keep_start(l, err);
     }
     if (rc == MST_OK) {
         rc = mst_thread_start(&l->io, "mst-io", mst_io_run, l, err);

@@ -110,6 +110,8 @@ struct local {
     int lock_fd; /* flock of the set; -1 not ours */
     struct mst_mutex audit_mtx, own_mtx;
 
+    struct keep *keep; /* writes down what happens; NULL without a state */
+
     struct mst_thread thread, io;
     struct mst_wake stir; /* something changed for the engine thread */
     struct mst_wake out;  /* a view was published */
@@ -191,6 +193,13 @@ int64_t mst_fault_ticket_ms(void); /* MST_TICKET_MS as usual */
 
 /* notes.c: look who else acts on this set, on the io thread. */
 void mst_notes_look(struct local *l);
+
+/* keep.c: what happened, written by a thread of its own while this process holds the lock of the
+ * set. */
+enum mst_rc mst_keep_start(struct local *l, struct mst_err *err) MST_MUST_CHECK;
+void mst_keep_stop(struct local *l); /* writes what is left */
+/* On the engine thread: what is new in a view. Never waits for the disk. */
+void mst_keep_view(struct local *l, const struct mst_view *v);
 
 /* acts.c: what changes something. */
 enum mst_rc mst_act_submit(struct mst_engine *e, const struct mst_cmd *cmd, uint64_t *job,

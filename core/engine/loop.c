@@ -11,6 +11,7 @@
 #include "base/text.h"
 #include "engine/inner.h"
 #include "log/log.h"
+#include "topo/story.h"
 
 #define JOBS_SHOWN 64
 #define SAMPLE_MS 250
@@ -28,6 +29,7 @@ struct now { /* parts of the view that was published last */
     struct mst_messages_part *messages;
     struct mst_switch_part *move;
     struct mst_monitor_view *seen; /* that topo is a copy of */
+    struct mst_story *story;
     size_t n_messages;
     uint64_t gen;
 };
@@ -89,6 +91,24 @@ static void swap(void *slot, void *next)
     *p = next;
 }
 
+/* A switch that somebody asked for runs: ours, or another one's whose note was read. */
+static bool switch_runs(struct local *l)
+{
+    bool yes;
+
+    mst_mutex_lock(&l->mtx);
+    yes = l->move && l->move->live;
+    for (size_t i = 0; i < l->n_notes; i++) {
+        const struct mst_note *n = &l->notes[i];
+
+        yes = yes || (n->until_mono_ms > mst_clock_mono_ms(NULL) &&
+                      (strcmp(n->act, "switchover") == 0 || strcmp(n->act, "stepdown") == 0 ||
+                       strcmp(n->act, "failback") == 0));
+    }
+    mst_mutex_unlock(&l->mtx);
+    return yes;
+}
+
 static bool take_topo(struct local *l, struct now *now)
 {
     struct mst_monitor_view *m = mst_monitor_view(l->monitor);
@@ -102,6 +122,7 @@ static bool take_topo(struct local *l, struct now *now)
     v.members =
         mst_xmemdup(m->v.members, (m->v.n + 1) * sizeof(v.members[0]) - sizeof(v.members[0]));
     v.events = mst_xmemdup(m->v.events, m->v.n_events * sizeof(v.events[0]));
+    mst_story_follow(now->story, &v, switch_runs(l));
     swap(&now->topo, mst_topo_part_new_take(&v));
     swap(&now->seen, m);
     return true;
@@ -225,6 +246,7 @@ static void publish(struct local *l, struct now *now)
     v->leavings = ref(now->leavings);
     v->messages = ref(now->messages);
     v->move = ref(now->move);
+    mst_keep_view(l, v);
     mst_cell_publish_take(&l->cell, &v->shared);
     mst_wake_signal(&l->out);
 }
@@ -279,7 +301,7 @@ static void wait_for_news(struct local *l)
 void mst_loop_run(void *arg)
 {
     struct local *l = arg;
-    struct now now = {.gen = 0};
+    struct now now = {.gen = 0, .story = mst_story_new()};
     int64_t ahead_ms = wall_ahead();
 
     mst_mutex_lock(&l->mtx);
@@ -304,4 +326,5 @@ void mst_loop_run(void *arg)
     swap(&now.messages, NULL);
     swap(&now.move, NULL);
     swap(&now.seen, NULL);
+    mst_story_free(now.story);
 }

@@ -471,6 +471,9 @@ static void from_events(struct mst_guard_facts *f, const struct mst_topo_view *v
         const struct mst_event *e = &v->events[i];
         const int64_t age = v->now_mono_ms - e->mono_ms;
 
+        if (e->mono_ms == 0) { /* of an earlier run */
+            continue;
+        }
         if (e->kind == MST_EV_PRIMARY && age <= TEN_MIN_MS) {
             f->elections_10min++;
         } else if (e->kind == MST_EV_RBID && age <= HOUR_MS && e->member >= 0 &&

@@ -3,6 +3,7 @@
 #include <strings.h>
 
 #include "base/mem.h"
+#include "topo/why.h"
 
 /* The newest configuration that a member holds. A forced one raises the version by thousands, so
  * the version alone orders them well enough for a view. */
@@ -93,6 +94,16 @@ static void take_config(const struct mst_topo_member *from, struct mst_topo_memb
     memcpy(m->tags, from->tags, sizeof(m->tags));
 }
 
+/* One of what the others got is kept: a refusal says more than silence. */
+static void take_message(struct mst_topo_member *of, const struct mst_heard *h, size_t from)
+{
+    if (h->message[0] &&
+        (of->link_from < 0 || (!mst_topo_refusal(of->link_text) && mst_topo_refusal(h->message)))) {
+        (void)mst_copy(of->link_text, sizeof(of->link_text), h->message);
+        of->link_from = (int)from;
+    }
+}
+
 static void take_opinions(const struct mst_probe *p, struct mst_topo_view *v, size_t i)
 {
     const struct mst_topo_member *m = &v->members[i];
@@ -107,6 +118,7 @@ static void take_opinions(const struct mst_probe *p, struct mst_topo_view *v, si
         }
         o = &v->members[i].sees[j];
         *o = h->o;
+        take_message(&v->members[j], h, i);
         if (h->heartbeat_wall_ms > 0 && m->status_wall_ms >= h->heartbeat_wall_ms) {
             o->heartbeat_age_ms =
                 m->status_wall_ms - h->heartbeat_wall_ms + (v->now_mono_ms - m->status_at_ms);

@@ -373,6 +373,7 @@ enum mst_rc mst_monitor_start(const struct mst_monitor_opts *o, struct mst_monit
     mst_cell_init(&m->cell);
     copy_opts(m, o);
     m->memory = mst_topo_memory_new(&m->limits);
+    mst_topo_remember(m->memory, o->events, o->n_events);
     rc = mst_wake_init(&m->wake, err);
     for (size_t i = 0; rc == MST_OK && i < o->n_seeds; i++) {
         rc = add_probe(m, o->seeds[i], true, err);

@@ -31,9 +31,11 @@ struct mst_monitor_opts { /* arrays, strings and secrets are borrowed until stop
     const struct mst_srv_resolver *resolver; /* NULL: the system's */
     size_t n_dial;
     const struct mst_monitor_dial *dial;
-    const struct mst_tls *tls;                        /* NULL: none */
-    const struct mst_cred *cred;                      /* NULL: no login */
-    const struct mst_topo_limits *limits;             /* NULL: mst_topo_limits_default */
+    const struct mst_tls *tls;            /* NULL: none */
+    const struct mst_cred *cred;          /* NULL: no login */
+    const struct mst_topo_limits *limits; /* NULL: mst_topo_limits_default */
+    size_t n_events;                      /* of earlier runs, oldest first */
+    const struct mst_event *events;
     const char *app;                                  /* NULL: "muster" */
     int64_t hello_ms, status_ms, stats_ms, config_ms; /* intervals; 0: 1000, 1000, 5000, 30000 */
 };

@@ -21,6 +21,8 @@ void mst_member_init(struct mst_topo_member *m, const char *name, const char *di
     m->last_write.term = -1;
     m->seen_at_election.term = -1;
     m->catch_up_ops = -1;
+    m->catch_up_to.term = -1;
+    m->link_from = -1;
     m->config_version = -1;
     m->config_term = -1;
     m->ops_per_s = -1;
@@ -140,6 +142,30 @@ static void parse_self(const bson_t *b, struct mst_topo_member *m)
     m->election_wall_ms = mst_bson_date(b, "electionDate", 0);
     m->config_version = mst_bson_i64(b, "configVersion", -1);
     m->config_term = mst_bson_i64(b, "configTerm", -1);
+    (void)mst_bson_text(b, "infoMessage", m->info, sizeof(m->info));
+    m->too_stale = m->too_stale || mst_bson_bool(b, "tooStale", false);
+}
+
+/* Names as in 4.2 to 8.0; older servers tell none of it. */
+static void parse_election(const bson_t *reply, struct mst_topo_member *m)
+{
+    m->catching_up = m->state == MST_MS_PRIMARY &&
+                     bson_has_field(reply, "electionCandidateMetrics") &&
+                     mst_bson_date(reply, "electionCandidateMetrics.newTermStartDate", -1) < 0;
+    (void)mst_bson_optime(reply, "electionCandidateMetrics.lastSeenOpTimeAtElection",
+                          &m->seen_at_election);
+    (void)mst_bson_optime(reply, "electionCandidateMetrics.targetCatchupOpTime", &m->catch_up_to);
+    m->catch_up_ops = mst_bson_i64(reply, "electionCandidateMetrics.numCatchUpOps", -1);
+    m->stood_wall_ms = mst_bson_date(reply, "electionCandidateMetrics.lastElectionDate", 0);
+    if (!mst_bson_text(reply, "electionCandidateMetrics.lastElectionReason", m->election_reason,
+                       sizeof(m->election_reason))) {
+        m->election_reason[0] = '\0';
+    }
+    if (mst_bson_bool(reply, "electionParticipantMetrics.votedForCandidate", true) ||
+        !mst_bson_text(reply, "electionParticipantMetrics.voteReason", m->vote_reason,
+                       sizeof(m->vote_reason))) {
+        m->vote_reason[0] = '\0';
+    }
 }
 
 static void parse_other(const bson_t *b, struct mst_heard *h)
@@ -152,6 +178,13 @@ static void parse_other(const bson_t *b, struct mst_heard *h)
     h->heartbeat_wall_ms = mst_bson_date(b, "lastHeartbeat", 0);
     if (!mst_bson_optime(b, "optime", &h->o.applied)) {
         h->o.applied = (struct mst_optime){{0, 0}, -1};
+    }
+    if (!mst_bson_text(b, "lastHeartbeatMessage", h->message, sizeof(h->message)) ||
+        !h->message[0]) {
+        h->message[0] = '\0';
+        if (!mst_bson_bool(b, "authenticated", true)) {
+            (void)mst_copy(h->message, sizeof(h->message), "it is not authenticated");
+        }
     }
     /* Newer servers tell the wall time to the millisecond. */
     h->o.applied_wall_ms =
@@ -206,7 +239,7 @@ void mst_parse_status(const bson_t *reply, int64_t at_ms, struct mst_topo_member
     m->status_missing[0] = '\0';
     m->state = state_of(reply, "myState");
     m->term = mst_bson_i64(reply, "term", -1);
-    m->applied = m->durable = m->committed = m->seen_at_election = none;
+    m->applied = m->durable = m->committed = m->seen_at_election = m->catch_up_to = none;
     (void)mst_bson_optime(reply, "optimes.appliedOpTime", &m->applied);
     (void)mst_bson_optime(reply, "optimes.durableOpTime", &m->durable);
     (void)mst_bson_optime(reply, "optimes.lastCommittedOpTime", &m->committed);
@@ -216,13 +249,10 @@ void mst_parse_status(const bson_t *reply, int64_t at_ms, struct mst_topo_member
     if (!mst_bson_text(reply, "syncSourceHost", m->sync_source, sizeof(m->sync_source))) {
         (void)mst_bson_text(reply, "syncingTo", m->sync_source, sizeof(m->sync_source));
     }
-    m->catching_up = m->state == MST_MS_PRIMARY &&
-                     bson_has_field(reply, "electionCandidateMetrics") &&
-                     mst_bson_date(reply, "electionCandidateMetrics.newTermStartDate", -1) < 0;
-    (void)mst_bson_optime(reply, "electionCandidateMetrics.lastSeenOpTimeAtElection",
-                          &m->seen_at_election);
-    m->catch_up_ops = mst_bson_i64(reply, "electionCandidateMetrics.numCatchUpOps", -1);
+    parse_election(reply, m);
     m->election_wall_ms = 0;
+    m->info[0] = '\0';
+    m->too_stale = mst_bson_bool(reply, "tooStale", false);
     (void)mst_bson_text(reply, "set", more->set_name, sizeof(more->set_name));
     parse_members(reply, m, more);
 }

@@ -11,6 +11,7 @@ struct mst_heard { /* what a member says of another one */
     char name[MST_HOST_MAX];
     struct mst_opinion o;
     int64_t heartbeat_wall_ms; /* the asked server's clock; 0 unknown */
+    char message[160];         /* what it got instead of an answer; "" nothing */
 };
 
 struct mst_parsed_hello {

@@ -57,16 +57,9 @@ void mst_topo_memory_free(struct mst_topo_memory *mem)
     free(mem);
 }
 
-static void event(struct mst_topo_memory *mem, const struct mst_topo_view *v,
-                  enum mst_event_kind kind, enum mst_severity severity, int member, const char *fmt,
-                  ...) __attribute__((format(printf, 6, 7)));
-
-static void event(struct mst_topo_memory *mem, const struct mst_topo_view *v,
-                  enum mst_event_kind kind, enum mst_severity severity, int member, const char *fmt,
-                  ...)
+static struct mst_event *next_event(struct mst_topo_memory *mem)
 {
     struct mst_event *e;
-    va_list ap;
 
     if (mem->n_events == MST_TOPO_EVENTS) {
         memmove(mem->events, mem->events + 1, (MST_TOPO_EVENTS - 1) * sizeof(mem->events[0]));
@@ -75,6 +68,33 @@ static void event(struct mst_topo_memory *mem, const struct mst_topo_view *v,
     e = &mem->events[mem->n_events++];
     memset(e, 0, sizeof(*e));
     e->seq = ++mem->seq;
+    return e;
+}
+
+void mst_topo_remember(struct mst_topo_memory *mem, const struct mst_event *events, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        struct mst_event *e = next_event(mem);
+        const uint64_t seq = e->seq;
+
+        *e = events[i];
+        e->seq = seq;
+        e->mono_ms = 0;
+        e->member = -1;
+    }
+}
+
+static void event(struct mst_topo_memory *mem, const struct mst_topo_view *v,
+                  enum mst_event_kind kind, enum mst_severity severity, int member, const char *fmt,
+                  ...) __attribute__((format(printf, 6, 7)));
+
+static void event(struct mst_topo_memory *mem, const struct mst_topo_view *v,
+                  enum mst_event_kind kind, enum mst_severity severity, int member, const char *fmt,
+                  ...)
+{
+    struct mst_event *e = next_event(mem);
+    va_list ap;
+
     e->wall_ms = v->now_wall_ms;
     e->mono_ms = v->now_mono_ms;
     e->kind = kind;

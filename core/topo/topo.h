@@ -128,7 +128,15 @@ struct mst_topo_member {
     bool catching_up;                   /* electionCandidateMetrics without a new term date */
     struct mst_optime seen_at_election; /* newest it had when it stood; term -1 unknown */
     int64_t catch_up_ops;               /* fetched from others after it won; -1 unknown */
+    struct mst_optime catch_up_to;      /* what it fetches now; term -1 unknown */
+    char election_reason[48];           /* why it stood, in the server's word; "" not told */
+    int64_t stood_wall_ms;              /* when it stood; 0 not told */
+    char vote_reason[120];              /* why it refused its newest vote; "" it did not */
+    char info[96];                      /* what it says of itself beside its state */
+    bool too_stale;                     /* no member's oplog reaches back to it */
     int64_t config_version, config_term;
+    char link_text[160]; /* what another member got for a heartbeat to it; "" nothing */
+    int link_from;       /* index of that one; -1 none */
 
     /* V */
     int64_t stats_at_ms;
@@ -207,17 +215,48 @@ enum mst_event_kind {
     MST_EV_LAG,  /* crossed the limit, either way */
     MST_EV_RBID, /* a rollback happened there */
     MST_EV_CONFIG,
-    MST_EV_REACH
+    MST_EV_REACH,
+    MST_EV_EARLIER, /* of an earlier run, as it was written down: mono_ms 0, no member */
+    MST_EV_GAP      /* nobody watched here; mono_ms 0 */
 };
+#define MST_EV_LAST MST_EV_GAP
 
 struct mst_event {
     uint64_t seq; /* never repeats in one engine */
     int64_t wall_ms;
-    int64_t mono_ms;
+    int64_t mono_ms; /* 0: before this engine */
     enum mst_event_kind kind;
     enum mst_severity severity;
     int member; /* index at that time, -1 none */
     char text[240];
+};
+
+/* A change of the primary that nobody of ours asked for, as it was seen from here; story.h. Times
+ * are UTC; 0 is not seen. */
+enum mst_loss { MST_LOSS_UNKNOWN, MST_LOSS_NONE, MST_LOSS_SOME };
+struct mst_failover {
+    bool any;               /* there was one since muster looks */
+    bool over;              /* there is a new primary and what it had is known, or asked in vain */
+    char old[MST_HOST_MAX]; /* the primary that was lost; "" it was lost before we looked */
+    int64_t last_seen_ms;   /* it last said that it is writable */
+    int64_t lost_ms;        /* we noticed */
+    int64_t noticed_ms;     /* another member said that it is down */
+    char noticed_by[MST_HOST_MAX];
+    struct mst_optime old_last; /* newest that was seen on it */
+    int64_t tail_ms;            /* not yet committed by a majority when it was last seen; -1 */
+    char winner[MST_HOST_MAX];
+    int64_t term;
+    int64_t stood_ms;    /* of the winner's clock */
+    char reason[48];     /* why it stood; "" not told */
+    int64_t writable_ms; /* it first said that it is writable */
+    int64_t gap_ms;      /* without a writable primary, as seen from here; -1 unknown */
+    enum mst_loss loss;  /* of what was seen on the old one */
+    int64_t loss_ms;     /* how much, by the clock of the oplog */
+    struct mst_optime winner_had;
+    int64_t catch_up_ops;            /* -1 unknown */
+    int64_t back_ms;                 /* the old one is a member again */
+    int64_t rollback_ms;             /* it was seen in ROLLBACK, or with another rollback id */
+    int64_t rbid_before, rbid_after; /* -1 unknown */
 };
 
 struct mst_topo_view {
@@ -249,6 +288,8 @@ struct mst_topo_view {
 
     size_t n_events;          /* oldest first */
     struct mst_event *events; /* owned */
+
+    struct mst_failover failover; /* the newest; filled by the engine */
 };
 
 void mst_topo_view_release(struct mst_topo_view *v); /* frees the arrays */
@@ -271,6 +312,9 @@ void mst_topo_derive(struct mst_topo_view *v, const struct mst_topo_limits *limi
 struct mst_topo_memory;
 struct mst_topo_memory *mst_topo_memory_new(const struct mst_topo_limits *limits);
 void mst_topo_memory_free(struct mst_topo_memory *mem);
+/* Events of earlier runs, oldest first, before the first view: they count against MST_TOPO_EVENTS
+ * as all others do. */
+void mst_topo_remember(struct mst_topo_memory *mem, const struct mst_event *events, size_t n);
 /* v is derived already; called once per view, in order. Fills v->events (a copy, the newest
  * MST_TOPO_EVENTS), v->no_primary_since_ms and the since_ms of reasons. Pure but for its memory. */
 void mst_topo_follow(struct mst_topo_memory *mem, struct mst_topo_view *v);

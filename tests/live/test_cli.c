@@ -382,7 +382,7 @@ static void help_fits_a_screen_and_names_every_command(void **state)
 {
     static const char *const words[] = {"status",      "restore discard", "jobs cancel",
                                         "config show", "--password-file", "--read-only",
-                                         "roles",       "--json",          "catalog rebuild"};
+                                        "roles",       "--json",          "catalog rebuild"};
     struct ran r;
     size_t lines = 0;
 

@@ -33,6 +33,14 @@ static void to_a_chosen_member_and_back(void **state)
     sw_expect(&r, 0);
     HAS(mst_str_c(&r.out), "4 lines");
     ran_release(&r);
+    RUN(&r, sw_env, "agent", "stop", "--force"); /* all is written down then */
+    ran_release(&r);
+    RUN(&r, sw_env, "events"); /* elections that were asked for are no failovers */
+    sw_expect(&r, 0);
+    HAS(mst_str_c(&r.out), " is primary in term 2");
+    HAS(mst_str_c(&r.out), " is primary in term 3");
+    assert_null(strstr(mst_str_c(&r.out), "failover: "));
+    ran_release(&r);
     (void)unlink("plan.json");
 }
 

@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "fixture.h"
 #include "test.h"
+#include "ui/fmt.h"
 
 struct world {
     struct fx *f;
@@ -497,6 +498,37 @@ static void an_alert_takes_its_line_back(void **state)
     done(&w);
 }
 
+static bool shows_tall(struct world *w, const char *text)
+{
+    char *s = fx_text(w->app, 50, 80, false);
+    const bool found = strstr(s, text) != NULL;
+
+    free(s);
+    return found;
+}
+
+static void an_event_of_another_day_says_its_day_and_a_gap_is_marked(void **state)
+{
+    const int64_t two_days = 2LL * 24 * 3600 * 1000;
+    struct world w = with(fx_healthy());
+    struct mst_event *e = &w.f->events[0];
+    char day[UI_NUM_MAX], line[64];
+
+    (void)state;
+    assert_true(w.f->topo.v.n_events > 0);
+    (void)ui_fmt_day(fx_wall() - two_days, day);
+    (void)snprintf(line, sizeof line, "%.15s ---- nobody watched", day);
+    assert_false(shows_tall(&w, line));
+    e->wall_ms = fx_wall() - two_days;
+    e->kind = MST_EV_GAP;
+    (void)mst_copy(e->text, sizeof e->text, "nobody watched from then to now");
+    assert_true(shows_tall(&w, line));
+    ui_app_key(w.app, '2', NULL);
+    (void)snprintf(line, sizeof line, "%.12s nobody watched", day);
+    assert_true(shows_tall(&w, line));
+    done(&w);
+}
+
 static void what_ran_in_a_lost_agent_is_not_known(void **state)
 {
     struct world w = with(fx_running());
@@ -579,6 +611,7 @@ int main(void)
         cmocka_unit_test(stale_facts_say_so),
         cmocka_unit_test(a_lost_agent_is_said_on_the_second_line),
         cmocka_unit_test(an_alert_takes_its_line_back),
+        cmocka_unit_test(an_event_of_another_day_says_its_day_and_a_gap_is_marked),
         cmocka_unit_test(what_ran_in_a_lost_agent_is_not_known),
         cmocka_unit_test(another_agent_voids_a_plan_and_counts_messages_anew),
         cmocka_unit_test(an_error_stays_until_it_is_acknowledged),

@@ -4,12 +4,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/file.h"
 #include "db/db.h"
 
-static char dir[64], path[96];
+static char dir[64], path[96], walpath[128];
 
 static int setup(void **state)
 {
@@ -121,6 +122,60 @@ static void a_path_that_cannot_be_made_is_named(void **state)
     assert_non_null(strstr(err.msg, "/nonexistent/dir/x.db"));
 }
 
+/* The other process is there before the database is: what SQLite knows of locks does not survive a
+ * fork. */
+static void two_handles_of_one_process_outlive_the_visit_of_another(void **state)
+{
+    struct mst_db *first, *second, *after;
+    struct mst_err err = {0};
+    int go[2], status = -1;
+    int64_t n;
+    pid_t pid;
+    char c;
+
+    (void)state;
+    assert_int_equal(pipe(go), 0);
+    pid = fork();
+    if (pid == 0) {
+        struct mst_db *visit = NULL;
+
+        (void)close(go[1]);
+        status = read(go[0], &c, 1) == 1 && mst_db_open(path, &visit, &err) == MST_OK ? 0 : 1;
+        mst_db_close(visit);
+        _exit(status);
+    }
+    assert_ok(mst_db_open(path, &first, &err), &err);
+    assert_ok(mst_db_run(first, &err, "CREATE TABLE t (a INTEGER)", ""), &err);
+    assert_ok(mst_db_open(path, &second, &err), &err);
+    assert_ok(mst_db_run(second, &err, "INSERT INTO t VALUES (1)", ""), &err);
+    assert_int_equal(write(go[1], "g", 1), 1);
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+    assert_ok(mst_db_run(first, &err, "INSERT INTO t VALUES (2)", ""), &err);
+    assert_ok(mst_db_run(second, &err, "INSERT INTO t VALUES (3)", ""), &err);
+    (void)snprintf(walpath, sizeof(walpath), "%s-wal", path);
+    assert_int_equal(access(walpath, F_OK), 0); /* it was not taken away under us */
+    mst_db_close(second);
+    mst_db_close(first);
+    assert_ok(mst_db_open(path, &after, &err), &err);
+    assert_ok(mst_db_int(after, -1, &n, &err, "SELECT count(*) FROM t", ""), &err);
+    assert_int_equal(n, 3);
+    mst_db_close(after);
+    (void)close(go[0]);
+    (void)close(go[1]);
+}
+
+static void a_link_is_no_state_file(void **state)
+{
+    struct mst_db *db;
+    struct mst_err err = {0};
+
+    (void)state;
+    assert_int_equal(symlink("elsewhere", path), 0);
+    assert_rc(mst_db_open(path, &db, &err), MST_E_IO, &err);
+    assert_non_null(strstr(err.msg, path));
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -130,6 +185,8 @@ int main(void)
         T(a_newer_schema_is_refused),
         T(a_file_that_is_no_database_is_named),
         T(a_path_that_cannot_be_made_is_named),
+        T(two_handles_of_one_process_outlive_the_visit_of_another),
+        T(a_link_is_no_state_file),
     };
     return cmocka_run_group_tests_name("db", tests, NULL, NULL);
 }

@@ -220,6 +220,86 @@ static void text_of_a_server_cannot_move_the_cursor(void **state)
     bson_destroy(&b);
 }
 
+static void a_recorded_election_tells_why_who_stood_and_when(void **state)
+{
+    struct mst_topo_member m;
+    struct mst_parsed_status *s = mst_xcalloc(1, sizeof(*s));
+    bson_t *b = load("killed-27118-status");
+
+    (void)state;
+    mst_member_init(&m, "127.0.0.1:27118", NULL);
+    mst_parse_status(b, 100, &m, s);
+    assert_string_equal(m.election_reason, "electionTimeout");
+    assert_true(m.stood_wall_ms > 1795389500000);
+    assert_int_equal(m.catch_up_to.term, -1); /* it is not in its catch-up any more */
+    assert_string_equal(m.vote_reason, "");
+    assert_false(m.too_stale);
+    assert_non_null(strstr(s->heard[0].message, "Connection refused"));
+    bson_destroy(b);
+    free(s);
+}
+
+/* As newer servers write it. */
+static void a_catch_up_a_refused_vote_and_a_stale_member_are_told(void **state)
+{
+    struct mst_topo_member m;
+    struct mst_parsed_status *s = mst_xcalloc(1, sizeof(*s));
+    bson_t *b = BCON_NEW(
+        "myState", BCON_INT32(1), "electionCandidateMetrics", "{", "lastElectionReason",
+        "priorityTakeover", "targetCatchupOpTime", "{", "ts", BCON_TIMESTAMP(77, 3), "t",
+        BCON_INT64(4), "}", "numCatchUpOps", BCON_INT64(9), "}", "electionParticipantMetrics", "{",
+        "votedForCandidate", BCON_BOOL(false), "voteReason", "candidate's data is staler", "}",
+        "members", "[", "{", "self", BCON_BOOL(true), "infoMessage", "going on", "tooStale",
+        BCON_BOOL(true), "}", "{", "name", "db2:27017", "health", BCON_DOUBLE(1), "state",
+        BCON_INT32(2), "authenticated", BCON_BOOL(false), "lastHeartbeatMessage", "", "}", "]");
+
+    (void)state;
+    mst_member_init(&m, "db1:27017", NULL);
+    mst_parse_status(b, 1, &m, s);
+    assert_true(m.catching_up && m.too_stale);
+    assert_string_equal(m.election_reason, "priorityTakeover");
+    assert_int_equal(m.catch_up_to.ts.t, 77);
+    assert_int_equal(m.catch_up_to.term, 4);
+    assert_int_equal(m.catch_up_ops, 9);
+    assert_string_equal(m.vote_reason, "candidate's data is staler");
+    assert_string_equal(m.info, "going on");
+    assert_string_equal(s->heard[0].message, "it is not authenticated");
+    bson_destroy(b);
+    b = BCON_NEW("myState", BCON_INT32(2)); /* and is over with the next answer */
+    mst_parse_status(b, 2, &m, s);
+    assert_false(m.too_stale);
+    assert_string_equal(m.info, "");
+    assert_string_equal(m.vote_reason, "");
+    assert_string_equal(m.election_reason, "");
+    assert_int_equal(m.catch_up_to.term, -1);
+    bson_destroy(b);
+    free(s);
+}
+
+static void text_of_a_heartbeat_and_of_a_vote_cannot_move_the_cursor(void **state)
+{
+    struct mst_topo_member m;
+    struct mst_parsed_status *s = mst_xcalloc(1, sizeof(*s));
+    bson_t *b = BCON_NEW(
+        "myState", BCON_INT32(1), "electionCandidateMetrics", "{", "lastElectionReason", "a\x1b[2J",
+        "}", "electionParticipantMetrics", "{", "votedForCandidate", BCON_BOOL(false), "voteReason",
+        "b\x1b]0;x\x07", "}", "members", "[", "{", "self", BCON_BOOL(true), "infoMessage", "c\r\n",
+        "}", "{", "name", "db2:27017", "lastHeartbeatMessage", "d\x1b[31m\x9b", "}", "]");
+
+    (void)state;
+    mst_member_init(&m, "db1:27017", NULL);
+    mst_parse_status(b, 1, &m, s);
+    assert_int_equal(s->n, 1);
+    assert_true(m.election_reason[0] == 'a' && m.vote_reason[0] == 'b' && m.info[0] == 'c');
+    assert_int_equal(s->heard[0].message[0], 'd');
+    assert_null(strpbrk(m.election_reason, "\x1b\x07\r\n"));
+    assert_null(strpbrk(m.vote_reason, "\x1b\x07\r\n"));
+    assert_null(strpbrk(m.info, "\x1b\x07\r\n"));
+    assert_null(strchr(s->heard[0].message, '\x1b'));
+    bson_destroy(b);
+    free(s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -230,6 +310,9 @@ int main(void)
         cmocka_unit_test(recorded_counters_become_rates),
         cmocka_unit_test(wrong_types_and_missing_fields_are_unknown_not_wrong),
         cmocka_unit_test(text_of_a_server_cannot_move_the_cursor),
+        cmocka_unit_test(a_recorded_election_tells_why_who_stood_and_when),
+        cmocka_unit_test(a_catch_up_a_refused_vote_and_a_stale_member_are_told),
+        cmocka_unit_test(text_of_a_heartbeat_and_of_a_vote_cannot_move_the_cursor),
     };
 
     return cmocka_run_group_tests_name("monitor", tests, NULL, NULL);

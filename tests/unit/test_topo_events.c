@@ -17,6 +17,36 @@ static void follow(struct set *s, int64_t at)
     mst_topo_follow(mem, &s->v);
 }
 
+static void earlier_events_count_against_the_same_limit(void **state)
+{
+    static struct mst_event old[MST_TOPO_EVENTS + 2];
+    struct set s;
+
+    (void)state;
+    for (size_t i = 0; i < MST_COUNT(old); i++) {
+        old[i].wall_ms = (int64_t)i;
+        old[i].kind = i == 5 ? MST_EV_GAP : MST_EV_EARLIER;
+        old[i].mono_ms = 99; /* of another boot: it says nothing here */
+        old[i].member = 1;
+    }
+    mst_topo_remember(mem, old, MST_COUNT(old));
+    make(&s, 3);
+    follow(&s, NOW);
+    assert_int_equal(s.v.n_events, MST_TOPO_EVENTS);
+    assert_int_equal(s.v.events[0].wall_ms, 2);
+    assert_int_equal(s.v.events[3].kind, MST_EV_GAP);
+    for (size_t i = 0; i < s.v.n_events; i++) {
+        assert_int_equal(s.v.events[i].mono_ms, 0);
+        assert_int_equal(s.v.events[i].member, -1);
+        assert_true(i == 0 || s.v.events[i].seq > s.v.events[i - 1].seq);
+    }
+    kill_member(&s, 1);
+    follow(&s, NOW + 1000);
+    assert_int_equal(s.v.n_events, MST_TOPO_EVENTS);
+    assert_int_equal(s.v.events[MST_TOPO_EVENTS - 1].mono_ms, NOW + 1000);
+    free(s.v.events);
+}
+
 static int setup(void **state)
 {
     (void)state;
@@ -219,6 +249,7 @@ int main(void)
         F(a_reason_remembers_since_when_it_holds),
         F(a_new_configuration_is_an_event),
         F(only_the_newest_events_are_kept),
+        F(earlier_events_count_against_the_same_limit),
     };
 
     return cmocka_run_group_tests_name("topo events", tests, NULL, NULL);
