@@ -308,9 +308,6 @@ static bool override_fits(const struct mst_guard_facts *f, size_t k,
     } else if (of->result == MST_GUARD_BLOCK) {
         (void)snprintf(why, 240, "P%02d (%s) blocks and cannot be overridden: %.120s", (int)o->id,
                        of->name, of->todo);
-    } else if (of->result != MST_GUARD_OVERRIDE) {
-        (void)snprintf(why, 240, "P%02d (%s) needs no override, leave it out", (int)o->id,
-                       of->name);
     } else if (reason_length(o->reason) < MST_GUARD_REASON) {
         (void)snprintf(why, 240, "the reason to override P%02d needs %d characters or more",
                        (int)o->id, MST_GUARD_REASON);

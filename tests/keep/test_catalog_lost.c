@@ -215,7 +215,7 @@ static void a_mount_that_is_missing_is_not_taken_for_an_empty_store(void **state
     back_up(id, sizeof(id));
     assert_int_equal(rename(store, away), 0);
     assert_int_equal(mkdir(store, 0700), 0); /* the mount point */
-    DO(&r, 0, "console", "--print", "overview", "--size", "200x50");
+    DO(&r, 0, "console", "--print", "overview", "--size", "120x40");
     has(&r.out, "is the store local mounted? 1 backup that was there on 20");
     ran_release(&r);
     JUST(0, "agent", "stop", "--force");

@@ -746,8 +746,8 @@ static void what_blocks_passed_or_does_not_exist_is_never_overridden(void **stat
     assert_false(run(&s, MST_P07)->overridden);
     sw_init(&s, MST_GUARD_SWITCHOVER);
     override(&s, MST_P28, "planned it, CHG-4411");
-    assert_false(may(&s, why));
-    assert_string_equal(why, "P28 (target had no trouble) needs no override, leave it out");
+    assert_true(may(&s, why)); /* it may have been needed a moment ago */
+    assert_false(run(&s, MST_P28)->overridden);
     sw_init(&s, MST_GUARD_SWITCHOVER);
     override(&s, (enum mst_guard_id)21, "planned it, CHG-4411");
     assert_false(may(&s, why));
