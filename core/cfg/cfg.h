@@ -1,3 +1,4 @@
+/* clang-format off */
 /* cfg.h: the configuration of one replica set, read from a libconfig file; immutable once loaded.
  *
  * One table of options drives parsing, `config check`, `config show` and docs/configuration.md.
@@ -7,15 +8,17 @@
  * A file, with everything that a sandbox needs:
  *
  *     set = {
- *         name = "rs0";                          # replSetName
- *         label = "rs0";                         # what screens call it; default: name
- *         class = "SANDBOX";                     # PROD, TEST, SANDBOX; absent: only view and
- * backup note = "simulated server 7.0";         # shown by status acts = ["restore", "import",
- * "discard", "clean"]; members = ["127.0.0.1:27101", "127.0.0.1:27102"];   # seeds; "srv" is the
- * other way dial = ({ name = "db1:27017"; address = "127.0.0.1:4001"; }); tls = { on = true;
- * ca_file = "ca.pem"; cert_file = "client.pem"; }; credentials = { view = { user = "m"; source =
- * "admin"; mechanism = "SCRAM-SHA-256"; password_file = "view.secret"; };
- *         };                                     # view, backup, restore, switch
+ *         name = "rs0";                  # replSetName
+ *         label = "rs0";                 # what screens call it; default: name
+ *         class = "SANDBOX";             # PROD, TEST, SANDBOX; absent: only view and backup
+ *         note = "simulated server 7.0"; # shown by status
+ *         acts = ["restore", "import", "discard", "clean", "switch"];
+ *         members = ["127.0.0.1:27101", "127.0.0.1:27102"]; # seeds; "srv" is the other way
+ *         dial = ({ name = "db1:27017"; address = "127.0.0.1:4001"; });
+ *         tls = { on = true; ca_file = "ca.pem"; cert_file = "client.pem"; };
+ *         credentials = {                # view, backup, restore, switch
+ *             view = { user = "m"; source = "admin"; password_file = "view.secret"; };
+ *         };
  *     };
  *     stores = ({ name = "local"; type = "local"; path = "store"; });
  *     backup = { store = "local"; scans = 2; };
@@ -24,6 +27,7 @@
  * Relative paths are below the directory of the file. Everything is optional except set.members
  * (or set.srv, or a URI on the command line).
  */
+/* clang-format on */
 #ifndef MST_CFG_CFG_H
 #define MST_CFG_CFG_H
 
