@@ -46,7 +46,7 @@ static inline void home_make(struct home *h, const struct kit *k, const char *st
     memcpy(h->env, env, sizeof(env));
     home_fault(h, "");
     mst_str_add(&s, "set = { name = \"rs0\"; class = \"SANDBOX\"; acts = [\"restore\", \"import\", "
-                    "\"discard\", \"clean\"];\n  members = [");
+                    "\"discard\", \"clean\", \"switch\"];\n  members = [");
     for (size_t i = 0; i < 3; i++) {
         mst_str_addf(&s, "%s\"127.0.0.1:%d\"", i ? ", " : "", sbx_world_port(k->w, i));
     }
