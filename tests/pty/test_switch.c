@@ -222,8 +222,12 @@ static void a_lost_terminal_changes_nothing_and_the_next_shows_the_run(void **st
 /* The member that is neither left nor taken, by the page. */
 static void bystander(struct pty *p, char name[64])
 {
-    char *s = pty_text(p), *run = strstr(s, "Run "), *at = strstr(s, "Members,");
+    char *s, *run, *at;
 
+    pty_assert(p, pty_wait(p, "rival", WAIT)); /* the whole page is there */
+    s = pty_text(p);
+    run = strstr(s, "Run ");
+    at = strstr(s, "Members,");
     pty_assert(p, run && at);
     run[strcspn(run, "\n")] = '\0';
     name[0] = '\0';
