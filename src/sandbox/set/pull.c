@@ -53,6 +53,10 @@ void sbx_report(struct sbx_member *m)
         if (!sbx_linked(m->w, at->index, up->index)) {
             return;
         }
+        if (up->state == SBX_PRIMARY && up->term < m->term) {
+            sbx_hear_term(up, m->term); /* it counts nobody of a newer term among its majority */
+            return;
+        }
         if (up->state == SBX_PRIMARY) {
             if (mst_optime_cmp(m->durable.op, up->reported[m->index].op) > 0 ||
                 up->reported[m->index].op.term > m->durable.op.term) {
@@ -253,6 +257,10 @@ void sbx_pull_tick(struct sbx_member *m, int64_t now)
         if (!catching && mst_optime_cmp(s->applied.op, m->applied.op) > 0) {
             roll_back(m, s, now);
         }
+        return;
+    }
+    if (s->state == SBX_PRIMARY && s->term < m->term) {
+        sbx_hear_term(s, m->term); /* who asks names its term: an older primary leaves its seat */
         return;
     }
     copy_entries(m, s, at + 1);

@@ -109,22 +109,30 @@ static void append_failure(struct sbx_call *c, const struct failure *f)
     bson_append_document_end(c->reply, &doc);
 }
 
+static const struct failure left = {189, NULL, "Primary stepped down while waiting for replication",
+                                    false};
+
+/* Who has lost the seat knows nothing of its own write any more: a newer commit point is of another
+ * branch. */
 static void wait_for(struct sbx_call *c, const struct concern *wc, struct failure *f)
 {
     const int64_t term = c->m->term;
     const int64_t deadline = wc->wtimeout_ms > 0 ? sbx_mono(c->w) + wc->wtimeout_ms : INT64_MAX;
 
-    while (!satisfied(c->m, wc, c->last_op)) {
+    for (;;) {
         if (c->m->state != SBX_PRIMARY || c->m->term != term) {
-            *f = (struct failure){189, NULL, "Primary stepped down while waiting for replication",
-                                  false};
+            *f = left;
+            return;
+        }
+        if (satisfied(c->m, wc, c->last_op)) {
             return;
         }
         const enum sbx_woke woke = sbx_wait(c, deadline);
         if (woke == SBX_INTERRUPTED) {
             return;
         }
-        if (woke == SBX_DEADLINE && !satisfied(c->m, wc, c->last_op)) {
+        if (woke == SBX_DEADLINE && c->m->state == SBX_PRIMARY && c->m->term == term &&
+            !satisfied(c->m, wc, c->last_op)) {
             *f = (struct failure){64, NULL, "waiting for replication timed out", true};
             return;
         }
@@ -141,10 +149,12 @@ void sbx_await_write_concern(struct sbx_call *c)
         c->conn->op_writes = false; /* its write is done: only the wait is left */
     }
     /* A write that changed nothing waits for the newest entry that its client may have seen. */
-    if (mst_ts_zero(c->last_op.ts) || c->m->state != SBX_PRIMARY) {
+    if (mst_ts_zero(c->last_op.ts)) {
         return;
     }
-    if (wc.tag) {
+    if (c->m->state != SBX_PRIMARY) {
+        f = left;
+    } else if (wc.tag) {
         f = (struct failure){79, NULL, "No write concern mode named in the set's configuration",
                              false};
     } else if (!wc.majority && wc.w <= 1) {
