@@ -12,17 +12,6 @@
 #define RBID_MS 1000
 #define AGAIN_MS 200
 
-static enum mst_rc simple(struct mst_conn *c, const char *name, bson_t *reply, struct mst_err *err)
-{
-    bson_t cmd = BSON_INITIALIZER;
-    enum mst_rc rc;
-
-    (void)BSON_APPEND_INT32(&cmd, name, 1);
-    rc = mst_conn_command(c, "admin", &cmd, ANSWER_MS, reply, err);
-    bson_destroy(&cmd);
-    return rc;
-}
-
 /* Do its heartbeats call the old primary down? */
 static bool calls_down(const struct eye *e, const struct mst_parsed_status *s)
 {
@@ -67,7 +56,7 @@ static enum mst_rc ask_rbid(struct eye *e, struct mst_fo_seen *seen, struct mst_
     if (mst_clock_mono_ms(NULL) < e->rbid_at_ms) {
         return MST_OK;
     }
-    rc = simple(e->c, "serverStatus", &reply, err);
+    rc = mst_conn_ask(e->c, "admin", "serverStatus", ANSWER_MS, &reply, err);
     if (rc == MST_OK) {
         seen->rbid = mst_bson_i64(&reply, "repl.rbid", seen->rbid);
         seen->rbid_at_ms = mst_clock_mono_ms(NULL);
@@ -81,7 +70,7 @@ static enum mst_rc look(struct eye *e, struct mst_fo_seen *seen, struct mst_err 
 {
     const bool arbiter = e->crew->o->plan->members[e->member].arbiter;
     bson_t reply;
-    enum mst_rc rc = simple(e->c, "isMaster", &reply, err);
+    enum mst_rc rc = mst_conn_ask(e->c, "admin", "isMaster", ANSWER_MS, &reply, err);
 
     if (rc == MST_OK) {
         seen->writable =
@@ -94,7 +83,7 @@ static enum mst_rc look(struct eye *e, struct mst_fo_seen *seen, struct mst_err 
     if (rc != MST_OK || arbiter) {
         return rc;
     }
-    rc = simple(e->c, "replSetGetStatus", &reply, err);
+    rc = mst_conn_ask(e->c, "admin", "replSetGetStatus", ANSWER_MS, &reply, err);
     if (rc == MST_OK) {
         take_status(e, &reply, seen);
     }

@@ -27,7 +27,6 @@ struct extra { /* of one member, for the facts of the set */
 
 struct asker {
     const struct mst_fo_ask *o;
-    const struct mst_topo_member *seen; /* the monitor's */
     struct mst_guard_member *m;
     struct mst_conn *c;
     struct mst_topo_member t; /* parsed replies */
@@ -49,13 +48,7 @@ static enum mst_rc ask(struct asker *a, const bson_t *cmd, bson_t *reply, struct
 
 static enum mst_rc ask_one(struct asker *a, const char *name, bson_t *reply, struct mst_err *err)
 {
-    bson_t cmd = BSON_INITIALIZER;
-    enum mst_rc rc;
-
-    (void)BSON_APPEND_INT32(&cmd, name, 1);
-    rc = ask(a, &cmd, reply, err);
-    bson_destroy(&cmd);
-    return rc;
+    return mst_conn_ask(a->c, "admin", name, patience(a), reply, err);
 }
 
 /* --- what one member says --- */
@@ -182,41 +175,22 @@ static void ask_stats(struct asker *a)
     bson_destroy(&reply);
 }
 
-/* The first or the last entry of its oplog. */
-static bool oplog_end(struct asker *a, int direction, struct mst_ts *out)
-{
-    struct mst_err err = {0};
-    bson_t cmd = BSON_INITIALIZER, sub, reply;
-    bool ok;
-
-    (void)BSON_APPEND_UTF8(&cmd, "find", "oplog.rs");
-    (void)BSON_APPEND_DOCUMENT_BEGIN(&cmd, "sort", &sub);
-    (void)BSON_APPEND_INT32(&sub, "$natural", direction);
-    (void)bson_append_document_end(&cmd, &sub);
-    (void)BSON_APPEND_DOCUMENT_BEGIN(&cmd, "projection", &sub);
-    (void)BSON_APPEND_INT32(&sub, "ts", 1);
-    (void)bson_append_document_end(&cmd, &sub);
-    (void)BSON_APPEND_INT64(&cmd, "limit", 1);
-    (void)BSON_APPEND_BOOL(&cmd, "singleBatch", true);
-    ok = mst_conn_command(a->c, "local", &cmd, patience(a), &reply, &err) == MST_OK &&
-         mst_bson_ts(&reply, "cursor.firstBatch.0.ts", out);
-    bson_destroy(&reply);
-    bson_destroy(&cmd);
-    return ok;
-}
-
 /* An oplog that is not full yet says little: what it will hold is what counts. */
 static void ask_oplog(struct asker *a)
 {
     struct mst_guard_member *m = a->m;
     struct mst_ts first, last;
+    bool has_first = false, has_last = false;
     struct mst_err err = {0};
     bson_t cmd = BSON_INITIALIZER, reply;
     double used, max;
 
-    m->window_s = oplog_end(a, 1, &first) && oplog_end(a, -1, &last) && last.t >= first.t
-                      ? (int64_t)last.t - (int64_t)first.t
-                      : -1;
+    m->window_s =
+        mst_conn_oplog_end(a->c, 1, patience(a), &first, &has_first, &err) == MST_OK && has_first &&
+                mst_conn_oplog_end(a->c, -1, patience(a), &last, &has_last, &err) == MST_OK &&
+                has_last && last.t >= first.t
+            ? (int64_t)last.t - (int64_t)first.t
+            : -1;
     (void)BSON_APPEND_UTF8(&cmd, "collStats", "oplog.rs");
     if (mst_conn_command(a->c, "local", &cmd, patience(a), &reply, &err) == MST_OK &&
         m->window_s >= 0) {
@@ -555,7 +529,6 @@ enum mst_rc mst_fo_facts(const struct mst_fo_ask *o, struct mst_guard_facts *f, 
     }
     for (size_t i = 0; i < f->n && rc == MST_OK; i++) {
         askers[i].o = o;
-        askers[i].seen = &o->topo->members[i];
         askers[i].m = &f->members[i];
         askers[i].arbiter = o->topo->members[i].arbiter;
         mst_member_init(&askers[i].t, f->members[i].name, NULL);

@@ -103,10 +103,17 @@ void mst_conn_idle(struct mst_conn *c, int64_t ms, int wake_fd);
  * mst_reply_write_error. ms is the deadline; MST_E_TIMEOUT past it. */
 enum mst_rc mst_conn_command(struct mst_conn *c, const char *db, const bson_t *cmd, int64_t ms,
                              bson_t *reply, struct mst_err *err) MST_MUST_CHECK;
-/* The same with a document sequence (OP_MSG kind 1): field is "documents", "updates", "deletes",
- * docs are n bytes of whole BSON documents, sent as they are: nothing is added, checked or changed
- * in them. Together at most mst_conn_max_message() - 16 KiB, else MST_E_LIMIT before anything is
- * sent. */
+/* The same for a command that is only its name, {name: 1}. */
+enum mst_rc mst_conn_ask(struct mst_conn *c, const char *db, const char *name, int64_t ms,
+                         bson_t *reply, struct mst_err *err) MST_MUST_CHECK;
+/* The position of the first (direction 1) or last (-1) entry of its oplog; *there false when it has
+ * none. */
+enum mst_rc mst_conn_oplog_end(struct mst_conn *c, int direction, int64_t ms, struct mst_ts *ts,
+                               bool *there, struct mst_err *err) MST_MUST_CHECK;
+/* mst_conn_command with a document sequence (OP_MSG kind 1): field is "documents", "updates",
+ * "deletes", docs are n bytes of whole BSON documents, sent as they are: nothing is added, checked
+ * or changed in them. Together at most mst_conn_max_message() - 16 KiB, else MST_E_LIMIT before
+ * anything is sent. */
 enum mst_rc mst_conn_command_docs(struct mst_conn *c, const char *db, const bson_t *cmd,
                                   const char *field, const void *docs, size_t n, int64_t ms,
                                   bson_t *reply, struct mst_err *err) MST_MUST_CHECK;

@@ -53,16 +53,9 @@ static void look_alike(struct mst_probe *p, const char *why)
     mst_mutex_unlock(&p->all->mtx);
 }
 
-static enum mst_rc simple(struct rest *r, const char *db, const char *name, bson_t *reply,
-                          struct mst_err *err)
+static enum mst_rc simple(struct rest *r, const char *name, bson_t *reply, struct mst_err *err)
 {
-    bson_t cmd = BSON_INITIALIZER;
-    enum mst_rc rc;
-
-    (void)BSON_APPEND_INT32(&cmd, name, 1);
-    rc = mst_conn_command(r->c, db, &cmd, COMMAND_MS, reply, err);
-    bson_destroy(&cmd);
-    return rc;
+    return mst_conn_ask(r->c, "admin", name, COMMAND_MS, reply, err);
 }
 
 /* True while the connection is good: a refusal is not a failure of it. */
@@ -78,7 +71,7 @@ static void ask_status(struct rest *r)
     struct mst_topo_member m;
     struct mst_parsed_status *s = mst_xcalloc(1, sizeof(*s));
     bson_t reply;
-    enum mst_rc rc = simple(r, "admin", "replSetGetStatus", &reply, &err);
+    enum mst_rc rc = simple(r, "replSetGetStatus", &reply, &err);
 
     r->status_at = mst_clock_mono_ms(NULL) + p->all->status_ms;
     if (rc == MST_OK) {
@@ -107,40 +100,13 @@ static void ask_status(struct rest *r)
 }
 
 /* The ends of the oplog where serverStatus does not tell them: two reads of one document. */
-static enum mst_rc oplog_end(struct rest *r, int direction, struct mst_ts *ts, bool *there,
-                             struct mst_err *err)
-{
-    bson_t cmd = BSON_INITIALIZER, sub;
-    struct mst_cursor *cur = NULL;
-    const bson_t *doc = NULL;
-    enum mst_rc rc;
-
-    (void)BSON_APPEND_UTF8(&cmd, "find", "oplog.rs");
-    (void)BSON_APPEND_DOCUMENT_BEGIN(&cmd, "sort", &sub);
-    (void)BSON_APPEND_INT32(&sub, "$natural", direction);
-    (void)bson_append_document_end(&cmd, &sub);
-    (void)BSON_APPEND_DOCUMENT_BEGIN(&cmd, "projection", &sub);
-    (void)BSON_APPEND_INT32(&sub, "ts", 1);
-    (void)bson_append_document_end(&cmd, &sub);
-    (void)BSON_APPEND_INT64(&cmd, "limit", 1);
-    (void)BSON_APPEND_BOOL(&cmd, "singleBatch", true);
-    rc = mst_cursor_open(r->c, "local", &cmd, COMMAND_MS, &cur, err);
-    if (rc == MST_OK) {
-        rc = mst_cursor_next(cur, &doc, err);
-    }
-    *there = rc == MST_OK && doc && mst_bson_ts(doc, "ts", ts);
-    mst_cursor_free(cur);
-    bson_destroy(&cmd);
-    return rc;
-}
-
 static void ask_oplog(struct rest *r)
 {
     struct mst_probe *p = r->p;
     struct mst_err err = {0};
     struct mst_ts first = {0, 0}, last = {0, 0};
     bool has_first = false, has_last = false;
-    enum mst_rc rc = oplog_end(r, 1, &first, &has_first, &err);
+    enum mst_rc rc = mst_conn_oplog_end(r->c, 1, COMMAND_MS, &first, &has_first, &err);
 
     if (rc == MST_OK && !has_first) {
         bool follows;
@@ -154,7 +120,7 @@ static void ask_oplog(struct rest *r)
         return;
     }
     if (rc == MST_OK) {
-        rc = oplog_end(r, -1, &last, &has_last, &err);
+        rc = mst_conn_oplog_end(r->c, -1, COMMAND_MS, &last, &has_last, &err);
     }
     if (rc == MST_OK && has_first && has_last) {
         mst_mutex_lock(&p->all->mtx);
@@ -225,7 +191,7 @@ static void ask_role(struct rest *r)
     char role[32];
 
     r->asked_once = true;
-    if (simple(r, "admin", "getCmdLineOpts", &reply, &err) == MST_OK &&
+    if (simple(r, "getCmdLineOpts", &reply, &err) == MST_OK &&
         mst_bson_text(&reply, "parsed.sharding.clusterRole", role, sizeof(role))) {
         mst_mutex_lock(&r->p->all->mtx);
         r->p->sharded = true;
@@ -240,7 +206,7 @@ static void ask_config(struct rest *r)
     struct mst_err err = {0};
     struct mst_parsed_config c;
     bson_t reply;
-    enum mst_rc rc = simple(r, "admin", "replSetGetConfig", &reply, &err);
+    enum mst_rc rc = simple(r, "replSetGetConfig", &reply, &err);
 
     r->config_at = mst_clock_mono_ms(NULL) + p->all->config_ms;
     if (rc == MST_OK && mst_parse_config(&reply, &c)) {

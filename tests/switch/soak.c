@@ -71,7 +71,7 @@ struct run {
     struct fault faults[FAULTS];
     size_t n_faults;
     int64_t begun_ms, last_fault_ms;
-    bool no_journal, lost, cut;
+    bool no_journal, lost;
     int unreachable; /* member we cannot reach, -1 none */
     int foreign_acts;
     bool holding; /* our note stands */
@@ -787,6 +787,11 @@ static int report(struct totals *t, size_t wanted)
     }
     if (zero > 0 && t->runs >= 20) {
         (void)printf("  %zu kinds of faults never happened\n", zero);
+    }
+    /* Enough runs, and nothing was ever done or watched: then nothing was proven. */
+    if ((t->runs >= 20 && t->exits[MST_FO_DONE] == 0) || (t->runs >= 60 && t->judged == 0)) {
+        (void)printf("  no switch was done, or none was watched afterwards\n");
+        return 1;
     }
     return t->broken > 0 || t->runs == 0 || (zero > 0 && t->runs >= 20);
 }
