@@ -23,7 +23,7 @@
 #define MST_SEAL_CHUNK 16384U /* bytes of content in every chunk but the last */
 #define MST_SEAL_TAG 16U
 #define MST_SEAL_SALT 24U
-#define MST_SEAL_HEAD 64U           /* "MUSTERE1", salt, commitment */
+#define MST_SEAL_HEAD 64U /* "MUSTERE1", salt, commitment */
 #define MST_SEAL_CHUNKS_MAX (1ULL << 32)
 
 struct mst_data_key { /* of one backup; in locked memory when the system gives any */
@@ -36,9 +36,10 @@ void mst_data_key_release(struct mst_data_key *k); /* wipes; twice allowed */
 /* Names a data key without giving it away: hex of the first 16 bytes of a derived value. */
 void mst_data_key_id(const struct mst_data_key *k, char out[33]);
 
-/* What the bytes are: each text is put in with its length, so no two contexts have the same bytes. */
-void mst_seal_context(struct mst_buf *out, const char *set, const char *backup,
-                      const char *attempt, const char *role, uint32_t number, uint32_t part);
+/* What the bytes are: each text is put in with its length, so no two contexts have the same bytes.
+ */
+void mst_seal_context(struct mst_buf *out, const char *set, const char *backup, const char *attempt,
+                      const char *role, uint32_t number, uint32_t part);
 
 struct mst_sealer;
 /* salt NULL: a random one (always, but in tests). head is what the object begins with. */

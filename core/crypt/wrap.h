@@ -14,19 +14,19 @@
 
 #define MST_RECIPIENT_LEN 32 /* X25519 public key */
 #define MST_WRAP_SLOTS 16
-#define MST_WRAP_BYTES 1024 /* of a slot's wrapped key; a program may give this many */
-#define MST_SCRYPT_LOG2N 17 /* what we write: 128 MiB with r 8, p 1 */
+#define MST_WRAP_BYTES 1024     /* of a slot's wrapped key; a program may give this many */
+#define MST_SCRYPT_LOG2N 17     /* what we write: 128 MiB with r 8, p 1 */
 #define MST_SCRYPT_LOG2N_MAX 20 /* what we accept to pay when reading */
 
 enum mst_wrap_kind { MST_WRAP_X25519, MST_WRAP_SCRYPT, MST_WRAP_COMMAND };
 
 struct mst_wrap_slot {
     enum mst_wrap_kind kind;
-    char label[64];                         /* whose it is; sanitised */
-    char recipient[MST_KEY_ID_HEX];         /* id of the public key; "" for others */
-    uint8_t ephemeral[MST_RECIPIENT_LEN];   /* X25519 */
-    uint8_t salt[16];                       /* scrypt */
-    int log2n;                              /* scrypt */
+    char label[64];                       /* whose it is; sanitised */
+    char recipient[MST_KEY_ID_HEX];       /* id of the public key; "" for others */
+    uint8_t ephemeral[MST_RECIPIENT_LEN]; /* X25519 */
+    uint8_t salt[16];                     /* scrypt */
+    int log2n;                            /* scrypt */
     size_t n;
     uint8_t bytes[MST_WRAP_BYTES];
 };

@@ -12,24 +12,24 @@
 #include "http/http.h"
 
 enum mst_retry_what {
-    MST_RETRY_NO,        /* final */
-    MST_RETRY_AGAIN,     /* after wait_ms */
-    MST_RETRY_SLOWER,    /* the same, and with half the parallel calls */
-    MST_RETRY_CLOCK,     /* use the peer's time, once */
-    MST_RETRY_LOGIN,     /* get fresh credentials, once */
-    MST_RETRY_REGION     /* sign for the region it named, once */
+    MST_RETRY_NO,     /* final */
+    MST_RETRY_AGAIN,  /* after wait_ms */
+    MST_RETRY_SLOWER, /* the same, and with half the parallel calls */
+    MST_RETRY_CLOCK,  /* use the peer's time, once */
+    MST_RETRY_LOGIN,  /* get fresh credentials, once */
+    MST_RETRY_REGION  /* sign for the region it named, once */
 };
 struct mst_retry_facts {
-    enum mst_rc rc;       /* of mst_http_do; MST_OK: an answer came */
+    enum mst_rc rc; /* of mst_http_do; MST_OK: an answer came */
     int status;
-    const char *code;     /* of the error body: "SlowDown"; "" none */
+    const char *code;      /* of the error body: "SlowDown"; "" none */
     int64_t retry_after_s; /* -1: not said */
-    unsigned tries;       /* so far, this one included */
+    unsigned tries;        /* so far, this one included */
     unsigned tries_max;
-    int64_t budget_ms;    /* left for waiting in this job */
+    int64_t budget_ms;                        /* left for waiting in this job */
     bool clock_done, login_done, region_done; /* repaired already */
-    bool region_known;    /* the answer named one */
-    uint32_t random;      /* any */
+    bool region_known;                        /* the answer named one */
+    uint32_t random;                          /* any */
 };
 enum mst_retry_what mst_retry_decide(const struct mst_retry_facts *f, int64_t *wait_ms);
 

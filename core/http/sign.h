@@ -23,8 +23,8 @@ struct mst_sig_pair {
 };
 struct mst_sig_request {
     enum mst_sig_kind kind;
-    const char *method, *host; /* host with its port when it is not the scheme's */
-    const char *path;          /* raw: "/bucket/a key" */
+    const char *method, *host;        /* host with its port when it is not the scheme's */
+    const char *path;                 /* raw: "/bucket/a key" */
     const struct mst_sig_pair *query; /* raw, any order */
     size_t n_query;
     const char *region, *service; /* "us-east-1", "s3" */

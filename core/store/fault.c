@@ -156,11 +156,21 @@ static void f_close(struct mst_store *s)
 
 struct mst_store *mst_store_fault_new(struct mst_store *inner)
 {
-    static const struct mst_store_ops ops = {f_close, f_begin, f_add,  f_finish, f_abort,
-                                             f_read,  f_stat,  f_list, f_remove, f_space};
+    static const struct mst_store_ops ops = {.close = f_close,
+                                             .put_begin = f_begin,
+                                             .put_add = f_add,
+                                             .put_finish = f_finish,
+                                             .put_abort = f_abort,
+                                             .read = f_read,
+                                             .stat = f_stat,
+                                             .list = f_list,
+                                             .remove = f_remove,
+                                             .space = f_space};
     struct fault *f = mst_xcalloc(1, sizeof(*f));
 
     f->base.ops = &ops;
+    f->base.local = mst_store_is_local(inner);
+    f->base.caps = *mst_store_caps(inner);
     (void)mst_copy(f->base.name, sizeof(f->base.name), mst_store_name(inner));
     (void)mst_copy(f->base.where, sizeof(f->base.where), mst_store_where(inner));
     f->inner = inner;

@@ -20,13 +20,28 @@ struct mst_store_ops {
                         struct mst_task *task, struct mst_err *err);
     enum mst_rc (*remove)(struct mst_store *s, const char *key, struct mst_err *err);
     enum mst_rc (*space)(struct mst_store *s, uint64_t *free_bytes, uint64_t *total_bytes,
-                         struct mst_err *err); /* optional */
+                         struct mst_err *err); /* optional, as all that follows */
+    enum mst_rc (*info)(struct mst_store *s, const char *key, struct mst_store_info *out,
+                        struct mst_err *err);
+    enum mst_rc (*versions)(struct mst_store *s, const char *prefix,
+                            bool (*fn)(void *arg, const struct mst_store_version *v), void *arg,
+                            struct mst_task *task, struct mst_err *err);
+    enum mst_rc (*uploads)(struct mst_store *s, const char *prefix,
+                           bool (*fn)(void *arg, const struct mst_store_upload *u), void *arg,
+                           struct mst_task *task, struct mst_err *err);
+    enum mst_rc (*abort_upload)(struct mst_store *s, const struct mst_store_upload *u,
+                                struct mst_err *err);
+    enum mst_rc (*lock)(struct mst_store *s, const char *key, const char *mode,
+                        int64_t until_wall_ms, struct mst_err *err);
+    enum mst_rc (*thaw)(struct mst_store *s, const char *key, int days, struct mst_err *err);
 };
 
 struct mst_store { /* first member of every kind */
     const struct mst_store_ops *ops;
     char name[64];
     char where[MST_STORE_WHERE_MAX];
+    bool local; /* a directory of this host */
+    struct mst_store_caps caps;
 };
 
 struct mst_store_put { /* first member of every kind's put */

@@ -545,8 +545,16 @@ static enum mst_rc check_root(int fd, const char *name, const char *path, bool w
 enum mst_rc mst_store_local_open(const char *name, const char *path, bool write,
                                  struct mst_store **out, struct mst_err *err)
 {
-    static const struct mst_store_ops ops = {l_close, l_begin, l_add,  l_finish, l_abort,
-                                             l_read,  l_stat,  l_list, l_remove, l_space};
+    static const struct mst_store_ops ops = {.close = l_close,
+                                             .put_begin = l_begin,
+                                             .put_add = l_add,
+                                             .put_finish = l_finish,
+                                             .put_abort = l_abort,
+                                             .read = l_read,
+                                             .stat = l_stat,
+                                             .list = l_list,
+                                             .remove = l_remove,
+                                             .space = l_space};
     struct local *l;
     char why[128];
     int fd;
@@ -571,6 +579,8 @@ enum mst_rc mst_store_local_open(const char *name, const char *path, bool write,
     }
     l = mst_xcalloc(1, sizeof(*l));
     l->base.ops = &ops;
+    l->base.local = true;
+    l->base.caps = (struct mst_store_caps){.create_only = true, .ranges = true, .space = true};
     (void)mst_copy(l->base.name, sizeof(l->base.name), name);
     (void)snprintf(l->base.where, sizeof(l->base.where), "directory %s", path);
     mst_text_sanitise(l->base.where);

@@ -1,5 +1,7 @@
 #include "store/store.h"
 
+#include <string.h>
+
 #include "base/mem.h"
 #include "store/impl.h"
 
@@ -148,4 +150,78 @@ enum mst_rc mst_store_space(struct mst_store *s, uint64_t *free_bytes, uint64_t 
 {
     *free_bytes = *total_bytes = 0;
     return s->ops->space ? s->ops->space(s, free_bytes, total_bytes, err) : MST_OK;
+}
+
+/* --- what not every kind of store has --- */
+
+static enum mst_rc cannot(const struct mst_store *s, const char *what, struct mst_err *err)
+{
+    return mst_err_set(err, MST_E_CONFIG, "the store %s (%s) cannot %s", s->name, s->where, what);
+}
+
+const struct mst_store_caps *mst_store_caps(const struct mst_store *s)
+{
+    return &s->caps;
+}
+
+bool mst_store_is_local(const struct mst_store *s)
+{
+    return s->local;
+}
+
+enum mst_rc mst_store_info(struct mst_store *s, const char *key, struct mst_store_info *out,
+                           struct mst_err *err)
+{
+    memset(out, 0, sizeof(*out));
+    if (check(key, err) != MST_OK) {
+        return err->rc;
+    }
+    return s->ops->info ? s->ops->info(s, key, out, err) : mst_store_stat(s, key, &out->bytes, err);
+}
+
+enum mst_rc mst_store_versions(struct mst_store *s, const char *prefix,
+                               bool (*fn)(void *arg, const struct mst_store_version *v), void *arg,
+                               struct mst_task *task, struct mst_err *err)
+{
+    if (*prefix && check(prefix, err) != MST_OK) {
+        return err->rc;
+    }
+    return s->ops->versions ? s->ops->versions(s, prefix, fn, arg, task, err)
+                            : cannot(s, "keep versions", err);
+}
+
+enum mst_rc mst_store_uploads(struct mst_store *s, const char *prefix,
+                              bool (*fn)(void *arg, const struct mst_store_upload *u), void *arg,
+                              struct mst_task *task, struct mst_err *err)
+{
+    if (*prefix && check(prefix, err) != MST_OK) {
+        return err->rc;
+    }
+    return s->ops->uploads ? s->ops->uploads(s, prefix, fn, arg, task, err) : MST_OK;
+}
+
+enum mst_rc mst_store_abort_upload(struct mst_store *s, const struct mst_store_upload *u,
+                                   struct mst_err *err)
+{
+    return s->ops->abort_upload ? s->ops->abort_upload(s, u, err)
+                                : cannot(s, "have unfinished uploads", err);
+}
+
+enum mst_rc mst_store_lock(struct mst_store *s, const char *key, const char *mode,
+                           int64_t until_wall_ms, struct mst_err *err)
+{
+    if (check(key, err) != MST_OK) {
+        return err->rc;
+    }
+    return s->ops->lock ? s->ops->lock(s, key, mode, until_wall_ms, err)
+                        : cannot(s, "lock objects", err);
+}
+
+enum mst_rc mst_store_thaw(struct mst_store *s, const char *key, int days, struct mst_err *err)
+{
+    if (check(key, err) != MST_OK) {
+        return err->rc;
+    }
+    return s->ops->thaw ? s->ops->thaw(s, key, days, err)
+                        : cannot(s, "thaw objects: nothing in it is archived", err);
 }

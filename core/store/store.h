@@ -25,6 +25,48 @@ struct mst_store_item {
     char key[MST_KEY_MAX];
     uint64_t bytes;
     int64_t modified_wall_ms;
+    char etag[80];          /* "" where there is none */
+    char storage_class[32]; /* "" the store's own; "GLACIER" */
+};
+
+/* What a store can do. Found by a probe at first use and kept; a profile may only take away. */
+struct mst_store_caps {
+    bool create_only; /* a put of a name that exists is refused by the store itself */
+    bool checksums;   /* a false checksum is refused */
+    bool multipart;   /* large objects in parts; uploads can be listed and aborted */
+    bool ranges;      /* ranged reads */
+    bool versions;    /* the bucket keeps versions */
+    bool lock;        /* object lock */
+    bool space;       /* knows what is free */
+    char text[200];   /* what was noticed: "accepts If-None-Match and ignores it" */
+};
+
+/* More about one object than a listing says. */
+struct mst_store_info {
+    uint64_t bytes;
+    int64_t modified_wall_ms;
+    char etag[80], storage_class[32], version[128];
+    bool archived;           /* cannot be read before it is thawed */
+    bool thawing;            /* asked for, not there yet */
+    int64_t thawed_until_ms; /* 0: not a thawed copy */
+    char lock_mode[16];      /* "", COMPLIANCE, GOVERNANCE */
+    int64_t locked_until_ms; /* 0: not locked */
+    bool legal_hold;
+    char checksum[96]; /* as the store keeps it, "sha256:..." , "" none */
+};
+
+struct mst_store_version {
+    char key[MST_KEY_MAX];
+    char version[128];
+    uint64_t bytes;
+    int64_t modified_wall_ms;
+    bool newest, deleted; /* deleted: a marker */
+};
+
+struct mst_store_upload { /* begun and neither completed nor aborted */
+    char key[MST_KEY_MAX];
+    char id[256];
+    int64_t begun_wall_ms;
 };
 
 /* Directory store. MST_E_CONFIG when path is missing, not a directory, or writable by others; write
@@ -66,6 +108,26 @@ enum mst_rc mst_store_delete(struct mst_store *s, const char *key,
 /* Free and total bytes where the store knows; 0 unknown. */
 enum mst_rc mst_store_space(struct mst_store *s, uint64_t *free_bytes, uint64_t *total_bytes,
                             struct mst_err *err) MST_MUST_CHECK;
+/* What follows is optional: MST_E_CONFIG with a sentence where a kind of store has it not. */
+const struct mst_store_caps *mst_store_caps(const struct mst_store *s); /* never NULL */
+bool mst_store_is_local(const struct mst_store *s); /* a directory of this host */
+enum mst_rc mst_store_info(struct mst_store *s, const char *key, struct mst_store_info *out,
+                           struct mst_err *err) MST_MUST_CHECK;
+/* In key order, newest version of a key first; fn false stops. */
+enum mst_rc mst_store_versions(struct mst_store *s, const char *prefix,
+                               bool (*fn)(void *arg, const struct mst_store_version *v), void *arg,
+                               struct mst_task *task, struct mst_err *err) MST_MUST_CHECK;
+enum mst_rc mst_store_uploads(struct mst_store *s, const char *prefix,
+                              bool (*fn)(void *arg, const struct mst_store_upload *u), void *arg,
+                              struct mst_task *task, struct mst_err *err) MST_MUST_CHECK;
+enum mst_rc mst_store_abort_upload(struct mst_store *s, const struct mst_store_upload *u,
+                                   struct mst_err *err) MST_MUST_CHECK;
+/* Lock until then, or extend; never shortens. mode COMPLIANCE or GOVERNANCE. */
+enum mst_rc mst_store_lock(struct mst_store *s, const char *key, const char *mode,
+                           int64_t until_wall_ms, struct mst_err *err) MST_MUST_CHECK;
+/* Ask for a readable copy of an archived object for so many days. */
+enum mst_rc mst_store_thaw(struct mst_store *s, const char *key, int days,
+                           struct mst_err *err) MST_MUST_CHECK;
 /* No segment that is empty or begins with '.', no leading or final '/', no control bytes, backslash
  * or DEL, no segment over 200 bytes, at most MST_KEY_MAX - 1 bytes. */
 bool mst_store_key_ok(const char *key);
