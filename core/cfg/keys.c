@@ -38,9 +38,8 @@ bool mst_cfg_is_escrow(const struct mst_cfg *cfg, const char *label)
     return false;
 }
 
-/* The passphrase of a key file that needs one. */
-static enum mst_rc phrase_of(const char *path, const char *phrase_file, mst_cfg_ask_fn *ask,
-                             void *arg, struct mst_secret *out, struct mst_err *err)
+enum mst_rc mst_cfg_phrase(const char *path, const char *phrase_file, mst_cfg_ask_fn *ask,
+                           void *arg, struct mst_secret *out, struct mst_err *err)
 {
     struct mst_keyfile info;
     char what[MST_CFG_PATH + 32];
@@ -56,7 +55,7 @@ static enum mst_rc phrase_of(const char *path, const char *phrase_file, mst_cfg_
         rc = ask ? ask(arg, what, out, err)
                  : mst_err_set(err, MST_E_AUTH,
                                "the %s is asked on a terminal and there is none: name a file with "
-                               "it in the configuration (section seal)",
+                               "it",
                                what);
     }
     if (rc == MST_OK) {
@@ -77,7 +76,7 @@ enum mst_rc mst_cfg_signer(const struct mst_cfg *cfg, mst_cfg_ask_fn *ask, void 
                            "no signing key is configured: make one with 'muster key new --signer "
                            "FILE' and name it in seal.signer_file");
     }
-    rc = phrase_of(path, cfg->seal.signer_passphrase_file, ask, arg, &phrase, err);
+    rc = mst_cfg_phrase(path, cfg->seal.signer_passphrase_file, ask, arg, &phrase, err);
     if (rc == MST_OK) {
         rc = mst_keyfile_signer(path, &phrase, out, err);
     }
@@ -97,7 +96,7 @@ enum mst_rc mst_cfg_identity(const struct mst_cfg *cfg, mst_cfg_ask_fn *ask, voi
                            "no key that opens backups is configured here: name its file in "
                            "seal.identity_file");
     }
-    rc = phrase_of(path, cfg->seal.identity_passphrase_file, ask, arg, &phrase, err);
+    rc = mst_cfg_phrase(path, cfg->seal.identity_passphrase_file, ask, arg, &phrase, err);
     if (rc == MST_OK) {
         rc = mst_keyfile_identity(path, &phrase, out, err);
     }
