@@ -109,6 +109,7 @@ enum mst_rc mst_cfg_wrap(const struct mst_cfg *cfg, const struct mst_data_key *k
 {
     const struct mst_cfg_list *cmd = &cfg->seal.wrap_command;
     char *hex, got[MST_WRAP_BYTES + 1];
+    size_t n = 0;
     enum mst_rc rc;
 
     if (cmd->n == 0) {
@@ -119,17 +120,18 @@ enum mst_rc mst_cfg_wrap(const struct mst_cfg *cfg, const struct mst_data_key *k
     mst_text_clean(out->label, sizeof(out->label), cmd->item[0], strlen(cmd->item[0]));
     hex = mst_locked_new(KEY_HEX + 1);
     (void)mst_hex(key->p, MST_DATA_KEY_LEN, hex);
-    rc = mst_cfg_run(cmd, "wrap command", hex, KEY_HEX, got, sizeof(got), &out->n, err);
-    if (rc == MST_OK && out->n == 0) {
+    rc = mst_cfg_run(cmd, "wrap command", hex, KEY_HEX, got, sizeof(got), &n, err);
+    if (rc == MST_OK && n == 0) {
         rc = mst_err_set(err, MST_E_AUTH, "the wrap command %s printed nothing", cmd->item[0]);
     }
-    if (rc == MST_OK && memmem(got, out->n, hex, KEY_HEX)) {
+    if (rc == MST_OK && memmem(got, n, hex, KEY_HEX)) {
         rc = mst_err_set(err, MST_E_CONFIG,
                          "the wrap command %s printed the key as it is: it must wrap it",
                          cmd->item[0]);
     }
     if (rc == MST_OK) {
-        memcpy(out->bytes, got, out->n);
+        memcpy(out->bytes, got, n);
+        out->n = n;
     }
     mst_wipe(got, sizeof(got));
     mst_locked_free(hex, KEY_HEX + 1);
@@ -149,6 +151,9 @@ enum mst_rc mst_cfg_unwrap(const struct mst_cfg *cfg, const struct mst_wrap_slot
         return mst_err_set(err, MST_E_CONFIG,
                            "the key of this backup was wrapped by a program, and "
                            "seal.unwrap_command is not configured");
+    }
+    if (slot->n > MST_WRAP_BYTES) {
+        return mst_err_set(err, MST_E_INTEGRITY, "the key slot %s is damaged", slot->label);
     }
     hex = mst_locked_new(KEY_HEX + 8);
     raw = mst_locked_new(MST_DATA_KEY_LEN);
