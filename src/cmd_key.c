@@ -113,6 +113,7 @@ static void say_next(struct mst_str *out, const char *file, const struct mst_key
             "escrow':\nwithout it nobody reads what was sealed to it.\n",
             word, gap, k->label, path);
     }
+    free(whole);
 }
 
 enum mst_rc cmd_key_new(struct cmd_ctx *c, struct mst_err *err)
