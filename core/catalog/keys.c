@@ -404,3 +404,62 @@ enum mst_rc mst_keys_open(const struct mst_catalog *c, const struct mst_header *
     free(s.v);
     return rc;
 }
+
+/* --- which there are -------------------------------------------------------------------------- */
+
+struct all {
+    struct mst_keyed *v;
+    size_t n, cap, skip;
+};
+
+static bool see_any(void *arg, const struct mst_store_item *item)
+{
+    struct all *a = arg;
+    struct mst_keyed k;
+    unsigned n;
+
+    if (strlen(item->key) > a->skip && mst_keys_name(item->key + a->skip, k.id, k.attempt, &n)) {
+        mst_grow((void **)&a->v, &a->cap, a->n + 1, sizeof(*a->v));
+        a->v[a->n++] = k;
+    }
+    return true;
+}
+
+static int by_name(const void *a, const void *b)
+{
+    const struct mst_keyed *x = a, *y = b;
+    const int order = strcmp(x->id, y->id);
+
+    return order ? order : strcmp(x->attempt, y->attempt);
+}
+
+enum mst_rc mst_keys_list(const struct mst_catalog *c, struct mst_task *task,
+                          struct mst_keyed **out, size_t *n, struct mst_err *err)
+{
+    struct all a = {0};
+    char prefix[MST_KEY_MAX];
+    enum mst_rc rc;
+
+    (void)snprintf(prefix, sizeof(prefix), "%s/keys", c->base);
+    a.skip = strlen(prefix) + 1;
+    rc = mst_store_list(c->store, prefix, see_any, &a, task, err);
+    if (rc != MST_OK) {
+        free(a.v);
+        a.v = NULL;
+        a.n = 0;
+    } else if (a.n) {
+        qsort(a.v, a.n, sizeof(*a.v), by_name);
+    }
+    *out = a.v;
+    *n = a.n;
+    return rc;
+}
+
+bool mst_keys_has(const struct mst_keyed *keys, size_t n, const char *id, const char *attempt)
+{
+    struct mst_keyed want = {{0}, {0}};
+
+    (void)mst_copy(want.id, sizeof(want.id), id);
+    (void)mst_copy(want.attempt, sizeof(want.attempt), attempt);
+    return n && bsearch(&want, keys, n, sizeof(*keys), by_name) != NULL;
+}

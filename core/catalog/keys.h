@@ -61,6 +61,13 @@ enum mst_rc mst_keys_make(const struct mst_catalog *c, const char *id, const cha
 enum mst_rc mst_keys_open(const struct mst_catalog *c, const struct mst_header *h,
                           struct mst_task *task, struct mst_data_key *out,
                           struct mst_err *err) MST_MUST_CHECK;
+struct mst_keyed { /* an attempt that has a key object */
+    char id[MST_ID_MAX], attempt[17];
+};
+/* All of them, sorted; the caller frees *out. */
+enum mst_rc mst_keys_list(const struct mst_catalog *c, struct mst_task *task,
+                          struct mst_keyed **out, size_t *n, struct mst_err *err) MST_MUST_CHECK;
+bool mst_keys_has(const struct mst_keyed *keys, size_t n, const char *id, const char *attempt);
 /* "<base>/keys/<id>.<attempt>.<n>" */
 void mst_keys_key(const struct mst_catalog *c, const char *id, const char *attempt, unsigned n,
                   char out[MST_KEY_MAX]);
