@@ -78,6 +78,7 @@ struct mst_cfg_store {
     char name[64];
     char type[16];
     char path[MST_CFG_PATH];
+    bool allow_unsealed; /* backups in the clear may go there though it is not of this host */
 };
 
 struct mst_cfg_tls {

@@ -133,6 +133,11 @@ static const struct mst_option store_opts[] = {
      .type = MST_OPT_PATH,
      OF(mst_cfg_store, path),
      .doc = "directory of a local store; it exists already and only its owner may write to it"},
+    {.name = "allow_unsealed",
+     .type = MST_OPT_BOOL,
+     OF(mst_cfg_store, allow_unsealed),
+     .doc = "a store that is not a directory of this host takes sealed backups only; with this it "
+            "takes others too, and every screen says UNSEALED"},
 };
 static const struct mst_option backup_opts[] = {
     {.name = "store", TEXT(backup, store), .doc = "store that backups go to; absent: the only one"},
