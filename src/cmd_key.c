@@ -9,7 +9,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "cmd.h"
-#include "engine/keys.h"
+#include "engine/keyring.h"
 #include "json.h"
 
 static const char *phrase_file(const struct cmd_ctx *c)
@@ -142,7 +142,7 @@ enum mst_rc cmd_key_new(struct cmd_ctx *c, struct mst_err *err)
     }
     rc = new_phrase(c, &phrase, err);
     if (rc == MST_OK) {
-        rc = mst_keys_make(kind, path, label ? label : "", &phrase, &k, err);
+        rc = mst_keyring_make(kind, path, label ? label : "", &phrase, &k, err);
     }
     if (rc == MST_OK && c->json) {
         json_key(&out, "key", path, &k);
@@ -162,7 +162,7 @@ enum mst_rc cmd_key_show(struct cmd_ctx *c, struct mst_err *err)
 {
     struct mst_keyfile k = {0};
     struct mst_str out = {0};
-    enum mst_rc rc = mst_keys_show(c->args.operands[0], &k, err);
+    enum mst_rc rc = mst_keyring_show(c->args.operands[0], &k, err);
 
     if (rc == MST_OK) {
         (c->json ? json_key(&out, "key", c->args.operands[0], &k)
@@ -179,7 +179,7 @@ enum mst_rc cmd_key_check(struct cmd_ctx *c, struct mst_err *err)
     struct mst_keyfile k = {0};
     struct mst_str out = {0};
     enum mst_rc rc =
-        mst_keys_check(path, phrase_file(c), has_terminal() ? cmd_ask : NULL, NULL, &k, err);
+        mst_keyring_check(path, phrase_file(c), has_terminal() ? cmd_ask : NULL, NULL, &k, err);
 
     if (rc == MST_OK && c->json) {
         json_key(&out, "key", path, &k);
@@ -196,7 +196,7 @@ enum mst_rc cmd_key_check(struct cmd_ctx *c, struct mst_err *err)
     return rc;
 }
 
-static void say_row(struct mst_str *out, const struct mst_keys_row *r, int64_t now_ms)
+static void say_row(struct mst_str *out, const struct mst_keyring_row *r, int64_t now_ms)
 {
     char t[MST_HUMAN_MAX];
 
@@ -212,7 +212,7 @@ static void say_row(struct mst_str *out, const struct mst_keys_row *r, int64_t n
     mst_str_addc(out, '\n');
 }
 
-static void json_row(struct mst_str *out, const struct mst_keys_row *r, int64_t now_ms)
+static void json_row(struct mst_str *out, const struct mst_keyring_row *r, int64_t now_ms)
 {
     js_begin(out, "key_row", now_ms);
     js_text(out, "role", r->role);
@@ -226,13 +226,13 @@ static void json_row(struct mst_str *out, const struct mst_keys_row *r, int64_t 
 
 enum mst_rc cmd_key_list(struct cmd_ctx *c, struct mst_err *err)
 {
-    struct mst_keys *k = mst_xcalloc(1, sizeof(*k));
+    struct mst_keyring *k = mst_xcalloc(1, sizeof(*k));
     const int64_t now_ms = mst_clock_utc_ms(NULL);
     struct mst_str out = {0};
     bool ok = true;
     enum mst_rc rc;
 
-    mst_keys_list(c->cfg, now_ms, k);
+    mst_keyring_list(c->cfg, now_ms, k);
     for (size_t i = 0; i < k->n; i++) {
         ok = ok && k->rows[i].ok;
         (c->json ? json_row : say_row)(&out, &k->rows[i], now_ms);
@@ -256,7 +256,7 @@ static enum mst_rc escrow_check(struct cmd_ctx *c, struct mst_err *err)
 {
     const struct mst_cfg_where where = {.config = args_get(&c->args, "config"),
                                         .uri = args_get(&c->args, "uri")};
-    struct mst_keys_row row = {0};
+    struct mst_keyring_row row = {0};
     struct mst_str out = {0};
     uint8_t secret[32] = {0};
     enum mst_rc rc = mst_cfg_open(&where, &c->cfg, NULL, err);
@@ -265,10 +265,10 @@ static enum mst_rc escrow_check(struct cmd_ctx *c, struct mst_err *err)
         rc = mst_err_set(err, MST_E_AUTH, "the lines are typed on a terminal, and there is none");
     }
     if (rc == MST_OK) {
-        rc = mst_keys_typed(cmd_ask, NULL, secret, err);
+        rc = mst_keyring_typed(cmd_ask, NULL, secret, err);
     }
     if (rc == MST_OK) {
-        rc = mst_keys_tried(c->cfg, secret, mst_clock_utc_ms(NULL), &row, err);
+        rc = mst_keyring_tried(c->cfg, secret, mst_clock_utc_ms(NULL), &row, err);
     }
     mst_wipe(secret, sizeof(secret));
     if (rc == MST_OK) {
@@ -294,8 +294,8 @@ enum mst_rc cmd_key_escrow(struct cmd_ctx *c, struct mst_err *err)
     if (check) {
         return escrow_check(c, err);
     }
-    rc = mst_keys_paper(c->args.operands[0], phrase_file(c), has_terminal() ? cmd_ask : NULL, NULL,
-                        &out, err);
+    rc = mst_keyring_paper(c->args.operands[0], phrase_file(c), has_terminal() ? cmd_ask : NULL,
+                           NULL, &out, err);
     if (rc == MST_OK) {
         rc = cmd_out(mst_str_c(&out), err);
     }
