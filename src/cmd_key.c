@@ -1,4 +1,4 @@
-/* muster key new, list, show, check, escrow. */
+/* muster key new, list, show, check, escrow; add, remove, rotate. */
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,6 +10,7 @@
 #include "base/text.h"
 #include "cmd.h"
 #include "engine/keyring.h"
+#include "follow.h"
 #include "json.h"
 
 static const char *phrase_file(const struct cmd_ctx *c)
@@ -301,4 +302,56 @@ enum mst_rc cmd_key_escrow(struct cmd_ctx *c, struct mst_err *err)
     }
     mst_keyfile_wipe(&out);
     return rc;
+}
+
+/* Who may read backups that exist: planned, shown, typed, carried out. */
+static enum mst_rc rekey(struct cmd_ctx *c, enum mst_cmd_kind kind, struct mst_err *err)
+{
+    const char *backup = args_get(&c->args, "backup"), *reason = args_get(&c->args, "reason");
+    struct mst_cmd *cmd = mst_xcalloc(1, sizeof(*cmd));
+    enum mst_rc rc = MST_OK;
+
+    cmd->kind = kind;
+    cmd->dry_run = args_has(&c->args, "dry-run");
+    for (size_t i = 0; rc == MST_OK && i < c->args.n_operands; i++) { /* a word, then its name */
+        const size_t n = strlen(cmd->key);
+
+        if ((size_t)snprintf(cmd->key + n, sizeof(cmd->key) - n, "%s%s", i ? " " : "",
+                             c->args.operands[i]) >= sizeof(cmd->key) - n) {
+            rc = mst_err_set(err, MST_E_USAGE, "the name of the key is too long");
+        }
+    }
+    if (rc == MST_OK && backup && !mst_copy(cmd->backup, sizeof(cmd->backup), backup)) {
+        rc = mst_err_set(err, MST_E_USAGE, "%s is no backup's id", backup);
+    }
+    if (reason) {
+        (void)mst_copy(cmd->reason, sizeof(cmd->reason), reason);
+        mst_text_sanitise(cmd->reason);
+    }
+    if (rc == MST_OK) {
+        rc = cmd_guarded(c, cmd, err);
+    }
+    free(cmd);
+    return rc;
+}
+
+enum mst_rc cmd_key_add(struct cmd_ctx *c, struct mst_err *err)
+{
+    uint8_t pub[32];
+    char label[64];
+
+    if (mst_cfg_pub(c->args.operands[0], MST_KEY_RECIPIENT, pub, label, err) != MST_OK) {
+        return err->rc;
+    }
+    return rekey(c, MST_CMD_KEY_ADD, err);
+}
+
+enum mst_rc cmd_key_remove(struct cmd_ctx *c, struct mst_err *err)
+{
+    return rekey(c, MST_CMD_KEY_REMOVE, err);
+}
+
+enum mst_rc cmd_key_rotate(struct cmd_ctx *c, struct mst_err *err)
+{
+    return rekey(c, MST_CMD_KEY_ROTATE, err);
 }
