@@ -240,34 +240,60 @@ static enum mst_rc prove(const struct mst_catalog *c, const struct mst_key_objec
                              k->id);
 }
 
-/* An earlier removal that did not come to its end: the newest object is without them already. */
+/* Is there an older object with somebody whom the newest, of this number, is without already? An
+ * earlier removal did not come to its end then; else err stays as it is. */
+static enum mst_rc begun_before(const struct mst_catalog *c, const struct mst_header *h,
+                                const struct mst_rekey *r, unsigned number, struct mst_task *task,
+                                struct mst_err *err)
+{
+    struct mst_key_object *k = mst_xcalloc(1, sizeof(*k));
+    struct numbers s = {0};
+    struct mst_err list_err = {0};
+    bool keep[MST_WRAP_SLOTS], there = false;
+    enum mst_rc rc = list_numbers(c, h, task, &s, &list_err);
+
+    for (size_t i = 0; rc == MST_OK && i < s.n && !there; i++) {
+        struct mst_err ignore = {0};
+
+        there = s.v[i] < number && read_one(c, h, s.v[i], k, &ignore) == MST_OK &&
+                mst_rekey_decide(k, r, keep, &ignore) != MST_E_NOTFOUND;
+    }
+    if (rc != MST_OK) {
+        *err = list_err;
+    }
+    free(s.v);
+    free(k);
+    return rc != MST_OK ? rc : there ? MST_OK : MST_E_NOTFOUND;
+}
+
+enum mst_rc mst_rekey_look(const struct mst_catalog *c, const struct mst_header *h,
+                           const struct mst_rekey *r, struct mst_task *task, struct mst_err *err)
+{
+    struct mst_key_object *k = mst_xcalloc(1, sizeof(*k));
+    bool keep[MST_WRAP_SLOTS];
+    unsigned from = 0, highest = 0;
+    enum mst_rc rc = mst_rekey_newest(c, h, task, k, &from, &highest, err);
+
+    if (rc == MST_OK && (rc = mst_rekey_decide(k, r, keep, err)) == MST_E_NOTFOUND &&
+        r->what == MST_REKEY_REMOVE) {
+        rc = begun_before(c, h, r, from, task, err);
+    }
+    free(k);
+    return rc;
+}
+
+/* The rest of an earlier removal. */
 static enum mst_rc end_removal(const struct mst_catalog *c, const struct mst_header *h,
                                const struct mst_rekey *r, const struct mst_key_object *newest,
                                struct mst_task *task, struct mst_rekey_result *out,
                                struct mst_err *err)
 {
-    struct mst_key_object *k = mst_xcalloc(1, sizeof(*k));
-    const struct mst_err not_found = *err;
-    struct numbers s = {0};
-    bool keep[MST_WRAP_SLOTS], there = false;
-    enum mst_rc rc = list_numbers(c, h, task, &s, err);
+    enum mst_rc rc = begun_before(c, h, r, out->number, task, err);
 
-    for (size_t i = 0; rc == MST_OK && i < s.n && !there; i++) {
-        struct mst_err ignore = {0};
-
-        there = s.v[i] < out->number && read_one(c, h, s.v[i], k, &ignore) == MST_OK &&
-                mst_rekey_decide(k, r, keep, &ignore) != MST_E_NOTFOUND;
+    if (rc == MST_OK) {
+        rc = prove(c, newest, err);
     }
-    if (rc == MST_OK && !there) {
-        *err = not_found;
-        rc = not_found.rc;
-    }
-    if (rc == MST_OK && (rc = prove(c, newest, err)) == MST_OK) {
-        rc = remove_older(c, h, task, out, err);
-    }
-    free(s.v);
-    free(k);
-    return rc;
+    return rc == MST_OK ? remove_older(c, h, task, out, err) : rc;
 }
 
 enum mst_rc mst_rekey_run(const struct mst_catalog *c, const struct mst_header *h,

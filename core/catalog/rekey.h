@@ -35,6 +35,11 @@ enum mst_rc mst_rekey_newest(const struct mst_catalog *c, const struct mst_heade
                              struct mst_task *task, struct mst_key_object *out, unsigned *number,
                              unsigned *highest, struct mst_err *err) MST_MUST_CHECK;
 
+/* What a run would say, without opening anything. */
+enum mst_rc mst_rekey_look(const struct mst_catalog *c, const struct mst_header *h,
+                           const struct mst_rekey *r, struct mst_task *task,
+                           struct mst_err *err) MST_MUST_CHECK;
+
 struct mst_rekey_result {
     unsigned number;      /* of the new object */
     size_t gone, staying; /* older objects removed; that could not be removed */
