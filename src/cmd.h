@@ -79,6 +79,11 @@ enum mst_rc cmd_agent(struct cmd_ctx *c, struct mst_err *err);
 enum mst_rc cmd_agent_stop(struct cmd_ctx *c, struct mst_err *err);
 enum mst_rc cmd_agent_status(struct cmd_ctx *c, struct mst_err *err);
 enum mst_rc cmd_roles(struct cmd_ctx *c, struct mst_err *err);
+enum mst_rc cmd_key_new(struct cmd_ctx *c, struct mst_err *err);
+enum mst_rc cmd_key_list(struct cmd_ctx *c, struct mst_err *err);
+enum mst_rc cmd_key_show(struct cmd_ctx *c, struct mst_err *err);
+enum mst_rc cmd_key_check(struct cmd_ctx *c, struct mst_err *err);
+enum mst_rc cmd_key_escrow(struct cmd_ctx *c, struct mst_err *err);
 enum mst_rc cmd_audit_verify(struct cmd_ctx *c, struct mst_err *err);
 enum mst_rc cmd_doc(struct cmd_ctx *c, struct mst_err *err);
 

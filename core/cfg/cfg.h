@@ -175,6 +175,10 @@ enum mst_rc mst_cfg_pub(const char *item, enum mst_key_kind kind, uint8_t pub[32
                         struct mst_err *err) MST_MUST_CHECK;
 /* Does seal.escrow name this label? */
 bool mst_cfg_is_escrow(const struct mst_cfg *cfg, const char *label);
+/* The passphrase of a key file: from phrase_file, or asked when that is "" (ask NULL: MST_E_AUTH);
+ * unset when the file needs none. */
+enum mst_rc mst_cfg_phrase(const char *path, const char *phrase_file, mst_cfg_ask_fn *ask,
+                           void *arg, struct mst_secret *out, struct mst_err *err) MST_MUST_CHECK;
 /* The key of this host that signs, the key that opens backups: from their files, with the
  * passphrase of theirs, or ask when a file needs one and none is configured (NULL: MST_E_AUTH).
  * MST_E_CONFIG when none is configured. */
