@@ -10,8 +10,8 @@ struct s3_asked {
 };
 /* A request of a test: headers are "name: value" lines in any order, ended by NULL or absent. */
 struct s3_ask {
-    int port;
     const char *method, *target; /* target in its canonical form already */
+    int port;
     const char *const *headers;
     const void *body;
     size_t n;
