@@ -5,7 +5,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/text.h"
-#include "catalog/keys.h"
+#include "catalog/keyobj.h"
 
 /* --- names ------------------------------------------------------------------------------------ */
 
@@ -227,7 +227,7 @@ static bool collect_key(void *arg, const struct mst_store_item *item)
     char id[MST_ID_MAX], attempt[17];
     unsigned n;
 
-    if (strlen(item->key) > o->skip && mst_keys_name(item->key + o->skip, id, attempt, &n) &&
+    if (strlen(item->key) > o->skip && mst_keyobj_name(item->key + o->skip, id, attempt, &n) &&
         strcmp(id, o->id) == 0 && strcmp(attempt, o->alive) != 0) {
         return collect(&o->keys, item);
     }

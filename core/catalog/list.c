@@ -5,7 +5,7 @@
 
 #include "base/mem.h"
 #include "base/text.h"
-#include "catalog/keys.h"
+#include "catalog/keyobj.h"
 
 #define ATTEMPTS_MAX 256U
 #define MARKS_KEPT 8U
@@ -370,7 +370,7 @@ static void committed(const struct look *k, const struct group *g, struct mst_ba
                 mst_text_noun(h.left_out, "collection was", "collections were"));
     }
     check_sizes(b, a, &h, &commit);
-    if (h.sealed && !mst_keys_has(k->w->keys, k->w->n_keys, g->id, commit.attempt)) {
+    if (h.sealed && !mst_keyobj_has(k->w->keys, k->w->n_keys, g->id, commit.attempt)) {
         PROBLEM(b, MST_BK_DAMAGED, "its key object is missing: nobody can open it");
     }
     read_marks(k, g, &commit, b);
@@ -414,7 +414,7 @@ static enum mst_rc walk_keys(const struct mst_catalog *c, const char *below, str
         (void)snprintf(prefix, sizeof(prefix), "%s/backups/%s", c->base, below);
     }
     if (mst_store_list(c->store, prefix, see, w, task, err) != MST_OK ||
-        mst_keys_list(c, task, &w->keys, &w->n_keys, err) != MST_OK) {
+        mst_keyobj_list(c, task, &w->keys, &w->n_keys, err) != MST_OK) {
         return err->rc;
     }
     if (w->too_many) {

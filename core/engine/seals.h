@@ -3,7 +3,7 @@
 #ifndef MST_ENGINE_SEALS_H
 #define MST_ENGINE_SEALS_H
 
-#include "catalog/keys.h"
+#include "catalog/keyobj.h"
 #include "engine/inner.h"
 
 /* Who is believed: seal.trusted and this host's own signer. At the start; what cannot be read is

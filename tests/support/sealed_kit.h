@@ -143,7 +143,7 @@ static inline void key_path(const struct fix *x, const char *id, unsigned n,
 {
     char key[MST_KEY_MAX];
 
-    mst_keys_key(&x->f.c, id, FAKE_ATTEMPT, n, key);
+    mst_keyobj_path(&x->f.c, id, FAKE_ATTEMPT, n, key);
     (void)snprintf(out, MST_KEY_MAX + 64, "%s/%s", x->dir, key);
 }
 

@@ -569,7 +569,7 @@ static void names_of_key_objects_are_strict(void **state)
 
     (void)state;
     for (size_t i = 0; i < MST_COUNT(rows); i++) {
-        if (mst_keys_name(rows[i].name, id, attempt, &n) != rows[i].ok) {
+        if (mst_keyobj_name(rows[i].name, id, attempt, &n) != rows[i].ok) {
             fail_msg("%s", rows[i].name);
         }
     }
