@@ -8,7 +8,7 @@
 #ifndef MST_CATALOG_REKEY_H
 #define MST_CATALOG_REKEY_H
 
-#include "catalog/keys.h"
+#include "catalog/keyobj.h"
 
 enum mst_rekey_what {
     MST_REKEY_ADD,    /* one more recipient */
