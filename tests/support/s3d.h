@@ -121,6 +121,8 @@ void s3d_clock(struct s3d *s, int64_t offset_ms); /* its clock is the real one a
 /* From now on requests must carry this session token (NULL: none may); it runs out at expires_ms
  * of its clock, UTC (0: never), and is then answered with ExpiredToken. */
 void s3d_token(struct s3d *s, const char *token, int64_t expires_ms);
+/* Another token that is good too, for ever. */
+void s3d_next_token(struct s3d *s, const char *token);
 void s3d_keys(struct s3d *s, const char *access_key, const char *secret_key);
 void s3d_region(struct s3d *s, const char *region);
 /* Requests of this kind are AccessDenied until it is allowed again. */
