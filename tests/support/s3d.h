@@ -50,7 +50,7 @@ enum s3d_what {
     S3D_STALL,        /* says nothing for ms, then closes; nothing was done */
     S3D_STALL_AFTER,  /* done, then the same */
     S3D_TRUNCATE,     /* the body ends after at bytes; Content-Length says more */
-    S3D_DRIP,         /* the answer comes byte by byte, one every ms */
+    S3D_DRIP,         /* the answer comes in drops of at bytes (0: one), one every ms */
     S3D_STATUS,       /* status and code (an error body), with Retry-After when ms > 0 */
     S3D_STATUS_AFTER, /* done, and then the same */
     S3D_200_ERROR,    /* 200, blanks, then <Error> with code ("InternalError") */

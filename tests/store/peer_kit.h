@@ -1,7 +1,7 @@
-/* s3_kit.h: what the tests of the S3 driver share: a store over a server of the tests, an object
+/* peer_kit.h: what the proofs of the S3 driver share: a store over a server of the tests, an object
  * of any size, and what is in the server afterwards. */
-#ifndef S3_KIT_H
-#define S3_KIT_H
+#ifndef PEER_KIT_H
+#define PEER_KIT_H
 
 #include "test.h"
 
