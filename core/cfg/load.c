@@ -246,6 +246,13 @@ static void unknown(struct load *l, const struct mst_section *in, const config_s
     const char *near;
     struct mst_str all = {0};
 
+    if (strcmp(name, "secret_key") == 0) {
+        problem(l, s,
+                "%s: a secret does not stand in this file: use secret_key_file or "
+                "secret_key_command",
+                path);
+        return;
+    }
     if (strcmp(name, "password") == 0 || strcmp(name, "passwd") == 0) {
         problem(l, s,
                 "%s: a password does not stand in this file: use password_file, password_command "
@@ -268,6 +275,21 @@ static void unknown(struct load *l, const struct mst_section *in, const config_s
 
 static void read_group(struct load *l, const struct mst_section *in, const config_setting_t *group,
                        char *base);
+
+static void check_group(struct load *l, const struct mst_section *sec, const config_setting_t *e,
+                        const char *base, int number)
+{
+    for (size_t o = 0; o < sec->n_opts; o++) {
+        const config_setting_t *have = config_setting_get_member(e, sec->opts[o].name);
+
+        if (!have && sec->opts[o].needed) {
+            problem(l, e, "%s number %d has no %s", sec->path, number, sec->opts[o].name);
+        } else if (have && !mst_cfg_of_type(sec, &sec->opts[o], base)) {
+            problem(l, have, "%s.%s is for the type \"%s\" only", sec->path, sec->opts[o].name,
+                    sec->opts[o].of_type);
+        }
+    }
+}
 
 static void read_list(struct load *l, const struct mst_section *sec, const config_setting_t *s)
 {
@@ -292,11 +314,7 @@ static void read_list(struct load *l, const struct mst_section *sec, const confi
             continue;
         }
         read_group(l, sec, e, (char *)l->cfg + sec->base + count * sec->elem);
-        for (size_t o = 0; o < sec->n_opts; o++) {
-            if (!config_setting_get_member(e, sec->opts[o].name)) {
-                problem(l, e, "%s number %d has no %s", sec->path, i + 1, sec->opts[o].name);
-            }
-        }
+        check_group(l, sec, e, (char *)l->cfg + sec->base + count * sec->elem, i + 1);
         count++;
     }
     memcpy((char *)l->cfg + sec->n_offset, &count, sizeof(count));
@@ -345,6 +363,97 @@ static void read_group(struct load *l, const struct mst_section *in, const confi
     }
 }
 
+/* Public words, each with its sentence; names that are used for one key only. */
+static void check_words(struct load *l, const config_setting_t *at, const char *name,
+                        const struct mst_cfg_list *list, enum mst_key_kind kind)
+{
+    for (size_t i = 0; i < list->n; i++) {
+        struct mst_err err = {0};
+        uint8_t pub[32], other[32];
+        char label[64], other_label[64];
+
+        if (mst_cfg_pub(list->item[i], kind, pub, label, &err) != MST_OK) {
+            problem(l, at, "seal.%s, number %zu: %s", name, i + 1, err.msg);
+            continue;
+        }
+        for (size_t j = 0; j < i; j++) {
+            if (mst_cfg_pub(list->item[j], kind, other, other_label, &err) != MST_OK) {
+                continue;
+            }
+            if (memcmp(pub, other, sizeof(pub)) == 0) {
+                problem(l, at, "seal.%s holds the same key twice, number %zu and %zu", name, j + 1,
+                        i + 1);
+            } else if (label[0] && strcmp(label, other_label) == 0) {
+                problem(l, at, "seal.%s gives two keys the name \"%s\"", name, label);
+            }
+        }
+    }
+}
+
+static void check_seal(struct load *l, const config_setting_t *at)
+{
+    const struct mst_cfg *c = l->cfg;
+
+    check_words(l, at, "recipients", &c->seal.recipients, MST_KEY_RECIPIENT);
+    check_words(l, at, "trusted", &c->seal.trusted, MST_KEY_SIGNER);
+    for (size_t e = 0; e < c->seal.escrow.n; e++) {
+        bool found = false;
+
+        for (size_t i = 0; i < c->seal.recipients.n && !found; i++) {
+            struct mst_err err = {0};
+            uint8_t pub[32];
+            char label[64];
+
+            found = mst_cfg_pub(c->seal.recipients.item[i], MST_KEY_RECIPIENT, pub, label, &err) ==
+                        MST_OK &&
+                    strcmp(label, c->seal.escrow.item[e]) == 0;
+        }
+        if (!found) {
+            problem(
+                l, at,
+                "seal.escrow names \"%s\": no recipient is called so (write the name behind its "
+                "word)",
+                c->seal.escrow.item[e]);
+        }
+    }
+    if (c->seal.signer_passphrase_file[0] && !c->seal.signer_file[0]) {
+        problem(l, at, "seal.signer_passphrase_file is of no use without signer_file");
+    }
+    if (c->seal.identity_passphrase_file[0] && !c->seal.identity_file[0]) {
+        problem(l, at, "seal.identity_passphrase_file is of no use without identity_file");
+    }
+}
+
+struct about {
+    struct load *l;
+    const config_setting_t *at;
+};
+
+static void say_about(void *arg, const char *text)
+{
+    const struct about *a = arg;
+
+    problem(a->l, a->at, "%s", text);
+}
+
+static void check_stores(struct load *l, const config_setting_t *list)
+{
+    const struct mst_cfg *c = l->cfg;
+
+    for (size_t i = 0; i < c->n_stores; i++) {
+        /* The groups of a list are its elements, unless something else was among them. */
+        const config_setting_t *e = config_setting_get_elem(list, (unsigned)i);
+        struct about a = {l, e && config_setting_is_group(e) ? e : list};
+
+        mst_cfg_check_store(c, &c->stores[i], say_about, &a);
+        for (size_t j = 0; j < i; j++) {
+            if (strcmp(c->stores[i].name, c->stores[j].name) == 0) {
+                problem(l, a.at, "two stores are called \"%s\"", c->stores[i].name);
+            }
+        }
+    }
+}
+
 /* What no single option can know. */
 static void check_whole(struct load *l, const config_setting_t *root)
 {
@@ -383,14 +492,7 @@ static void check_whole(struct load *l, const config_setting_t *root)
                     act);
         }
     }
-    for (size_t i = 0; i < c->n_stores; i++) {
-        for (size_t j = 0; j < i; j++) {
-            if (strcmp(c->stores[i].name, c->stores[j].name) == 0) {
-                problem(l, config_setting_get_member(root, "stores"),
-                        "two stores are called \"%s\"", c->stores[i].name);
-            }
-        }
-    }
+    check_stores(l, config_setting_get_member(root, "stores"));
     if (c->backup.store[0]) {
         bool found = false;
 
@@ -402,6 +504,7 @@ static void check_whole(struct load *l, const config_setting_t *root)
                     "backup.store is \"%s\": no store has this name", c->backup.store);
         }
     }
+    check_seal(l, config_setting_get_member(root, "seal"));
     if (c->limits.lag_crit_ms < c->limits.lag_warn_ms ||
         c->limits.headroom_crit_s > c->limits.headroom_warn_s) {
         problem(l, config_setting_get_member(root, "limits"),

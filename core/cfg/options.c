@@ -22,7 +22,6 @@
 
 static const char *const classes[] = {"PROD", "TEST", "SANDBOX", NULL};
 static const char *const acts[] = {"restore", "import", "discard", "clean", "switch", NULL};
-static const char *const store_types[] = {"local", NULL};
 static const char *const mechanisms[] = {"SCRAM-SHA-1", "SCRAM-SHA-256", "MONGODB-X509", NULL};
 
 static const struct mst_option set_opts[] = {
@@ -65,10 +64,12 @@ static const struct mst_option dial_opts[] = {
     {.name = "name",
      .type = MST_OPT_TEXT,
      OF(mst_cfg_dial, name),
+     .needed = true,
      .doc = "a member, as in the configuration of the replica set"},
     {.name = "address",
      .type = MST_OPT_TEXT,
      OF(mst_cfg_dial, address),
+     .needed = true,
      .doc = "where to connect for it: a tunnel or a mapped port. TLS still checks the name, and "
             "the member that answers must call itself by it"},
 };
@@ -119,21 +120,6 @@ static const struct mst_option cred_opts[] = {
      OF(mst_cfg_cred, prompt),
      .doc = "ask for the password on the terminal"},
 };
-static const struct mst_option store_opts[] = {
-    {.name = "name",
-     .type = MST_OPT_TEXT,
-     OF(mst_cfg_store, name),
-     .doc = "what backup.store and --store call it"},
-    {.name = "type",
-     .type = MST_OPT_WORD,
-     OF(mst_cfg_store, type),
-     .words = store_types,
-     .doc = "kind of store"},
-    {.name = "path",
-     .type = MST_OPT_PATH,
-     OF(mst_cfg_store, path),
-     .doc = "directory of a local store; it exists already and only its owner may write to it"},
-};
 static const struct mst_option backup_opts[] = {
     {.name = "store", TEXT(backup, store), .doc = "store that backups go to; absent: the only one"},
     {.name = "scans", INT(backup, scans, 2, 1, 16), .doc = "collections read at the same time"},
@@ -146,6 +132,48 @@ static const struct mst_option backup_opts[] = {
     {.name = "lag_limit_ms",
      INT(backup, lag_limit_ms, 60000, 100, DAY_MS),
      .doc = "a member that lags more than this is not taken as source"},
+};
+#define LIST(section, field, most) \
+    .type = MST_OPT_TEXTS, .offset = OFFSET(section, field), .max = (most)
+static const struct mst_option seal_opts[] = {
+    {.name = "recipients",
+     LIST(seal, recipients, MST_CFG_RECIPIENTS),
+     .doc = "public words of who may read backups, each `mstpub-...` and perhaps a name behind it; "
+            "this host needs no secret of theirs"},
+    {.name = "escrow",
+     LIST(seal, escrow, MST_CFG_RECIPIENTS),
+     .doc = "names of the recipients whose secret is kept on paper or in a safe, for the day on "
+            "which all others are lost"},
+    {.name = "escrow_days",
+     INT(seal, escrow_days, 180, 1, 3650),
+     .doc = "`muster key list` reminds when an escrow was not tried for so many days"},
+    {.name = "passphrase_file",
+     PATH(seal, passphrase_file),
+     .doc = "file with a passphrase that opens backups as well; whoever has this file can read "
+            "them"},
+    {.name = "signer_file",
+     PATH(seal, signer_file),
+     .doc = "key file of this host, with which it signs what it writes"},
+    {.name = "signer_passphrase_file",
+     PATH(seal, signer_passphrase_file),
+     .doc = "file with the passphrase of signer_file"},
+    {.name = "trusted",
+     LIST(seal, trusted, MST_CFG_TRUSTED),
+     .doc = "public words of the signers whose backups are believed, each `mstsig-...` and perhaps "
+            "a name behind it"},
+    {.name = "identity_file",
+     PATH(seal, identity_file),
+     .doc = "key file that opens backups; only where they are verified or restored"},
+    {.name = "identity_passphrase_file",
+     PATH(seal, identity_passphrase_file),
+     .doc = "file with the passphrase of identity_file; absent: it is asked"},
+    {.name = "wrap_command",
+     LIST(seal, wrap_command, MST_CFG_ARGV),
+     .doc = "program and arguments that wrap a data key: 64 hex digits on its standard input, at "
+            "most 1024 bytes on its standard output, run without a shell, given 10 s"},
+    {.name = "unwrap_command",
+     LIST(seal, unwrap_command, MST_CFG_ARGV),
+     .doc = "the way back: those bytes in, the 64 hex digits out"},
 };
 static const struct mst_option limit_opts[] = {
     {.name = "hello_silent_ms",
@@ -226,12 +254,19 @@ static const struct mst_section sections[] = {
      .elem = sizeof(struct mst_cfg_store),
      .n_offset = offsetof(struct mst_cfg, n_stores),
      .max = MST_CFG_STORES,
-     OPTS(store_opts),
+     .type_offset = offsetof(struct mst_cfg_store, type),
+     .opts = mst_cfg_store_opts,
+     .n_opts = MST_CFG_STORE_OPTS,
      .doc = "Where backups are kept."},
     {.path = "backup",
      .base = offsetof(struct mst_cfg, backup),
      OPTS(backup_opts),
      .doc = "How backups are taken."},
+    {.path = "seal",
+     .base = offsetof(struct mst_cfg, seal),
+     OPTS(seal_opts),
+     .doc = "Who can read backups, and who says that they are true. Words and files come from "
+            "`muster key new`."},
     {.path = "limits",
      .base = offsetof(struct mst_cfg, limits),
      OPTS(limit_opts),
@@ -252,15 +287,23 @@ const struct mst_section *mst_cfg_sections(size_t *n)
     return sections;
 }
 
+bool mst_cfg_of_type(const struct mst_section *sec, const struct mst_option *o, const void *base)
+{
+    return !o->of_type || sec->type_offset == 0 ||
+           strcmp(o->of_type, (const char *)base + sec->type_offset) == 0;
+}
+
 void mst_cfg_defaults(struct mst_cfg *cfg)
 {
     for (size_t s = 0; s < MST_COUNT(sections); s++) {
-        for (size_t i = 0; i < sections[s].n_opts; i++) {
-            const struct mst_option *o = &sections[s].opts[i];
+        const struct mst_section *sec = &sections[s];
+
+        for (size_t i = 0; i < sec->n_opts * (sec->elem ? sec->max : 1); i++) {
+            const struct mst_option *o = &sec->opts[i % sec->n_opts];
 
             if (o->type == MST_OPT_INT) {
-                memcpy((char *)cfg + sections[s].base + o->offset, &o->otherwise,
-                       sizeof(o->otherwise));
+                memcpy((char *)cfg + sec->base + i / sec->n_opts * sec->elem + o->offset,
+                       &o->otherwise, sizeof(o->otherwise));
             }
         }
     }
@@ -322,7 +365,8 @@ void mst_cfg_doc(struct mst_str *out)
         for (size_t i = 0; i < sec->n_opts; i++) {
             mst_str_addf(out, "| `%s` | ", sec->opts[i].name);
             doc_range(&sec->opts[i], out);
-            mst_str_addf(out, " | %s |\n", sec->opts[i].doc);
+            mst_str_addf(out, " | %s%s%s |\n", sec->opts[i].of_type ? sec->opts[i].of_type : "",
+                         sec->opts[i].of_type ? ": " : "", sec->opts[i].doc);
         }
     }
 }
