@@ -113,6 +113,9 @@ static bool judge(const char *of, enum mst_rc rc, const struct mst_err *err, siz
     if (rc == MST_OK && !(p && have == n && memcmp(p, bytes, n) == 0)) {
         fail_msg("%s: success is said, and the object is %s", of, p ? "another one" : "not there");
     }
+    if (rc == MST_OK && err->msg[0]) {
+        fail_msg("%s: success, and yet: %s", of, err->msg);
+    }
     if (rc != MST_OK) {
         fit_to_read(of, err);
         if (p) {
