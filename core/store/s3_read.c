@@ -35,7 +35,8 @@ static void range_again(void *arg)
     g->out->len = g->start;
 }
 
-/* Is this the range that was asked for? */
+/* Is this the range that was asked for? What Content-Range says counts: rclone's server sends it
+ * with a 200. */
 static enum mst_rc check_range(struct s3 *s, const char *key, const struct s3_answer *a,
                                uint64_t from, uint64_t got, bool *at_end, struct mst_err *err)
 {
@@ -44,10 +45,10 @@ static enum mst_rc check_range(struct s3 *s, const char *key, const struct s3_an
     char *end = NULL;
 
     *at_end = true;
-    if (a->reply.status == 200 && from == 0) {
+    if (a->reply.status == 200 && !v && from == 0) {
         return MST_OK; /* all of it, and it fitted */
     }
-    if (a->reply.status == 206 && v && strncmp(v, "bytes ", 6) == 0) {
+    if (v && strncmp(v, "bytes ", 6) == 0) {
         first = strtoull(v + 6, &end, 10);
         last = *end == '-' ? strtoull(end + 1, &end, 10) : 0;
         total = *end == '/' ? strtoull(end + 1, &end, 10) : 0;
