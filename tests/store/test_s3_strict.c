@@ -294,6 +294,19 @@ static void a_long_read_goes_on_where_it_broke(void **state)
     no_complaint("a long read");
 }
 
+/* One server says 200 where it should say 206: its Content-Range counts. */
+static void a_range_with_another_status_is_no_end(void **state)
+{
+    struct mst_err err = {0};
+
+    (void)state;
+    s3d_put(d, "a/b", bytes, LARGE);
+    s3d_plan(d, &(struct s3d_fault){.what = S3D_RANGE_200, .kind = S3D_GET, .times = UINT_MAX});
+    if (!kit_same(s, "a/b", bytes, LARGE, &err)) {
+        fail_msg("other bytes came: %s", err.msg);
+    }
+}
+
 /* Two ranges are never spliced from two objects. */
 static void an_object_that_changes_under_a_reader_is_noticed(void **state)
 {
@@ -554,6 +567,7 @@ int main(void)
         T(giving_up_an_upload_fails),
         T(reads_fail),
         T(a_long_read_goes_on_where_it_broke),
+        T(a_range_with_another_status_is_no_end),
         T(an_object_that_changes_under_a_reader_is_noticed),
         T(listings_fail_and_never_end),
         T(a_name_is_written_once),

@@ -68,6 +68,7 @@ enum s3d_what {
     S3D_SAME_PAGE,    /* listing: the page that was sent before, once more */
     S3D_ENDLESS,      /* listing: a new page of made-up keys for ever */
     S3D_FLIP,         /* GET: byte number at of the body is another one */
+    S3D_RANGE_200,    /* GET: the range and its Content-Range, but with status 200 */
     S3D_NO_RANGE,     /* GET: 200 and everything although a range was asked for */
     S3D_WRONG_RANGE,  /* GET: 206 with a Content-Range that begins one later */
     S3D_CHANGED       /* the object is replaced just before it is answered */
