@@ -137,14 +137,14 @@ static void free_upload(struct s3_upload *u)
     free(u);
 }
 
-/* rclone's server calls the root InitiateMultipartUpload. */
 static bool take_id(void *arg, const char *path, const char *text)
 {
     struct s3_upload *u = arg;
 
-    if ((strcmp(path, "InitiateMultipartUploadResult/UploadId") == 0 ||
-         strcmp(path, "InitiateMultipartUpload/UploadId") == 0) &&
-        *text && strlen(text) < ID_MAX && !u->id) {
+    /* The name of the root differs from server to server. */
+    const char *leaf = strchr(path, '/');
+
+    if (leaf && strcmp(leaf, "/UploadId") == 0 && *text && strlen(text) < ID_MAX && !u->id) {
         u->id = mst_xstrdup(text);
     }
     return true;
