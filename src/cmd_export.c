@@ -148,6 +148,7 @@ static void said_json(const struct work *w, struct mst_str *out)
     js_int(out, "collections", (int64_t)d->collections);
     js_int(out, "views", (int64_t)d->views);
     js_int(out, "documents", (int64_t)d->documents);
+    js_int(out, "read_twice", (int64_t)d->doubles);
     js_int(out, "data_bytes", (int64_t)d->data_bytes);
     js_bool(out, "oplog", d->oplog);
     js_int(out, "operations", (int64_t)d->ops);
@@ -198,6 +199,12 @@ static void said(const struct work *w, struct mst_str *out)
     }
     if (d->note[0]) {
         mst_str_addf(out, "  %s\n", d->note);
+    }
+    if (d->doubles) {
+        mst_str_addf(out, "  %llu %s that the scan met twice %s written once\n",
+                     (unsigned long long)d->doubles,
+                     mst_text_noun(d->doubles, "document", "documents"),
+                     d->doubles == 1 ? "is" : "are");
     }
     if (d->oplog) {
         mst_str_addf(out, "  with an oplog of %llu %s, which brings it to %u.%u\n",

@@ -56,6 +56,7 @@ static enum mst_rc write_out(const struct mst_takeout *t, struct mst_restore_sou
     done->collections = r.collections;
     done->views = r.views;
     done->documents = r.documents;
+    done->doubles = r.doubles;
     done->data_bytes = r.data_bytes;
     done->ops = r.ops;
     done->txn_open = r.txn_open;

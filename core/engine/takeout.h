@@ -24,7 +24,7 @@ struct mst_takeout_done {
     char id[MST_ID_MAX], set[128];
     struct mst_optime point;      /* what the oplog brings it to */
     uint64_t objects, read_bytes; /* that were checked first */
-    uint64_t collections, views, documents, data_bytes, ops, txn_open, stored_bytes;
+    uint64_t collections, views, documents, doubles, data_bytes, ops, txn_open, stored_bytes;
     bool partial, oplog;
     char note[200]; /* "" or what was noticed: the manifest's copy was used */
 };

@@ -89,6 +89,7 @@ static enum mst_rc first_op(void *arg, const struct mst_oplog_entry *e, struct m
     bson_t id;
 
     if (e->op != 'c' && !of_views(e)) {
+        c->inserts += e->op == 'i' || e->upsert;
         return MST_OK;
     }
     named = e->op == 'c' ? mst_map_find(&c->final, e) : NULL;
@@ -277,6 +278,7 @@ struct writer {
     mst_content_fn *fn;
     void *arg;
     uint64_t ops;
+    struct mst_doubles *twice; /* to be filled, or NULL */
 };
 
 static enum mst_rc put_entry(struct writer *w, const struct mst_oplog_entry *e, size_t i,
@@ -338,6 +340,9 @@ static enum mst_rc second_op(void *arg, const struct mst_oplog_entry *e, struct 
     if (!who || !w->c->final.c[who - w->now.c].wanted) {
         return MST_OK;
     }
+    if (w->twice && (e->op == 'i' || e->upsert)) {
+        mst_doubles_add(w->twice, (uint64_t)(who - w->now.c), e->op == 'i' ? &e->o : &e->o2);
+    }
     return put_entry(w, e, (size_t)(who - w->now.c), err);
 }
 
@@ -385,6 +390,10 @@ enum mst_rc mst_content_read(const struct mst_restore_opts *o, struct mst_restor
     }
     rc = rc == MST_OK ? collect(o, c, err) : rc;
     if (rc == MST_OK && s->has_oplog) {
+        rc = mst_doubles_new(c->inserts, c->spill_dir, &c->twice, err);
+        count.twice = c->twice;
+    }
+    if (rc == MST_OK && s->has_oplog) {
         rc = write_all(c, task, &count, &report, err);
         c->ops = count.ops;
     }
@@ -402,6 +411,7 @@ void mst_content_release(struct mst_content *c)
     for (i = 0; i < c->final.n && i < c->cap_id_index; i++) {
         bson_destroy(c->id_index[i]);
     }
+    mst_doubles_free(c->twice);
     free(c->ns);
     free(c->id_index);
     free(c->changed);

@@ -8,6 +8,7 @@
 #ifndef MST_RESTORE_EXPORT_CONTENT_H
 #define MST_RESTORE_EXPORT_CONTENT_H
 
+#include "restore/export/doubles.h"
 #include "restore/map.h"
 
 struct mst_content_ns {
@@ -31,6 +32,8 @@ struct mst_content {
     size_t n, cap;
     struct mst_content_ns *ns; /* by database and name */
     uint64_t ops;              /* operations that the exported oplog has */
+    uint64_t inserts;          /* operations that can have made a document */
+    struct mst_doubles *twice; /* asked with the source's number; NULL: no oplog */
     uint64_t txn_open;         /* transactions without an end: not in it */
 };
 

@@ -53,6 +53,7 @@ static enum mst_rc put_collection(struct run *r, const struct mst_content_ns *ns
     uint64_t documents = 0, bytes = 0;
     struct mst_sum256 sum = {{0}};
     uint8_t digest[MST_SHA256_LEN];
+    bson_t b;
     enum mst_rc rc = r->s->open_docs(r->s, ns->src, &in, err);
 
     while (rc == MST_OK && (rc = in->next(in, &doc, &n, err)) == MST_OK && doc) {
@@ -64,7 +65,12 @@ static enum mst_rc put_collection(struct run *r, const struct mst_content_ns *ns
         mst_sum256_add(&sum, digest);
         documents++;
         bytes += n;
-        rc = put_doc(r, doc, n, err);
+        (void)bson_init_static(&b, doc, n);
+        if (r->c.twice && mst_doubles_again(r->c.twice, ns->src, &b)) {
+            r->res->doubles++;
+        } else {
+            rc = put_doc(r, doc, n, err);
+        }
     }
     if (in) {
         in->close(in);

@@ -3,7 +3,8 @@
  * The source is read twice: once to check every stored byte and to see where its oplog leads
  * (content.h), once to write. Memory is bounded whatever the size of the collections: metadata of
  * all namespaces, one document and its frames, and buffers of about 1 MiB. While it is written,
- * every collection is counted and summed again and must be what the manifest says.
+ * every collection is counted and summed again and must be what the manifest says. A document that
+ * the scan met twice is written once.
  *
  * The result has another name (".part" behind it) until all of it is written and synced; a failure
  * or a cancel removes it. Nothing that exists is written over. Calls block: worker threads only.
@@ -28,6 +29,7 @@ struct mst_export_opts {
 
 struct mst_export_result {
     uint64_t collections, views, documents, data_bytes;
+    uint64_t doubles;  /* documents that the scan read twice, written once; in documents too */
     uint64_t ops;      /* in the exported oplog */
     uint64_t txn_open; /* transactions without an end: left out, as a restore leaves them out */
     uint64_t stored_bytes;
