@@ -29,7 +29,7 @@ struct work {
     struct mst_task task;
     struct mst_err err;
     enum mst_rc rc;
-    atomic_bool ended;
+    atomic_bool ended, asking;
 };
 
 static void body(void *arg)
@@ -79,7 +79,7 @@ static enum mst_rc work_run(const struct cmd_ctx *c, struct work *w, struct mst_
             mst_task_cancel(&w->task);
             fds[0].fd = fds[1].fd = -1; /* both stay readable from here on */
         }
-        if (show) {
+        if (show && !atomic_load(&w->asking)) {
             progress(w, &shown);
         }
     }
@@ -155,6 +155,9 @@ static void said_json(const struct work *w, struct mst_str *out)
     js_int(out, "open_transactions", (int64_t)d->txn_open);
     js_int(out, "stored_bytes", (int64_t)d->stored_bytes);
     js_bool(out, "partial", d->partial);
+    js_bool(out, "sealed", d->sealed);
+    js_text(out, "signed_by", d->signed_by);
+    js_text(out, "warning", d->warning);
     js_text(out, "note", d->note);
     js_end(out);
 }
@@ -194,6 +197,12 @@ static void said(const struct work *w, struct mst_str *out)
         mst_text_noun(d->documents, "document", "documents"), mst_text_bytes(d->data_bytes, size),
         (unsigned long long)d->objects, mst_text_noun(d->objects, "object", "objects"),
         mst_text_bytes(d->read_bytes, read));
+    if (d->signed_by[0]) {
+        mst_str_addf(out, "  signed by %s\n", d->signed_by);
+    }
+    if (d->warning[0]) {
+        mst_str_addf(out, "  %s\n", d->warning);
+    }
     if (d->partial) {
         mst_str_add(out, "  PARTIAL: collections were left out of the backup by name\n");
     }
@@ -239,6 +248,22 @@ static enum mst_rc say(const struct cmd_ctx *c, const struct work *w, struct mst
 
 /* ---- the commands ---- */
 
+/* On the worker's thread; the line of progress stands back. */
+static enum mst_rc ask(void *arg, const char *what, struct mst_secret *s, struct mst_err *err)
+{
+    struct work *w = arg;
+    enum mst_rc rc;
+
+    atomic_store(&w->asking, true);
+    rc = cmd_ask(NULL, what, s, err);
+    atomic_store(&w->asking, false);
+    if (rc == MST_E_AUTH && !s->p) {
+        (void)mst_err_set(err, MST_E_AUTH,
+                          "the %s was not given: name a file with it by --passphrase-file", what);
+    }
+    return rc;
+}
+
 static enum mst_rc do_takeout(struct work *w, struct mst_err *err)
 {
     return mst_takeout_run(w->cfg, &w->t, &w->task, &w->done, err);
@@ -252,13 +277,19 @@ static enum mst_rc do_list(struct work *w, struct mst_err *err)
 static enum mst_rc take_out(struct cmd_ctx *c, const char *dir_option, struct work *w,
                             struct mst_err *err)
 {
-    const char *in[PATTERNS], *out[PATTERNS];
+    const char *in[PATTERNS], *out[PATTERNS], *signers[PATTERNS];
     enum mst_rc rc = destination(c, dir_option, &w->t, err);
 
     rc = rc == MST_OK ? patterns(c, "include", in, &w->t.n_include, err) : rc;
     rc = rc == MST_OK ? patterns(c, "exclude", out, &w->t.n_exclude, err) : rc;
+    rc = rc == MST_OK ? patterns(c, "signer", signers, &w->t.n_signers, err) : rc;
+    w->t.signers = signers;
     w->t.include = in;
     w->t.exclude = out;
+    w->t.key_file = args_get(&c->args, "key");
+    w->t.passphrase_file = args_get(&c->args, "passphrase-file");
+    w->t.ask = ask;
+    w->t.ask_arg = w;
     w->fn = do_takeout;
     rc = rc == MST_OK ? work_run(c, w, err) : rc;
     return rc == MST_OK ? say(c, w, err) : rc;

@@ -81,6 +81,10 @@ static const struct arg_spec roles_opts[] = {
         {"gzip", NULL, "compress what is written", false}, \
         {"include", "PATTERN", "only these namespaces, e.g. 'shop.*' (may repeat)", true}, \
         {"exclude", "PATTERN", "leave these out (may repeat)", true}, \
+        {"key", "FILE", "key file that opens a sealed backup", false}, \
+        {"passphrase-file", "FILE", "passphrase of it, or of the backup; else it is asked", \
+         false}, \
+        {"signer", "WORD", "mstsig-...: refuse what none of these signed (may repeat)", true}, \
     { \
         "no-oplog", NULL, \
             "without the oplog: the documents are then of no one moment, as they were scanned", \

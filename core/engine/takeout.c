@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "catalog/catalog.h"
 #include "catalog/verify.h"
+#include "engine/takeout_keys.h"
 #include "restore/export/export.h"
 #include "store/folder.h"
 
@@ -67,9 +68,9 @@ static enum mst_rc write_out(const struct mst_takeout *t, struct mst_restore_sou
     return rc;
 }
 
-static enum mst_rc take_out(const struct mst_catalog *c, const char *id,
-                            const struct mst_takeout *t, struct mst_task *task,
-                            struct mst_takeout_done *done, struct mst_err *err)
+static enum mst_rc take_out(struct mst_takeout_keys *k, const struct mst_catalog *c, const char *id,
+                            struct mst_task *task, struct mst_takeout_done *done,
+                            struct mst_err *err)
 {
     struct mst_verify_opts v = {.id = done->id};
     struct mst_verify_result seen;
@@ -80,11 +81,20 @@ static enum mst_rc take_out(const struct mst_catalog *c, const char *id,
     if (task) {
         mst_task_phase(task, "looking at the backup");
     }
-    rc = mst_bkr_open(c, id, task, &r, err);
+    rc = mst_bkr_open_clear(c, id, task, &r, err);
+    rc = rc == MST_OK ? mst_takeout_keys_allow(k, mst_bkr_header(r)->id, mst_bkr_judgement(r), err)
+                      : rc;
+    mst_bkr_free(r); /* the signature first: before any key is asked for */
+    r = NULL;
+    rc = rc == MST_OK ? mst_bkr_open(c, id, task, &r, err) : rc;
     if (rc == MST_OK) {
         (void)mst_copy(done->id, sizeof(done->id), mst_bkr_header(r)->id);
         (void)mst_copy(done->set, sizeof(done->set), mst_bkr_header(r)->set);
         done->point = mst_bkr_header(r)->last;
+        done->sealed = mst_bkr_header(r)->sealed;
+        if (mst_bkr_judgement(r)->how == MST_SIGNED_GOOD) {
+            (void)mst_copy(done->signed_by, sizeof(done->signed_by), mst_bkr_judgement(r)->who);
+        }
         (void)mst_copy(done->note, sizeof(done->note), mst_bkr_note(r));
     }
     mst_bkr_free(r);
@@ -95,9 +105,13 @@ static enum mst_rc take_out(const struct mst_catalog *c, const char *id,
     if (rc == MST_OK) {
         done->objects = seen.objects;
         done->read_bytes = seen.stored_bytes;
-        rc = mst_restore_source_backup(c, done->id, task, &s, err);
+        (void)mst_copy(done->warning, sizeof(done->warning), seen.warning);
+        rc = seen.ok && seen.level == 2
+                 ? mst_restore_source_backup(c, done->id, task, &s, err)
+                 : mst_err_set(err, MST_E_INTEGRITY, "%s was not read back whole: %s", done->id,
+                               seen.text);
     }
-    rc = rc == MST_OK ? write_out(t, s, task, done, err) : rc;
+    rc = rc == MST_OK ? write_out(k->t, s, task, done, err) : rc;
     mst_restore_source_free(s);
     return rc;
 }
@@ -108,7 +122,27 @@ struct finder {
     struct mst_takeout_found *v;
     size_t n, cap;
     bool full;
+    struct key_at {           /* a key object, of whichever backup */
+        char at[MST_KEY_MAX]; /* its folder, with the '/' */
+        char id[MST_ID_MAX], attempt[17];
+    } * keys;
+    size_t n_keys, cap_keys;
 };
+
+static void see_key(struct finder *f, const char *key, const char *name)
+{
+    struct key_at *k;
+    unsigned number;
+
+    if (f->n_keys < FOUND_MAX * 4) {
+        mst_grow((void **)&f->keys, &f->cap_keys, f->n_keys + 1, sizeof(*f->keys));
+        k = &f->keys[f->n_keys];
+        if (mst_keys_name(name, k->id, k->attempt, &number)) {
+            (void)snprintf(k->at, sizeof(k->at), "%.*s", (int)(name - key), key);
+            f->n_keys++;
+        }
+    }
+}
 
 static bool see(void *arg, const struct mst_store_item *item)
 {
@@ -116,6 +150,7 @@ static bool see(void *arg, const struct mst_store_item *item)
     const char *slash = strrchr(item->key, '/');
     struct mst_takeout_found *one;
 
+    see_key(f, item->key, slash ? slash + 1 : item->key);
     if (strcmp(slash ? slash + 1 : item->key, "COMMIT") != 0) {
         return true;
     }
@@ -132,9 +167,24 @@ static bool see(void *arg, const struct mst_store_item *item)
     return true;
 }
 
+/* Its key objects, wherever they were copied to: the first folder that has one. */
+static void map_keys(const struct finder *f, struct mst_store *s, const struct mst_catalog *c,
+                     const struct mst_commit *of)
+{
+    char as[MST_KEY_MAX];
+
+    (void)snprintf(as, sizeof(as), "%s/keys/", c->base);
+    for (size_t i = 0; i < f->n_keys; i++) {
+        if (strcmp(f->keys[i].id, of->id) == 0 && strcmp(f->keys[i].attempt, of->attempt) == 0) {
+            mst_store_folder_map(s, as, f->keys[i].at);
+            return;
+        }
+    }
+}
+
 /* COMMIT and header say whose it is; then it stands where a bucket would have it. */
-static enum mst_rc settle(struct mst_store *s, struct mst_takeout_found *f, struct mst_catalog *c,
-                          struct mst_err *err)
+static enum mst_rc settle(const struct finder *all, struct mst_store *s,
+                          struct mst_takeout_found *f, struct mst_catalog *c, struct mst_err *err)
 {
     struct mst_buf b = {0};
     struct mst_commit commit = {0};
@@ -142,7 +192,7 @@ static enum mst_rc settle(struct mst_store *s, struct mst_takeout_found *f, stru
     char key[MST_KEY_MAX + 32];
     enum mst_rc rc;
 
-    mst_store_folder_map(s, "", "");
+    mst_store_folder_unmap(s);
     (void)snprintf(key, sizeof(key), "%sCOMMIT", f->at);
     rc = mst_store_read_all(s, key, MST_HEADER_MAX, &b, err);
     rc = rc == MST_OK ? mst_commit_get((const char *)b.p, b.len, &commit, err) : rc;
@@ -172,6 +222,7 @@ static enum mst_rc settle(struct mst_store *s, struct mst_takeout_found *f, stru
             (void)mst_copy(key + strlen(key), 2, "/");
         }
         mst_store_folder_map(s, key, f->at);
+        map_keys(all, s, c, &commit);
     }
     mst_buf_release(&b);
     return rc;
@@ -206,7 +257,7 @@ enum mst_rc mst_takeout_list(const char *folder, struct mst_task *task,
         struct mst_catalog c;
         char id[MST_ID_MAX];
 
-        if (settle(s, &f.v[i], &c, &one) == MST_OK) {
+        if (settle(&f, s, &f.v[i], &c, &one) == MST_OK) {
             (void)mst_copy(id, sizeof(id), f.v[i].b.id);
             (void)!mst_catalog_find(&c, id, task, &f.v[i].b, &one);
         }
@@ -217,6 +268,7 @@ enum mst_rc mst_takeout_list(const char *folder, struct mst_task *task,
         rc = mst_task_check(task, err);
     }
     mst_store_free(s);
+    free(f.keys);
     *out = rc == MST_OK ? f.v : NULL;
     *n = rc == MST_OK ? f.n : 0;
     if (rc != MST_OK) {
@@ -239,7 +291,7 @@ static enum mst_rc choose(struct finder *f, struct mst_store *s, const char *id,
                            f->n);
     }
     for (size_t i = 0; i < f->n; i++) {
-        const enum mst_rc rc = settle(s, &f->v[i], c, err);
+        const enum mst_rc rc = settle(f, s, &f->v[i], c, err);
 
         if (rc != MST_OK && f->n == 1) {
             return rc;
@@ -261,12 +313,13 @@ static enum mst_rc choose(struct finder *f, struct mst_store *s, const char *id,
                            id ? id : "");
     }
     *out = hit;
-    return settle(s, hit, c, err);
+    return settle(f, s, hit, c, err);
 }
 
-static enum mst_rc from_folder(const struct mst_takeout *t, struct mst_task *task,
+static enum mst_rc from_folder(struct mst_takeout_keys *k, struct mst_task *task,
                                struct mst_takeout_done *done, struct mst_err *err)
 {
+    const struct mst_takeout *t = k->t;
     struct finder f = {0};
     struct mst_store *s = NULL;
     struct mst_takeout_found *hit = NULL;
@@ -274,8 +327,12 @@ static enum mst_rc from_folder(const struct mst_takeout *t, struct mst_task *tas
     enum mst_rc rc = find_all(t->folder, task, &s, &f, err);
 
     rc = rc == MST_OK ? choose(&f, s, t->backup, &hit, &c, err) : rc;
-    rc = rc == MST_OK ? take_out(&c, hit->b.id, t, task, done, err) : rc;
+    if (rc == MST_OK) {
+        mst_takeout_keys_use(k, &c);
+        rc = take_out(k, &c, hit->b.id, task, done, err);
+    }
     mst_store_free(s);
+    free(f.keys);
     free(f.v);
     return rc;
 }
@@ -320,10 +377,11 @@ static enum mst_rc set_name(const struct mst_cfg *cfg, struct mst_store *s, stru
     return MST_OK;
 }
 
-static enum mst_rc from_store(const struct mst_cfg *cfg, const struct mst_takeout *t,
-                              struct mst_task *task, struct mst_takeout_done *done,
-                              struct mst_err *err)
+static enum mst_rc from_store(struct mst_takeout_keys *k, struct mst_task *task,
+                              struct mst_takeout_done *done, struct mst_err *err)
 {
+    const struct mst_takeout *t = k->t;
+    const struct mst_cfg *cfg = k->cfg;
     const struct mst_cfg_store *sc = NULL;
     struct mst_store *s = NULL;
     struct mst_catalog c;
@@ -333,7 +391,10 @@ static enum mst_rc from_store(const struct mst_cfg *cfg, const struct mst_takeou
     rc = rc == MST_OK ? mst_store_local_open(sc->name, sc->path, false, &s, err) : rc;
     rc = rc == MST_OK ? set_name(cfg, s, task, set, err) : rc;
     rc = rc == MST_OK ? mst_catalog_init(&c, s, "", set, err) : rc;
-    rc = rc == MST_OK ? take_out(&c, t->backup ? t->backup : "latest", t, task, done, err) : rc;
+    if (rc == MST_OK) {
+        mst_takeout_keys_use(k, &c);
+        rc = take_out(k, &c, t->backup ? t->backup : "latest", task, done, err);
+    }
     mst_store_free(s);
     return rc;
 }
@@ -342,7 +403,15 @@ enum mst_rc mst_takeout_run(const struct mst_cfg *cfg, const struct mst_takeout 
                             struct mst_task *task, struct mst_takeout_done *done,
                             struct mst_err *err)
 {
+    struct mst_takeout_keys k;
+    enum mst_rc rc;
+
     memset(done, 0, sizeof(*done));
     MST_ASSERT(!t->archive != !t->dir);
-    return t->folder ? from_folder(t, task, done, err) : from_store(cfg, t, task, done, err);
+    rc = mst_takeout_keys_init(&k, t->folder ? NULL : cfg, t, err);
+    if (rc == MST_OK) {
+        rc = t->folder ? from_folder(&k, task, done, err) : from_store(&k, task, done, err);
+    }
+    mst_takeout_keys_release(&k);
+    return rc;
 }

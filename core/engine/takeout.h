@@ -18,6 +18,13 @@ struct mst_takeout {
     size_t n_include, n_exclude;
     const char *const *include, *const *exclude; /* "shop.*" */
     const char *tool;                            /* "muster 0.1.0" */
+    /* Of a sealed backup: with none of them, what the configuration names. */
+    const char *key_file, *passphrase_file; /* NULL: none; the passphrase is the file's, if any */
+    mst_cfg_ask_fn *ask;                    /* for a passphrase without a file; NULL: nobody */
+    void *ask_arg;
+    /* "mstsig-...": with any, and the configuration's trusted ones, others are not believed. */
+    size_t n_signers;
+    const char *const *signers;
 };
 
 struct mst_takeout_done {
@@ -25,8 +32,10 @@ struct mst_takeout_done {
     struct mst_optime point;      /* what the oplog brings it to */
     uint64_t objects, read_bytes; /* that were checked first */
     uint64_t collections, views, documents, doubles, data_bytes, ops, txn_open, stored_bytes;
-    bool partial, oplog;
-    char note[200]; /* "" or what was noticed: the manifest's copy was used */
+    bool partial, oplog, sealed;
+    char signed_by[100]; /* "" unsigned, or signed and nobody was named to be believed */
+    char warning[200];   /* "" or what is no damage of its bytes: unsigned, one is missing before */
+    char note[200];      /* "" or what was noticed: the manifest's copy was used */
 };
 
 /* What comes out whole is whole: every stored byte was read and compared with the hashes that

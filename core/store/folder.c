@@ -18,7 +18,10 @@
 struct folder {
     struct mst_store base;
     int root;
-    char as[MST_KEY_MAX], at[MST_KEY_MAX];
+    size_t n; /* mappings; 0: keys are what they are */
+    struct {
+        char as[MST_KEY_MAX], at[MST_KEY_MAX];
+    } map[MST_FOLDER_MAPS];
 };
 
 static struct folder *of(struct mst_store *s)
@@ -45,10 +48,17 @@ static enum mst_rc fail(struct mst_store *s, const char *verb, const char *key, 
 
 static bool map(const struct folder *f, const char *key, char out[MST_KEY_MAX])
 {
-    const size_t n = strlen(f->as);
+    if (!f->n) {
+        return mst_copy(out, MST_KEY_MAX, key);
+    }
+    for (size_t i = 0; i < f->n; i++) {
+        const size_t n = strlen(f->map[i].as);
 
-    return strncmp(key, f->as, n) == 0 &&
-           (size_t)snprintf(out, MST_KEY_MAX, "%s%s", f->at, key + n) < MST_KEY_MAX;
+        if (strncmp(key, f->map[i].as, n) == 0) {
+            return (size_t)snprintf(out, MST_KEY_MAX, "%s%s", f->map[i].at, key + n) < MST_KEY_MAX;
+        }
+    }
+    return false;
 }
 
 /* A file or directory below the root, one component at a time. -1 with errno. */
@@ -212,28 +222,38 @@ static int by_key(const void *a, const void *b)
     return strcmp(((const struct mst_store_item *)a)->key, ((const struct mst_store_item *)b)->key);
 }
 
+/* What is below at, a key with its '/' or "". */
+static enum mst_rc list_below(struct lister *l, const char *at, struct mst_err *err)
+{
+    const int fd = open_key(of(l->s), at, O_DIRECTORY);
+
+    if (fd < 0) {
+        return errno == ENOENT ? MST_OK : fail(l->s, "list", at, err);
+    }
+    return list_dir(l, fd, at, 0, err);
+}
+
 static enum mst_rc f_list(struct mst_store *s, const char *prefix,
                           bool (*fn)(void *arg, const struct mst_store_item *item), void *arg,
                           struct mst_task *task, struct mst_err *err)
 {
     struct folder *f = of(s);
     struct lister l = {.s = s, .task = task};
-    const size_t n = strlen(f->as), m = strlen(prefix);
-    char at[MST_KEY_MAX] = "";
+    size_t m = strlen(prefix);
+    char at[MST_KEY_MAX];
     enum mst_rc rc = MST_OK;
-    int fd = -1;
 
-    /* A part of the mapped prefix lists all of it; one below it, that part. */
-    if (strncmp(prefix, f->as, m < n ? m : n) == 0) {
-        (void)mst_copy(at, sizeof(at), m < n ? f->as : prefix);
-        fd = open_key(f, at, O_DIRECTORY);
-        if (fd >= 0) {
-            if (*at && at[strlen(at) - 1] != '/' && strlen(at) + 1 < sizeof(at)) {
-                (void)mst_copy(at + strlen(at), 2, "/");
-            }
-            rc = list_dir(&l, fd, at, 0, err);
-        } else if (errno != ENOENT) {
-            rc = fail(s, "list", at, err);
+    (void)snprintf(at, sizeof(at), "%s%s", prefix, m && prefix[m - 1] != '/' ? "/" : "");
+    m = strlen(at);
+    if (!f->n) {
+        rc = list_below(&l, at, err);
+    }
+    for (size_t i = 0; rc == MST_OK && i < f->n; i++) {
+        const size_t n = strlen(f->map[i].as);
+
+        /* A part of the mapped prefix lists all of it; one below it, that part. */
+        if (strncmp(at, f->map[i].as, m < n ? m : n) == 0) {
+            rc = list_below(&l, m < n ? f->map[i].as : at, err);
         }
     }
     if (rc == MST_OK && l.n) {
@@ -296,6 +316,14 @@ enum mst_rc mst_store_folder_open(const char *path, struct mst_store **out, stru
 
 void mst_store_folder_map(struct mst_store *s, const char *as, const char *at)
 {
-    (void)mst_copy(of(s)->as, sizeof(of(s)->as), as);
-    (void)mst_copy(of(s)->at, sizeof(of(s)->at), at);
+    struct folder *f = of(s);
+
+    MST_ASSERT(f->n < MST_FOLDER_MAPS);
+    (void)mst_copy(f->map[f->n].as, MST_KEY_MAX, as);
+    (void)mst_copy(f->map[f->n++].at, MST_KEY_MAX, at);
+}
+
+void mst_store_folder_unmap(struct mst_store *s)
+{
+    of(s)->n = 0;
 }

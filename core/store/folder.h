@@ -11,7 +11,9 @@
 enum mst_rc mst_store_folder_open(const char *path, struct mst_store **out,
                                   struct mst_err *err) MST_MUST_CHECK;
 /* Keys that begin with as ("rs0/backups/<id>/") are read below at ("copy/x/", or "" for the folder
- * itself), and nothing else is there. as "" takes it back. */
+ * itself); with a mapping, or several, nothing else is there. */
+#define MST_FOLDER_MAPS 4
 void mst_store_folder_map(struct mst_store *s, const char *as, const char *at);
+void mst_store_folder_unmap(struct mst_store *s); /* all of them */
 
 #endif
