@@ -62,6 +62,9 @@ static void show_list(const struct cmd_ctx *c, const struct mst_view *v, struct 
             show_as_of(b, v->now_wall_ms, out);
         }
         mst_str_addc(out, '\n');
+        if (b->rollback[0]) {
+            mst_str_addf(out, "WARNING: %s\n", b->rollback);
+        }
     }
     for (size_t i = 0; i < b->n; i++) {
         show_backup(&b->backups[i], b, v->now_wall_ms, c->json, out);

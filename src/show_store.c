@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/mem.h"
 #include "base/text.h"
 #include "json.h"
 
@@ -43,6 +44,11 @@ static void json_backup(const struct mst_backup *b, struct mst_str *s)
     js_int(s, "consistent_at_i", b->last.ts.i);
     js_bool(s, "sealed", b->sealed);
     js_bool(s, "signed", b->is_signed);
+    js_text(s, "signature", mst_signed_word(b->signature));
+    js_text(s, "signer", b->signer);
+    js_int(s, "counter", (int64_t)b->counter);
+    js_text(s, "key_id", b->key_id);
+    js_text(s, "chain", b->chain);
     js_bool(s, "unproven", b->unproven);
     js_int(s, "verified_level", b->verified_level);
     js_bool(s, "verified_ok", b->verified_ok);
@@ -51,15 +57,20 @@ static void json_backup(const struct mst_backup *b, struct mst_str *s)
 
 static void line_backup(const struct mst_backup *b, struct mst_str *s)
 {
-    char data[MST_HUMAN_MAX], stored[MST_HUMAN_MAX];
-    const char *checked = b->verified_wall_ms == 0 ? "not verified"
-                          : b->verified_ok         ? "read back, good"
-                                                   : "READ BACK, DAMAGED";
+    char data[MST_HUMAN_MAX], stored[MST_HUMAN_MAX], trust[160], checked[48];
 
-    mst_str_addf(s, "%-28s %-10s %9s %9s %10llu  %s%s%s%s\n", b->id,
+    if (b->verified_wall_ms == 0 || !b->verified_ok) {
+        (void)mst_copy(checked, sizeof(checked),
+                       b->verified_wall_ms == 0 ? "not verified" : "READ BACK, DAMAGED");
+    } else {
+        (void)snprintf(checked, sizeof(checked), "%s, good", mst_backup_level_words(b));
+    }
+    (void)mst_backup_trust_words(b, trust);
+    mst_str_addf(s, "%-28s %-10s %9s %9s %10llu  %s%s%s%s%s%s%s%s\n", b->id,
                  mst_backup_state_word(b->state), mst_text_bytes(b->data_bytes, data),
                  mst_text_bytes(b->stored_bytes, stored), (unsigned long long)b->documents, checked,
-                 b->unproven ? ", unproven" : "", b->problem[0] ? ", " : "", b->problem);
+                 trust[0] ? ", " : "", trust, b->unproven ? ", unproven" : "",
+                 b->problem[0] ? ", " : "", b->problem, b->chain[0] ? ", WARNING: " : "", b->chain);
 }
 
 void show_backup(const struct mst_backup *b, const struct mst_bucket_part *from,
@@ -109,6 +120,7 @@ void show_store_json(const struct mst_bucket_part *b, int64_t now_wall_ms, struc
     js_text(s, "store", b->store);
     js_text(s, "where", b->where);
     js_text(s, "problem", b->problem);
+    js_text(s, "rollback", b->rollback);
     js_bool(s, "reading", b->loading);
     json_origin(b, now_wall_ms, s);
     js_known(s, "n", b->as_of_wall_ms ? (int64_t)b->n : -1);
@@ -132,7 +144,8 @@ static void newest(const struct mst_bucket_part *b, int64_t now, struct mst_str 
     if (good && good->verified_wall_ms) {
         const int64_t ms = now - good->verified_wall_ms;
 
-        mst_str_addf(s, ", read back %s ago", mst_text_duration(ms > 0 ? ms : 0, age));
+        mst_str_addf(s, ", %s %s ago", mst_backup_level_words(good),
+                     mst_text_duration(ms > 0 ? ms : 0, age));
     } else if (good) {
         mst_str_add(s, b->cached ? ", not verified then" : ", not verified");
     }
@@ -149,6 +162,9 @@ void show_store(const struct mst_bucket_part *b, int64_t now_wall_ms, const char
     }
     if (b->problem[0]) {
         mst_str_addf(s, "the store cannot be read: %s%s", b->problem, end);
+    }
+    if (b->rollback[0]) {
+        mst_str_addf(s, "WARNING: %s%s", b->rollback, end);
     }
     if (b->as_of_wall_ms == 0) {
         mst_str_addf(s, "backups: %s%s", b->loading ? "the store is being read" : "not known", end);

@@ -103,6 +103,23 @@ static const struct arg_spec open_opts[] = {
     {"list", NULL, "only say which backups are in the folder", false},
     {NULL, NULL, NULL, false}};
 
+#define PHRASE_OPT \
+    { \
+        "passphrase-file", "FILE", "its passphrase (default: asked on the terminal)", false \
+    }
+static const struct arg_spec key_new_opts[] = {
+    {"recipient", "FILE", "a key that opens backups, into this file", false},
+    {"signer", "FILE", "a key that signs them, into this file", false},
+    {"label", "NAME", "what it is called", false},
+    PHRASE_OPT,
+    {"no-passphrase", NULL, "its secret stands in the file as it is", false},
+    {NULL, NULL, NULL, false}};
+static const struct arg_spec key_check_opts[] = {PHRASE_OPT, {NULL, NULL, NULL, false}};
+static const struct arg_spec key_escrow_opts[] = {
+    {"check", NULL, "type the lines in; the configuration says whose they are", false},
+    PHRASE_OPT,
+    {NULL, NULL, NULL, false}};
+
 static const struct cmd commands[] = {
     {.name = "console",
      .fn = cmd_console,
@@ -286,6 +303,43 @@ static const struct cmd commands[] = {
      .flags = CMD_CONFIG,
      .opts = stop_opts,
      .summary = "end it"},
+    {.name = "key new",
+     .fn = cmd_key_new,
+     .flags = CMD_BRIEF | CMD_JSON,
+     .opts = key_new_opts,
+     .summary = "make a key that opens backups (--recipient) or signs them (--signer)",
+     .help = "Prints the public word and the line for the configuration. The file is made for its\n"
+             "owner only and never overwritten; its passphrase is asked twice.\n"},
+    {.name = "key list",
+     .fn = cmd_key_list,
+     .flags = CMD_BRIEF | CMD_CONFIG | CMD_JSON,
+     .summary = "keys of the configuration, each with its state; exit 1: one is not usable"},
+    {.name = "key show",
+     .fn = cmd_key_show,
+     .flags = CMD_BRIEF | CMD_JSON,
+     .min_operands = 1,
+     .max_operands = 1,
+     .operands = "FILE",
+     .summary = "what a key file says of itself; its secret stays closed"},
+    {.name = "key check",
+     .fn = cmd_key_check,
+     .flags = CMD_BRIEF | CMD_JSON,
+     .opts = key_check_opts,
+     .min_operands = 1,
+     .max_operands = 1,
+     .operands = "FILE",
+     .summary = "open a key file and prove that it works"},
+    {.name = "key escrow",
+     .fn = cmd_key_escrow,
+     .flags = CMD_BRIEF,
+     .opts = key_escrow_opts,
+     .max_operands = 1,
+     .operands = "[FILE]",
+     .summary = "print a key as lines for paper; --check types them back",
+     .help =
+         "Prints the SECRET of a recipient's key file: eight lines to write down and lock away.\n"
+         "With --check the lines are typed, compared with the recipients of the configuration,\n"
+         "and an escrow (seal.escrow) is written down as tried.\n"},
     {.name = "audit verify",
      .fn = cmd_audit_verify,
      .flags = CMD_BRIEF | CMD_CONFIG,

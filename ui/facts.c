@@ -344,6 +344,11 @@ int ui_job_permille(const struct mst_job *j)
     return p > 990 ? 990 : (int)p;
 }
 
+const char *ui_verified_word(const struct mst_backup *b)
+{
+    return !b->verified_ok ? "BAD" : b->sealed && b->verified_level < 2 ? "hashed" : "ok";
+}
+
 char ui_backup_sign(const struct mst_backup *b)
 {
     if (b->verified_wall_ms > 0 && !b->verified_ok) {

@@ -80,7 +80,7 @@ static void verified_cell(const struct mst_backup *b, const struct ui_ctx *x, ch
         return;
     }
     *role = ui_bucket_role(x->v->bucket, b->verified_ok ? UI_OK : UI_CRIT);
-    (void)snprintf(out, UI_CELL_MAX, "%s %s", b->verified_ok ? "ok" : "BAD",
+    (void)snprintf(out, UI_CELL_MAX, "%s %s", ui_verified_word(b),
                    ui_fmt_age(x->st->now_wall_ms - b->verified_wall_ms, age));
 }
 
@@ -212,21 +212,29 @@ static void detail_size(const struct mst_backup *b, struct ui_pen *p)
 static void detail_trust(const struct ui_ctx *x, const struct mst_backup *b, struct ui_pen *p)
 {
     const struct mst_bucket_part *from = x->v->bucket;
-    char t[UI_NUM_MAX];
+    char t[UI_NUM_MAX], words[160];
 
     if (b->verified_wall_ms == 0) {
         ui_pen_pair(p, "verified", UI_WARN, "never: V reads it back");
     } else {
         ui_pen_pair(p, "verified", ui_bucket_role(from, b->verified_ok ? UI_OK : UI_CRIT),
-                    "%s%s %s ago (level %d)", from->cached ? "was " : "",
-                    b->verified_ok ? "ok" : "BAD",
+                    "%s%s %s ago (level %d)", from->cached ? "was " : "", ui_verified_word(b),
                     ui_fmt_age(x->st->now_wall_ms - b->verified_wall_ms, t), b->verified_level);
         if (b->verified_text[0]) {
             ui_pen_wrap(p, 11, b->verified_ok ? UI_TEXT : UI_CRIT, b->verified_text);
         }
     }
-    ui_pen_pair(p, "sealed", b->sealed ? UI_TEXT : UI_WARN, "%s, %s",
-                b->sealed ? "yes" : "UNSEALED", b->is_signed ? "signed" : "not signed");
+    if (mst_backup_trust_words(b, words)[0]) {
+        ui_pen_pair(p, "sealed",
+                    b->signature == MST_SIGNED_FORGED ? UI_CRIT
+                    : b->sealed && b->is_signed       ? UI_TEXT
+                                                      : UI_WARN,
+                    "%s", words);
+    }
+    if (b->chain[0]) {
+        ui_pen_pair(p, "before it", UI_WARN, "%s", "");
+        ui_pen_wrap(p, 11, UI_WARN, b->chain);
+    }
     if (b->unproven) {
         ui_pen_pair(p, "unproven", UI_WARN, "on server %s", b->server_version);
     }

@@ -119,7 +119,7 @@ static const struct mst_backup *newest_good(const struct mst_bucket_part *b)
 static void draw_verified(const struct ui_ctx *x, struct ui_pen *p, const struct mst_backup *b)
 {
     const struct mst_bucket_part *from = x->v->bucket;
-    const char *word = b->verified_wall_ms == 0 ? "never" : b->verified_ok ? "ok" : "BAD";
+    const char *word = b->verified_wall_ms == 0 ? "never" : ui_verified_word(b);
     const enum ui_role role = b->verified_wall_ms == 0 ? UI_WARN : b->verified_ok ? UI_OK : UI_CRIT;
     char age[UI_NUM_MAX];
 
@@ -176,7 +176,7 @@ static void draw_recent(const struct ui_ctx *x, struct ui_pen *p, const struct m
             (void)ui_put(&p->a, y, 50, UI_DIM, "never");
         } else {
             (void)ui_putf(&p->a, y, 50, ui_bucket_role(b, k->verified_ok ? UI_OK : UI_CRIT),
-                          "%s %s", k->verified_ok ? "ok" : "BAD",
+                          "%s %s", ui_verified_word(k),
                           ui_fmt_age(x->st->now_wall_ms - k->verified_wall_ms, age));
         }
     }

@@ -137,6 +137,8 @@ const struct mst_job *ui_job_selected(const struct ui_ctx *x);         /* NULL n
 void ui_job_progress(const struct mst_job *j, char *out, size_t size); /* "43.7/84.0 GiB" */
 int ui_job_permille(const struct mst_job *j);                          /* -1 unknown */
 char ui_backup_sign(const struct mst_backup *b);
+/* Of one that was verified: ok, hashed (and not opened), BAD. */
+const char *ui_verified_word(const struct mst_backup *b);
 enum ui_role ui_backup_role(const struct mst_backup *b);
 /* Of a fact about the store: what an older listing said is shown as old unless it is bad. */
 enum ui_role ui_bucket_role(const struct mst_bucket_part *p, enum ui_role role);

@@ -375,7 +375,7 @@ static enum mst_rc make_key(struct run *r, struct mst_err *err)
     }
     run_at(r, "key");
     mst_task_phase(r->outer, "making the data key");
-    if (mst_keys_make(r->o->catalog, r->h.id, r->attempt, r->o->readers, &r->key, err) != MST_OK) {
+    if (mst_keyobj_make(r->o->catalog, r->h.id, r->attempt, r->o->readers, &r->key, err) != MST_OK) {
         return err->rc;
     }
     r->h.sealed = true;

@@ -9,7 +9,7 @@
 #ifndef MST_BACKUP_BACKUP_H
 #define MST_BACKUP_BACKUP_H
 
-#include "catalog/keys.h"
+#include "catalog/keyobj.h"
 #include "conc/task.h"
 #include "mongo/mongo.h"
 #include "topo/topo.h"

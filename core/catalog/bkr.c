@@ -1,6 +1,6 @@
 #include "base/mem.h"
 #include "base/text.h"
-#include "catalog/keys.h"
+#include "catalog/keyobj.h"
 
 struct mst_bkr {
     struct mst_catalog c;
@@ -146,7 +146,7 @@ static enum mst_rc unseal(struct mst_bkr *r, struct mst_task *task, struct mst_e
     }
     r->sealing.key = &r->key;
     r->sealing.set = r->header.set;
-    return mst_keys_open(&r->c, &r->header, task, &r->key, err);
+    return mst_keyobj_open(&r->c, &r->header, task, &r->key, err);
 }
 
 static enum mst_rc read_manifest(struct mst_bkr *r, struct mst_task *task, struct mst_err *err)

@@ -21,7 +21,7 @@
 #define MST_BASE_MAX 256
 #define MST_CATALOG_BACKUPS_MAX 100000U
 
-struct mst_key_object; /* catalog/keys.h */
+struct mst_key_object; /* catalog/keyobj.h */
 /* The data key that a key object holds; the secrets for it are loaded now and not kept. MST_E_AUTH:
  * no key here opens it, or a wrong one. */
 typedef enum mst_rc mst_unlock_fn(void *arg, const struct mst_key_object *k,

@@ -5,7 +5,7 @@
 
 #include "base/mem.h"
 #include "base/text.h"
-#include "catalog/keys.h"
+#include "catalog/keyobj.h"
 
 #define ATTEMPTS_MAX 256U
 #define MARKS_KEPT 8U
@@ -26,17 +26,13 @@ struct group { /* everything below one id */
     char marks[MARKS_KEPT][64];
 };
 
-struct keyed { /* an attempt that has a key object */
-    char id[MST_ID_MAX], attempt[17];
-};
-
 struct walk {
     size_t skip;
     struct group *groups;
     size_t n, cap;
     bool too_many;
-    struct keyed *keys;
-    size_t n_keys, cap_keys;
+    struct mst_keyed *keys; /* which attempts have a key object */
+    size_t n_keys;
 };
 
 struct look { /* what examining one backup needs */
@@ -293,23 +289,6 @@ static const struct attempt *attempt_named(const struct group *g, const char *na
     return NULL;
 }
 
-static int by_key(const void *a, const void *b)
-{
-    const struct keyed *x = a, *y = b;
-    const int order = strcmp(x->id, y->id);
-
-    return order ? order : strcmp(x->attempt, y->attempt);
-}
-
-static bool has_key(const struct walk *w, const char *id, const char *attempt)
-{
-    struct keyed want = {{0}, {0}};
-
-    (void)mst_copy(want.id, sizeof(want.id), id);
-    (void)mst_copy(want.attempt, sizeof(want.attempt), attempt);
-    return w->n_keys && bsearch(&want, w->keys, w->n_keys, sizeof(*w->keys), by_key) != NULL;
-}
-
 /* COMMIT as it stands, judged. */
 static enum mst_rc read_commit(const struct look *k, const struct group *g, struct mst_backup *b,
                                struct mst_commit *commit, struct mst_judgement *j)
@@ -391,7 +370,7 @@ static void committed(const struct look *k, const struct group *g, struct mst_ba
                 mst_text_noun(h.left_out, "collection was", "collections were"));
     }
     check_sizes(b, a, &h, &commit);
-    if (h.sealed && !has_key(k->w, g->id, commit.attempt)) {
+    if (h.sealed && !mst_keyobj_has(k->w->keys, k->w->n_keys, g->id, commit.attempt)) {
         PROBLEM(b, MST_BK_DAMAGED, "its key object is missing: nobody can open it");
     }
     read_marks(k, g, &commit, b);
@@ -424,43 +403,6 @@ static void examine(const struct look *k, const struct group *g, struct mst_back
 
 /* --- the list --------------------------------------------------------------------------------- */
 
-struct key_walk {
-    struct walk *w;
-    size_t skip;
-};
-
-static bool see_key(void *arg, const struct mst_store_item *item)
-{
-    struct key_walk *x = arg;
-    struct walk *w = x->w;
-    struct keyed k;
-    unsigned n;
-
-    if (strlen(item->key) > x->skip && mst_keys_name(item->key + x->skip, k.id, k.attempt, &n)) {
-        mst_grow((void **)&w->keys, &w->cap_keys, w->n_keys + 1, sizeof(*w->keys));
-        w->keys[w->n_keys++] = k;
-    }
-    return true;
-}
-
-/* Which attempts have a key object; sorted. */
-static enum mst_rc walk_key_objects(const struct mst_catalog *c, struct mst_task *task,
-                                    struct walk *w, struct mst_err *err)
-{
-    struct key_walk x = {.w = w};
-    char prefix[MST_KEY_MAX];
-
-    (void)snprintf(prefix, sizeof(prefix), "%s/keys", c->base);
-    x.skip = strlen(prefix) + 1;
-    if (mst_store_list(c->store, prefix, see_key, &x, task, err) != MST_OK) {
-        return err->rc;
-    }
-    if (w->n_keys) {
-        qsort(w->keys, w->n_keys, sizeof(*w->keys), by_key);
-    }
-    return MST_OK;
-}
-
 static enum mst_rc walk_keys(const struct mst_catalog *c, const char *below, struct mst_task *task,
                              struct walk *w, struct mst_err *err)
 {
@@ -472,7 +414,7 @@ static enum mst_rc walk_keys(const struct mst_catalog *c, const char *below, str
         (void)snprintf(prefix, sizeof(prefix), "%s/backups/%s", c->base, below);
     }
     if (mst_store_list(c->store, prefix, see, w, task, err) != MST_OK ||
-        walk_key_objects(c, task, w, err) != MST_OK) {
+        mst_keyobj_list(c, task, &w->keys, &w->n_keys, err) != MST_OK) {
         return err->rc;
     }
     if (w->too_many) {
@@ -540,25 +482,6 @@ enum mst_rc mst_catalog_list(const struct mst_catalog *c, struct mst_task *task,
         mst_chain_judge(links, *n, i, (*out)[*n - 1 - i].chain);
     }
     free(links);
-    return MST_OK;
-}
-
-enum mst_rc mst_catalog_chain(const struct mst_catalog *c, const char *id, struct mst_task *task,
-                              char out[200], struct mst_err *err)
-{
-    struct mst_backup *all;
-    size_t n;
-
-    out[0] = '\0';
-    if (mst_catalog_list(c, task, &all, &n, err) != MST_OK) {
-        return err->rc;
-    }
-    for (size_t i = 0; i < n; i++) {
-        if (strcmp(all[i].id, id) == 0) {
-            (void)mst_copy(out, 200, all[i].chain);
-        }
-    }
-    free(all);
     return MST_OK;
 }
 

@@ -17,6 +17,25 @@ const char *mst_signed_word(enum mst_signed s)
     return (unsigned)s < MST_COUNT(words) ? words[s] : "?";
 }
 
+char *mst_backup_trust_words(const struct mst_backup *b, char out[160])
+{
+    out[0] = '\0';
+    if (b->finished_wall_ms != 0) {
+        (void)snprintf(
+            out, 160, "%s, %s%s%s", b->sealed ? "sealed" : "UNSEALED",
+            b->signature == MST_SIGNED_GOOD ? "signed by " : mst_signed_word(b->signature),
+            b->signature == MST_SIGNED_UNCHECKED ? ", by " : "",
+            b->signature == MST_SIGNED_GOOD || b->signature == MST_SIGNED_UNCHECKED ? b->signer
+                                                                                    : "");
+    }
+    return out;
+}
+
+const char *mst_backup_level_words(const struct mst_backup *b)
+{
+    return b->sealed && b->verified_level < 2 ? "hashed, not opened" : "read back";
+}
+
 enum mst_rc mst_trust_add(struct mst_trust *t, const uint8_t pub[MST_SIGN_KEY_LEN],
                           const char *label, struct mst_err *err)
 {

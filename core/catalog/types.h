@@ -54,6 +54,11 @@ struct mst_backup {
     char verified_text[200];
 };
 
+/* "sealed, signed by db1 (id)", "UNSEALED, UNSIGNED"; "" while its header is not known. Pure. */
+char *mst_backup_trust_words(const struct mst_backup *b, char out[160]);
+/* What the newest verification was worth: "read back", "hashed, not opened". Pure. */
+const char *mst_backup_level_words(const struct mst_backup *b);
+
 /* What is not as it was in an older listing. */
 enum mst_change_kind { MST_CHANGE_APPEARED, MST_CHANGE_VANISHED, MST_CHANGE_STATE };
 struct mst_backup_change {

@@ -78,6 +78,16 @@ struct mst_cfg_store {
     char name[64];
     char type[16];
     char path[MST_CFG_PATH];
+    bool allow_unsealed; /* backups in the clear may go there though it is not of this host */
+    /* What follows is of stores that are reached over the network. */
+    char endpoint[256], region[64], bucket[200], prefix[256], profile[16];
+    char access_key[160], secret_key_file[MST_CFG_PATH];
+    struct mst_cfg_list secret_key_command; /* argv, no shell */
+    char credentials_file[MST_CFG_PATH], credentials_profile[64];
+    char ca_file[MST_CFG_PATH], proxy[256];
+    bool path_style, plain_http, single_writer;
+    int64_t rate_bytes_per_s, connections, part_bytes;
+    char storage_class[32], sse[16], sse_key[256];
 };
 
 struct mst_cfg_tls {
@@ -169,11 +179,22 @@ typedef enum mst_rc mst_cfg_ask_fn(void *arg, const char *what, struct mst_secre
 enum mst_rc mst_cfg_password(const struct mst_cfg_cred *cred, enum mst_cred_act act,
                              mst_cfg_ask_fn *ask, void *arg, struct mst_secret *out,
                              struct mst_err *err) MST_MUST_CHECK;
+/* Secret of a store's access key, from secret_key_file or secret_key_command; unset when the
+ * configuration has neither. */
+enum mst_rc mst_cfg_store_secret(const struct mst_cfg_store *store, struct mst_secret *out,
+                                 struct mst_err *err) MST_MUST_CHECK;
+/* "directory /srv/backups", "bucket vault/site at s3.example.com"; not more than its options say.
+ */
+void mst_cfg_store_where(const struct mst_cfg_store *store, char *out, size_t size);
 /* "mstpub-... ops": the key and what it is called ("" when nothing follows). MST_E_CONFIG. */
 enum mst_rc mst_cfg_pub(const char *item, enum mst_key_kind kind, uint8_t pub[32], char label[64],
                         struct mst_err *err) MST_MUST_CHECK;
 /* Does seal.escrow name this label? */
 bool mst_cfg_is_escrow(const struct mst_cfg *cfg, const char *label);
+/* The passphrase of a key file: from phrase_file, or asked when that is "" (ask NULL: MST_E_AUTH);
+ * unset when the file needs none. */
+enum mst_rc mst_cfg_phrase(const char *path, const char *phrase_file, mst_cfg_ask_fn *ask,
+                           void *arg, struct mst_secret *out, struct mst_err *err) MST_MUST_CHECK;
 /* The key of this host that signs, the key that opens backups: from their files, with the
  * passphrase of theirs, or ask when a file needs one and none is configured (NULL: MST_E_AUTH).
  * MST_E_CONFIG when none is configured. */

@@ -38,9 +38,8 @@ bool mst_cfg_is_escrow(const struct mst_cfg *cfg, const char *label)
     return false;
 }
 
-/* The passphrase of a key file that needs one. */
-static enum mst_rc phrase_of(const char *path, const char *phrase_file, mst_cfg_ask_fn *ask,
-                             void *arg, struct mst_secret *out, struct mst_err *err)
+enum mst_rc mst_cfg_phrase(const char *path, const char *phrase_file, mst_cfg_ask_fn *ask,
+                           void *arg, struct mst_secret *out, struct mst_err *err)
 {
     struct mst_keyfile info;
     char what[MST_CFG_PATH + 32];
@@ -56,7 +55,7 @@ static enum mst_rc phrase_of(const char *path, const char *phrase_file, mst_cfg_
         rc = ask ? ask(arg, what, out, err)
                  : mst_err_set(err, MST_E_AUTH,
                                "the %s is asked on a terminal and there is none: name a file with "
-                               "it in the configuration (section seal)",
+                               "it",
                                what);
     }
     if (rc == MST_OK) {
@@ -77,7 +76,7 @@ enum mst_rc mst_cfg_signer(const struct mst_cfg *cfg, mst_cfg_ask_fn *ask, void 
                            "no signing key is configured: make one with 'muster key new --signer "
                            "FILE' and name it in seal.signer_file");
     }
-    rc = phrase_of(path, cfg->seal.signer_passphrase_file, ask, arg, &phrase, err);
+    rc = mst_cfg_phrase(path, cfg->seal.signer_passphrase_file, ask, arg, &phrase, err);
     if (rc == MST_OK) {
         rc = mst_keyfile_signer(path, &phrase, out, err);
     }
@@ -97,7 +96,7 @@ enum mst_rc mst_cfg_identity(const struct mst_cfg *cfg, mst_cfg_ask_fn *ask, voi
                            "no key that opens backups is configured here: name its file in "
                            "seal.identity_file");
     }
-    rc = phrase_of(path, cfg->seal.identity_passphrase_file, ask, arg, &phrase, err);
+    rc = mst_cfg_phrase(path, cfg->seal.identity_passphrase_file, ask, arg, &phrase, err);
     if (rc == MST_OK) {
         rc = mst_keyfile_identity(path, &phrase, out, err);
     }
@@ -110,6 +109,7 @@ enum mst_rc mst_cfg_wrap(const struct mst_cfg *cfg, const struct mst_data_key *k
 {
     const struct mst_cfg_list *cmd = &cfg->seal.wrap_command;
     char *hex, got[MST_WRAP_BYTES + 1];
+    size_t n = 0;
     enum mst_rc rc;
 
     if (cmd->n == 0) {
@@ -120,17 +120,18 @@ enum mst_rc mst_cfg_wrap(const struct mst_cfg *cfg, const struct mst_data_key *k
     mst_text_clean(out->label, sizeof(out->label), cmd->item[0], strlen(cmd->item[0]));
     hex = mst_locked_new(KEY_HEX + 1);
     (void)mst_hex(key->p, MST_DATA_KEY_LEN, hex);
-    rc = mst_cfg_run(cmd, "wrap command", hex, KEY_HEX, got, sizeof(got), &out->n, err);
-    if (rc == MST_OK && out->n == 0) {
+    rc = mst_cfg_run(cmd, "wrap command", hex, KEY_HEX, got, sizeof(got), &n, err);
+    if (rc == MST_OK && n == 0) {
         rc = mst_err_set(err, MST_E_AUTH, "the wrap command %s printed nothing", cmd->item[0]);
     }
-    if (rc == MST_OK && memmem(got, out->n, hex, KEY_HEX)) {
+    if (rc == MST_OK && memmem(got, n, hex, KEY_HEX)) {
         rc = mst_err_set(err, MST_E_CONFIG,
                          "the wrap command %s printed the key as it is: it must wrap it",
                          cmd->item[0]);
     }
     if (rc == MST_OK) {
-        memcpy(out->bytes, got, out->n);
+        memcpy(out->bytes, got, n);
+        out->n = n;
     }
     mst_wipe(got, sizeof(got));
     mst_locked_free(hex, KEY_HEX + 1);
@@ -150,6 +151,9 @@ enum mst_rc mst_cfg_unwrap(const struct mst_cfg *cfg, const struct mst_wrap_slot
         return mst_err_set(err, MST_E_CONFIG,
                            "the key of this backup was wrapped by a program, and "
                            "seal.unwrap_command is not configured");
+    }
+    if (slot->n > MST_WRAP_BYTES) {
+        return mst_err_set(err, MST_E_INTEGRITY, "the key slot %s is damaged", slot->label);
     }
     hex = mst_locked_new(KEY_HEX + 8);
     raw = mst_locked_new(MST_DATA_KEY_LEN);

@@ -291,8 +291,8 @@ static enum mst_rc parse_lines(char *text, struct parsed *p, struct mst_err *err
         return damaged(err, "it has no label");
     }
     mst_text_clean(info->label, sizeof(info->label), value, strlen(value));
-    if (!(value = next_value(&at, "created")) || !take_number(&value, 15, &info->created_wall_ms) ||
-        *value) {
+    if (!(value = next_value(&at, "created")) || strchr(value, ' ') ||
+        !take_number(&value, 15, &info->created_wall_ms) || *value) {
         return damaged(err, "it has no time");
     }
     p->bound = (size_t)(at - text);

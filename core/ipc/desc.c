@@ -289,6 +289,7 @@ static const struct field mst_bucket_part_fields[] = {
     F(mst_bucket_part, loading),
     F(mst_bucket_part, cached),
     F(mst_bucket_part, as_of_wall_ms),
+    F(mst_bucket_part, rollback),
     F(mst_bucket_part, free_bytes),
     F(mst_bucket_part, total_bytes),
     F(mst_bucket_part, rebuilt_wall_ms),

@@ -11,7 +11,7 @@
 
 #include "base/file.h"
 #include "base/mem.h"
-#include "catalog/keys.h"
+#include "catalog/keyobj.h"
 #include "catalog/sums.h"
 #include "catalog/verify.h"
 
@@ -222,7 +222,7 @@ static inline enum mst_rc fake_seal(struct fake *f, struct mst_header *h, struct
         return MST_OK;
     }
     mst_data_key_release(&f->key);
-    if (mst_keys_make(&f->c, f->id, FAKE_ATTEMPT, f->readers, &f->key, err) != MST_OK) {
+    if (mst_keyobj_make(&f->c, f->id, FAKE_ATTEMPT, f->readers, &f->key, err) != MST_OK) {
         return err->rc;
     }
     h->sealed = true;

@@ -117,6 +117,8 @@ static void what_show_prints_can_be_read_again(void **state)
     mst_cfg_free(cfg);
 }
 
+#define S3(rest) "stores = (\n  { name = \"a\"; type = \"s3\"; " rest " });"
+
 /* Each wrong file with the line and the words that its message must hold. */
 static void every_mistake_is_named_with_its_line(void **state)
 {
@@ -139,7 +141,29 @@ static void every_mistake_is_named_with_its_line(void **state)
         {"set = 5;", ":1:", "must be a group"},
         {"stores = {\n};", ":1:", "list of groups"},
         {"stores = (\n  { name = \"a\"; type = \"local\"; });", ":2:", "has no path"},
-        {"stores = (\n  { name = \"a\"; type = \"s3\"; path = \"/\"; });", ":2:", "one of local"},
+        {"stores = (\n  { name = \"a\"; type = \"ftp\"; });", ":2:", "one of local, s3"},
+        {"stores = (\n  { name = \"a\"; type = \"s3\"; bucket = \"b\";\n  path = \"/\"; });",
+         ":3:", "for the type \"local\" only"},
+        {"stores = (\n  { name = \"a\"; type = \"local\"; path = \"/\";\n bucket = \"b\"; });",
+         ":3:", "for the type \"s3\" only"},
+        {S3("bucket = \"b\"; secret_key = \"x\";"), ":2:", "a secret does not stand in this file"},
+        {S3(""), ":2:", "has no bucket"},
+        {S3("bucket = \"b\"; profile = \"minio\";"), ":2:", "has no endpoint"},
+        {S3("bucket = \"b\"; profile = \"nosuch\";"), ":2:", "one of aws, minio"},
+        {S3("bucket = \"b\"; endpoint = \"h:80\";"), ":2:", "like https://host:port"},
+        {S3("bucket = \"b\"; endpoint = \"http://h\";"), ":2:", "plain_http = true"},
+        {S3("bucket = \"b\"; endpoint = \"https://u:p@h\";"), ":2:", "no name or password"},
+        {S3("bucket = \"b\"; proxy = \"h:1\";"), ":2:", "socks5h://host:port"},
+        {S3("bucket = \"b\"; access_key = \"A\";"), ":2:", "exactly one of secret_key_file"},
+        {S3("bucket = \"b\"; secret_key_file = \"A\";"), ":2:", "a secret and no access_key"},
+        {S3("bucket = \"b\"; access_key = \"A\"; secret_key_file = \"f\"; credentials_file = "
+            "\"c\";"),
+         ":2:", "exclude each other"},
+        {S3("bucket = \"b\"; sse_key = \"A\";"), ":2:", "of use with sse"},
+        {S3("bucket = \"b\"; part_bytes = 1000;"), ":2:", "from 5242880 to"},
+        {"set = { class = \"PROD\"; };\nstores = ({ name = \"a\"; type = \"s3\"; bucket = \"b\"; "
+         "plain_http = true; endpoint = \"http://10.0.0.1:9000\"; });",
+         ":2:", "class PROD is not sent without TLS"},
         {"set = {\n  tls = {\n    on = 1;\n  };\n};", ":3:", "true or false"},
         {"set = {\n  credentials = {\n    view = {\n      password = \"x\";\n }; }; };",
          ":4:", "use password_file"},
@@ -305,6 +329,108 @@ static void a_prompt_is_asked_through_the_caller(void **state)
     assert_non_null(strstr(err.msg, "password_file"));
 }
 
+#define READER "mstpub-8af7bca0518be227dc23232b4501f54cb67a498f5c36452ed12c5a2476c50006d380dbf0"
+#define SIGNER "mstsig-fc6f22ff1d663b9376b3cec01d944e3346d714c3caa7df9ff823b1d57c83df630c0d0519"
+
+static void keys_stand_in_a_section_of_their_own(void **state)
+{
+    static const char text[] =
+        "set = { members = [\"a:1\"]; };\n"
+        "seal = { recipients = [\"" READER " the safe\"]; escrow = [\"the safe\"];\n"
+        "  trusted = [\"" SIGNER "\"]; signer_file = \"s.key\"; escrow_days = 30; };\n";
+    struct mst_cfg *cfg;
+    struct mst_err err = {0};
+    uint8_t pub[32];
+    char label[64], want[128];
+
+    (void)state;
+    assert_ok(load(text, &cfg, NULL, &err), &err);
+    (void)snprintf(want, sizeof(want), "%s/s.key", dir);
+    assert_string_equal(cfg->seal.signer_file, want);
+    assert_int_equal(cfg->seal.escrow_days, 30);
+    assert_ok(mst_cfg_pub(cfg->seal.recipients.item[0], MST_KEY_RECIPIENT, pub, label, &err), &err);
+    assert_string_equal(label, "the safe");
+    assert_int_equal(pub[0], 0x8a);
+    assert_true(mst_cfg_is_escrow(cfg, label));
+    assert_false(mst_cfg_is_escrow(cfg, "ops"));
+    assert_ok(mst_cfg_pub(cfg->seal.trusted.item[0], MST_KEY_SIGNER, pub, label, &err), &err);
+    assert_string_equal(label, "");
+    mst_cfg_free(cfg);
+}
+
+static void mistakes_with_keys_have_a_sentence_each(void **state)
+{
+    static const struct {
+        const char *seal, *says;
+    } cases[] = {
+        {"recipients = [\"mstpub-8bf7bca0518be227dc23232b4501f54cb67a498f5c36452ed12c5a2476c50006"
+         "d380dbf0\"];",
+         "muster.conf:2: seal.recipients, number 1: the public word has a slip in it"},
+        {"recipients = [\"" SIGNER "\"];", "this is the public word of a signer"},
+        {"trusted = [\"mstsec-00\"];", "this is the secret half of a key"},
+        {"recipients = [\"" READER "\", \"" READER " b\"];", "holds the same key twice"},
+        {"recipients = [\"" READER " ops\"]; escrow = [\"safe\"];",
+         "seal.escrow names \"safe\": no recipient is called so"},
+        {"signer_passphrase_file = \"p\";", "of no use without signer_file"},
+        {"identity_passphrase_file = \"p\";", "of no use without identity_file"},
+        {"escrow_days = 0;", "seal.escrow_days is 0: it must be from 1"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct mst_str s = {0};
+        struct mst_cfg *cfg = NULL;
+        struct mst_err err = {0};
+
+        mst_str_addf(&s, "set = { members = [\"a:1\"]; };\nseal = { %s };\n", cases[i].seal);
+        assert_rc(load(s.p, &cfg, NULL, &err), MST_E_CONFIG, &err);
+        if (!strstr(err.msg, cases[i].says)) {
+            fail_msg("%s said: %s", cases[i].seal, err.msg);
+        }
+        mst_str_release(&s);
+    }
+}
+
+static void a_program_wraps_a_key_and_gives_it_back(void **state)
+{
+    /* As a key service would: something that is not the key, and the way back. */
+    static const char text[] =
+        "set = { members = [\"a:1\"]; };\n"
+        "seal = { wrap_command = [\"/bin/sh\", \"-c\", \"tr 0-9a-f f0-9a-e\"];\n"
+        "  unwrap_command = [\"/bin/sh\", \"-c\", \"tr f0-9a-e 0-9a-f; echo\"]; };\n";
+    struct mst_wrap_slot slot;
+    struct mst_data_key key = {0}, got = {0};
+    struct mst_cfg *cfg;
+    struct mst_err err = {0};
+
+    (void)state;
+    assert_ok(load(text, &cfg, NULL, &err), &err);
+    assert_ok(mst_data_key_new(&key, &err), &err);
+    assert_ok(mst_cfg_wrap(cfg, &key, &slot, &err), &err);
+    assert_int_equal(slot.kind, MST_WRAP_COMMAND);
+    assert_int_equal(slot.n, 64);
+    assert_ok(mst_cfg_unwrap(cfg, &slot, &got, &err), &err);
+    assert_memory_equal(got.p, key.p, MST_DATA_KEY_LEN);
+    (void)snprintf(cfg->seal.wrap_command.item[2], MST_CFG_WORD, "cat");
+    assert_rc(mst_cfg_wrap(cfg, &key, &slot, &err), MST_E_CONFIG, &err);
+    assert_non_null(strstr(err.msg, "printed the key as it is"));
+    (void)snprintf(cfg->seal.wrap_command.item[2], MST_CFG_WORD, "cat >/dev/null");
+    assert_rc(mst_cfg_wrap(cfg, &key, &slot, &err), MST_E_AUTH, &err);
+    assert_non_null(strstr(err.msg, "printed nothing"));
+    (void)snprintf(cfg->seal.wrap_command.item[2], MST_CFG_WORD, "head -c 2000 /dev/zero");
+    assert_rc(mst_cfg_wrap(cfg, &key, &slot, &err), MST_E_AUTH, &err);
+    assert_non_null(strstr(err.msg, "printed too much"));
+    (void)snprintf(cfg->seal.unwrap_command.item[2], MST_CFG_WORD, "echo no");
+    assert_rc(mst_cfg_unwrap(cfg, &slot, &got, &err), MST_E_AUTH, &err);
+    assert_non_null(strstr(err.msg, "did not print 64 hex digits"));
+    (void)snprintf(cfg->seal.unwrap_command.item[2], MST_CFG_WORD, "exit 3");
+    assert_rc(mst_cfg_unwrap(cfg, &slot, &got, &err), MST_E_AUTH, &err);
+    assert_non_null(strstr(err.msg, "failed (status 3)"));
+    mst_data_key_release(&key);
+    mst_data_key_release(&got);
+    mst_cfg_free(cfg);
+}
+
 static void hours_of_the_day_may_pass_midnight(void **state)
 {
     static const struct {
@@ -347,10 +473,49 @@ static void hours_of_the_day_may_pass_midnight(void **state)
     }
 }
 
+static void a_store_far_away_has_its_options(void **state)
+{
+    const struct mst_cfg_store *st;
+    struct mst_secret secret = {0};
+    struct mst_str shown = {0};
+    struct mst_cfg *cfg;
+    struct mst_err err = {0};
+    char where[128];
+
+    (void)state;
+    assert_ok(
+        load("set = { members = [\"a:1\"]; class = \"PROD\"; };\n"
+             "stores = ({ name = \"here\"; type = \"local\"; path = \"/srv\"; },\n"
+             "  { name = \"far\"; type = \"s3\"; bucket = \"vault\"; prefix = \"site\"; plain_http "
+             "= true;\n    endpoint = \"http://127.0.0.1:9000\"; profile = \"minio\"; access_key = "
+             "\"AKID\";\n    secret_key_command = [\"printf\", \"from-a-command\\nmore\"]; });\n"
+             "backup = { store = \"far\"; };",
+             &cfg, NULL, &err),
+        &err);
+    assert_ok(mst_cfg_store(cfg, "", &st, &err), &err);
+    assert_string_equal(st->bucket, "vault");
+    assert_int_equal(st->connections, 4); /* defaults reach every group of a list */
+    assert_int_equal(st->part_bytes, 8388608);
+    mst_cfg_store_where(st, where, sizeof(where));
+    assert_string_equal(where, "bucket vault/site at 127.0.0.1:9000");
+    assert_ok(mst_cfg_store_secret(st, &secret, &err), &err);
+    assert_string_equal(secret.p, "from-a-command");
+    mst_cfg_show(cfg, &shown);
+    assert_non_null(strstr(shown.p, "bucket = \"vault\""));
+    assert_ptr_equal(strstr(strstr(shown.p, "path = \"/srv\"") + 1, "path = "), NULL);
+    mst_str_release(&shown);
+    mst_secret_release(&secret);
+    mst_cfg_free(cfg);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
+        T(keys_stand_in_a_section_of_their_own),
+        T(mistakes_with_keys_have_a_sentence_each),
+        T(a_program_wraps_a_key_and_gives_it_back),
+        T(a_store_far_away_has_its_options),
         cmocka_unit_test(hours_of_the_day_may_pass_midnight),
         T(a_whole_file_is_read),
         T(what_show_prints_can_be_read_again),

@@ -1,4 +1,4 @@
-#include "catalog/keys.h"
+#include "catalog/keyobj.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -11,13 +11,13 @@
 
 /* --- names ------------------------------------------------------------------------------------ */
 
-void mst_keys_key(const struct mst_catalog *c, const char *id, const char *attempt, unsigned n,
-                  char out[MST_KEY_MAX])
+void mst_keyobj_path(const struct mst_catalog *c, const char *id, const char *attempt, unsigned n,
+                     char out[MST_KEY_MAX])
 {
     (void)snprintf(out, MST_KEY_MAX, "%s/keys/%s.%s.%u", c->base, id, attempt, n);
 }
 
-bool mst_keys_name(const char *name, char id[MST_ID_MAX], char attempt[17], unsigned *n)
+bool mst_keyobj_name(const char *name, char id[MST_ID_MAX], char attempt[17], unsigned *n)
 {
     char number[8], want[8];
     const size_t len = strlen(name);
@@ -274,9 +274,9 @@ static enum mst_rc wrap_all(struct mst_key_object *k, const struct mst_readers *
     return rc;
 }
 
-enum mst_rc mst_keys_make(const struct mst_catalog *c, const char *id, const char *attempt,
-                          const struct mst_readers *readers, struct mst_data_key *out,
-                          struct mst_err *err)
+enum mst_rc mst_keyobj_make(const struct mst_catalog *c, const char *id, const char *attempt,
+                            const struct mst_readers *readers, struct mst_data_key *out,
+                            struct mst_err *err)
 {
     struct mst_key_object *k = mst_xcalloc(1, sizeof(*k));
     struct mst_str s = {0};
@@ -292,7 +292,7 @@ enum mst_rc mst_keys_make(const struct mst_catalog *c, const char *id, const cha
     }
     if (rc == MST_OK) {
         mst_key_object_put(k, &s);
-        mst_keys_key(c, id, attempt, 0, key);
+        mst_keyobj_path(c, id, attempt, 0, key);
         rc = mst_store_put_all(c->store, key, s.p, s.len, err);
     }
     if (rc != MST_OK) {
@@ -318,7 +318,7 @@ static bool see(void *arg, const struct mst_store_item *item)
     char id[MST_ID_MAX], attempt[17];
     unsigned n;
 
-    if (strlen(item->key) > s->skip && mst_keys_name(item->key + s->skip, id, attempt, &n) &&
+    if (strlen(item->key) > s->skip && mst_keyobj_name(item->key + s->skip, id, attempt, &n) &&
         strcmp(id, s->id) == 0 && strcmp(attempt, s->attempt) == 0) {
         mst_grow((void **)&s->v, &s->cap, s->n + 1, sizeof(*s->v));
         s->v[s->n++] = n;
@@ -342,7 +342,7 @@ static enum mst_rc open_one(const struct mst_catalog *c, const struct mst_header
     char key[MST_KEY_MAX];
     enum mst_rc rc;
 
-    mst_keys_key(c, h->id, h->attempt, n, key);
+    mst_keyobj_path(c, h->id, h->attempt, n, key);
     rc = mst_store_read_all(c->store, key, MST_HEADER_MAX, &b, err);
     if (rc == MST_OK && (rc = mst_key_object_get((const char *)b.p, b.len, k, err)) != MST_OK) {
         mst_err_prefix(err, "the key object %s ", key);
@@ -365,8 +365,8 @@ static enum mst_rc open_one(const struct mst_catalog *c, const struct mst_header
     return rc;
 }
 
-enum mst_rc mst_keys_open(const struct mst_catalog *c, const struct mst_header *h,
-                          struct mst_task *task, struct mst_data_key *out, struct mst_err *err)
+enum mst_rc mst_keyobj_open(const struct mst_catalog *c, const struct mst_header *h,
+                            struct mst_task *task, struct mst_data_key *out, struct mst_err *err)
 {
     struct numbers s = {.id = h->id, .attempt = h->attempt};
     struct mst_err first = {0};
@@ -403,4 +403,63 @@ enum mst_rc mst_keys_open(const struct mst_catalog *c, const struct mst_header *
     }
     free(s.v);
     return rc;
+}
+
+/* --- which there are -------------------------------------------------------------------------- */
+
+struct all {
+    struct mst_keyed *v;
+    size_t n, cap, skip;
+};
+
+static bool see_any(void *arg, const struct mst_store_item *item)
+{
+    struct all *a = arg;
+    struct mst_keyed k;
+    unsigned n;
+
+    if (strlen(item->key) > a->skip && mst_keyobj_name(item->key + a->skip, k.id, k.attempt, &n)) {
+        mst_grow((void **)&a->v, &a->cap, a->n + 1, sizeof(*a->v));
+        a->v[a->n++] = k;
+    }
+    return true;
+}
+
+static int by_name(const void *a, const void *b)
+{
+    const struct mst_keyed *x = a, *y = b;
+    const int order = strcmp(x->id, y->id);
+
+    return order ? order : strcmp(x->attempt, y->attempt);
+}
+
+enum mst_rc mst_keyobj_list(const struct mst_catalog *c, struct mst_task *task,
+                            struct mst_keyed **out, size_t *n, struct mst_err *err)
+{
+    struct all a = {0};
+    char prefix[MST_KEY_MAX];
+    enum mst_rc rc;
+
+    (void)snprintf(prefix, sizeof(prefix), "%s/keys", c->base);
+    a.skip = strlen(prefix) + 1;
+    rc = mst_store_list(c->store, prefix, see_any, &a, task, err);
+    if (rc != MST_OK) {
+        free(a.v);
+        a.v = NULL;
+        a.n = 0;
+    } else if (a.n) {
+        qsort(a.v, a.n, sizeof(*a.v), by_name);
+    }
+    *out = a.v;
+    *n = a.n;
+    return rc;
+}
+
+bool mst_keyobj_has(const struct mst_keyed *keys, size_t n, const char *id, const char *attempt)
+{
+    struct mst_keyed want = {{0}, {0}};
+
+    (void)mst_copy(want.id, sizeof(want.id), id);
+    (void)mst_copy(want.attempt, sizeof(want.attempt), attempt);
+    return n && bsearch(&want, keys, n, sizeof(*keys), by_name) != NULL;
 }

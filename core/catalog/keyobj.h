@@ -1,12 +1,12 @@
-/* keys.h: the key object of a sealed backup: its data key, wrapped for everybody who may read it.
+/* keyobj.h: the key object of a sealed backup: its data key, wrapped for everybody who may read it.
  *
  * <prefix>/<set>/keys/<backup>.<attempt>.<n>: canonical JSON, write-once, n 0 written before the
  * first data object; who may read is changed by writing n + 1. Whatever it says, the key that comes
  * out of a slot counts only when its id is the one that the header names, so a damaged or strange
  * object can hide a backup but not give out another one.
  */
-#ifndef MST_CATALOG_KEYS_H
-#define MST_CATALOG_KEYS_H
+#ifndef MST_CATALOG_KEYOBJ_H
+#define MST_CATALOG_KEYOBJ_H
 
 #include "catalog/catalog.h"
 #include "crypt/wrap.h"
@@ -53,18 +53,25 @@ struct mst_readers {
 };
 /* A fresh data key for this attempt, and its object in the store. MST_E_CONFIG when nobody could
  * read it. */
-enum mst_rc mst_keys_make(const struct mst_catalog *c, const char *id, const char *attempt,
-                          const struct mst_readers *readers, struct mst_data_key *out,
-                          struct mst_err *err) MST_MUST_CHECK;
+enum mst_rc mst_keyobj_make(const struct mst_catalog *c, const char *id, const char *attempt,
+                            const struct mst_readers *readers, struct mst_data_key *out,
+                            struct mst_err *err) MST_MUST_CHECK;
 /* The data key of a sealed backup through c->unlock. MST_E_AUTH: no key here; MST_E_INTEGRITY: the
  * object is missing, damaged, or of another backup. */
-enum mst_rc mst_keys_open(const struct mst_catalog *c, const struct mst_header *h,
-                          struct mst_task *task, struct mst_data_key *out,
-                          struct mst_err *err) MST_MUST_CHECK;
+enum mst_rc mst_keyobj_open(const struct mst_catalog *c, const struct mst_header *h,
+                            struct mst_task *task, struct mst_data_key *out,
+                            struct mst_err *err) MST_MUST_CHECK;
+struct mst_keyed { /* an attempt that has a key object */
+    char id[MST_ID_MAX], attempt[17];
+};
+/* All of them, sorted; the caller frees *out. */
+enum mst_rc mst_keyobj_list(const struct mst_catalog *c, struct mst_task *task,
+                            struct mst_keyed **out, size_t *n, struct mst_err *err) MST_MUST_CHECK;
+bool mst_keyobj_has(const struct mst_keyed *keys, size_t n, const char *id, const char *attempt);
 /* "<base>/keys/<id>.<attempt>.<n>" */
-void mst_keys_key(const struct mst_catalog *c, const char *id, const char *attempt, unsigned n,
-                  char out[MST_KEY_MAX]);
+void mst_keyobj_path(const struct mst_catalog *c, const char *id, const char *attempt, unsigned n,
+                     char out[MST_KEY_MAX]);
 /* Backup, attempt and number of such a name (behind "keys/"). Pure. */
-bool mst_keys_name(const char *name, char id[MST_ID_MAX], char attempt[17], unsigned *n);
+bool mst_keyobj_name(const char *name, char id[MST_ID_MAX], char attempt[17], unsigned *n);
 
 #endif
