@@ -11,6 +11,7 @@
 #include "engine/takeout_keys.h"
 #include "restore/export/export.h"
 #include "store/folder.h"
+#include "store/open.h"
 
 #define FOUND_MAX 10000U
 
@@ -137,7 +138,7 @@ static void see_key(struct finder *f, const char *key, const char *name)
     if (f->n_keys < FOUND_MAX * 4) {
         mst_grow((void **)&f->keys, &f->cap_keys, f->n_keys + 1, sizeof(*f->keys));
         k = &f->keys[f->n_keys];
-        if (mst_keys_name(name, k->id, k->attempt, &number)) {
+        if (mst_keyobj_name(name, k->id, k->attempt, &number)) {
             (void)snprintf(k->at, sizeof(k->at), "%.*s", (int)(name - key), key);
             f->n_keys++;
         }
@@ -388,7 +389,7 @@ static enum mst_rc from_store(struct mst_takeout_keys *k, struct mst_task *task,
     char set[128];
     enum mst_rc rc = mst_cfg_store(cfg, t->store ? t->store : "", &sc, err);
 
-    rc = rc == MST_OK ? mst_store_local_open(sc->name, sc->path, false, &s, err) : rc;
+    rc = rc == MST_OK ? mst_store_open(sc, false, &s, err) : rc;
     rc = rc == MST_OK ? set_name(cfg, s, task, set, err) : rc;
     rc = rc == MST_OK ? mst_catalog_init(&c, s, "", set, err) : rc;
     if (rc == MST_OK) {

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "log/log.h"
 
 /* ---- whom to believe ---- */
 
@@ -18,16 +19,17 @@ static enum mst_rc believe(struct mst_takeout_keys *k, const char *item, struct 
     return mst_trust_add(&k->trust, pub, label, err);
 }
 
-/* This host's own signatures are believed where others are named. */
+/* This host's own signatures are believed where others are named; a file that cannot be read means
+ * that less is believed. */
 static enum mst_rc believe_own(struct mst_takeout_keys *k, struct mst_err *err)
 {
     struct mst_keyfile own;
+    struct mst_err ignored = {0};
 
-    if (!k->trust.n || !k->cfg || !k->cfg->seal.signer_file[0]) {
+    if (!k->trust.n || !k->cfg || !k->cfg->seal.signer_file[0] ||
+        mst_keyfile_read(k->cfg->seal.signer_file, &own, NULL, &ignored) != MST_OK ||
+        own.kind != MST_KEY_SIGNER) {
         return MST_OK;
-    }
-    if (mst_keyfile_read(k->cfg->seal.signer_file, &own, NULL, err) != MST_OK) {
-        return err->rc;
     }
     return mst_trust_add(&k->trust, own.pub, own.label, err);
 }
@@ -76,14 +78,20 @@ enum mst_rc mst_takeout_keys_allow(const struct mst_takeout_keys *k, const char 
 static enum mst_rc phrase(const struct mst_takeout *t, const char *what, struct mst_secret *out,
                           struct mst_err *err)
 {
+    enum mst_rc rc;
+
     if (t->passphrase_file) {
-        return mst_secret_from_file(out, t->passphrase_file, err);
+        rc = mst_secret_from_file(out, t->passphrase_file, err);
+    } else if (t->ask) {
+        rc = t->ask(t->ask_arg, what, out, err);
+    } else {
+        rc = mst_err_set(err, MST_E_AUTH,
+                         "the %s is needed: name a file with it by --passphrase-file", what);
     }
-    return t->ask ? t->ask(t->ask_arg, what, out, err)
-                  : mst_err_set(err, MST_E_AUTH,
-                                "the %s is needed: name a file with it by "
-                                "--passphrase-file",
-                                what);
+    if (rc == MST_OK) {
+        mst_log_redact(out);
+    }
+    return rc;
 }
 
 static enum mst_rc by_key_file(const struct mst_takeout *t, const struct mst_key_object *k,
@@ -138,6 +146,22 @@ static enum mst_rc unwrap(void *arg, const struct mst_wrap_slot *slot, struct ms
     return mst_cfg_unwrap(arg, slot, out, err);
 }
 
+/* Is a slot for the key in this file? Its passphrase is asked for only then. */
+static bool is_for(const struct mst_key_object *k, const char *file)
+{
+    struct mst_keyfile info;
+    struct mst_err ignored = {0};
+    size_t i = 0;
+
+    if (mst_keyfile_read(file, &info, NULL, &ignored) != MST_OK) {
+        return true; /* to be said where it is opened */
+    }
+    while (i < k->n && strcmp(k->slots[i].recipient, info.id) != 0) {
+        i++;
+    }
+    return i < k->n;
+}
+
 /* What the configuration of this host can open. */
 static enum mst_rc by_config(const struct mst_takeout_keys *k, const struct mst_key_object *o,
                              struct mst_data_key *out, struct mst_err *err)
@@ -148,7 +172,7 @@ static enum mst_rc by_config(const struct mst_takeout_keys *k, const struct mst_
     struct mst_key_means means = {0};
     enum mst_rc rc = MST_OK;
 
-    if (cfg->seal.identity_file[0]) {
+    if (cfg->seal.identity_file[0] && is_for(o, cfg->seal.identity_file)) {
         rc = mst_cfg_identity(cfg, k->t->ask, k->t->ask_arg, &who, err);
         means.identity = &who;
     }

@@ -2,7 +2,7 @@
 #ifndef MST_ENGINE_TAKEOUT_KEYS_H
 #define MST_ENGINE_TAKEOUT_KEYS_H
 
-#include "catalog/keys.h"
+#include "catalog/keyobj.h"
 #include "engine/takeout.h"
 
 struct mst_takeout_keys {
