@@ -287,9 +287,11 @@ static enum mst_rc choose(struct finder *f, struct mst_store *s, const char *id,
     const bool latest = id && strcmp(id, "latest") == 0;
 
     if (!id && f->n > 1) {
-        return mst_err_set(err, MST_E_USAGE,
-                           "%zu backups are in it: name one with --backup ID (--list shows them)",
-                           f->n);
+        return mst_err_set(
+            err, MST_E_USAGE,
+            "more than one backup is in it (%zu): name one with --backup ID; --list shows "
+            "them",
+            f->n);
     }
     for (size_t i = 0; i < f->n; i++) {
         const enum mst_rc rc = settle(f, s, &f->v[i], c, err);

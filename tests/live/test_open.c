@@ -232,7 +232,7 @@ static void what_is_no_backup_is_said_in_a_sentence(void **state)
     OPENS(x, 2, "no namespace that was asked for", x->bucket, "--out", out, "--include", "none.*");
     (void)mst_copy(x->f.id, sizeof x->f.id, "2026-11-23T22-30-00Z-full");
     plain(x);
-    OPENS(x, 2, "2 backups are in it", x->bucket, "--out", out);
+    OPENS(x, 2, "more than one backup is in it (2)", x->bucket, "--out", out);
     OPENS(x, 0, "2026-11-23T22-30-00Z-full of the set rs0", x->bucket, "--out", out, "--backup",
           "latest");
     free(out);

@@ -366,9 +366,10 @@ enum mst_rc mst_content_oplog(const struct mst_content *c, struct mst_task *task
     enum mst_rc rc = write_all(c, task, &w, &report, err);
 
     if (rc == MST_OK && w.ops != c->ops) {
-        rc = mst_err_set(err, MST_E_INTEGRITY,
-                         "the oplog had %llu operations when it was read first and %llu now",
-                         (unsigned long long)c->ops, (unsigned long long)w.ops);
+        rc = mst_err_set(
+            err, MST_E_INTEGRITY,
+            "the oplog gave %llu of what it gave when it was read first (%llu): it changed",
+            (unsigned long long)w.ops, (unsigned long long)c->ops);
     }
     return rc;
 }

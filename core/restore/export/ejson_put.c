@@ -99,12 +99,12 @@ static void put_regex(const bson_value_t *v, struct mst_str *out)
     const char *options = v->value.v_regex.options ? v->value.v_regex.options : "";
     char sorted[16];
     size_t n = 0, i;
-    char c;
+    int c;
 
     for (c = 'a'; c <= 'z'; c++) {
         for (i = 0; options[i]; i++) {
-            if (options[i] == c && n + 1 < sizeof sorted) {
-                sorted[n++] = c;
+            if (options[i] == (char)c && n + 1 < sizeof sorted) {
+                sorted[n++] = (char)c;
             }
         }
     }
