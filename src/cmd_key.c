@@ -1,4 +1,4 @@
-/* muster key new, list, show, check, escrow. */
+/* muster key new, list, show, check, escrow; add, remove, rotate. */
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,7 +9,8 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "cmd.h"
-#include "engine/keys.h"
+#include "engine/keyring.h"
+#include "follow.h"
 #include "json.h"
 
 static const char *phrase_file(const struct cmd_ctx *c)
@@ -113,6 +114,7 @@ static void say_next(struct mst_str *out, const char *file, const struct mst_key
             "escrow':\nwithout it nobody reads what was sealed to it.\n",
             word, gap, k->label, path);
     }
+    free(whole);
 }
 
 enum mst_rc cmd_key_new(struct cmd_ctx *c, struct mst_err *err)
@@ -141,7 +143,7 @@ enum mst_rc cmd_key_new(struct cmd_ctx *c, struct mst_err *err)
     }
     rc = new_phrase(c, &phrase, err);
     if (rc == MST_OK) {
-        rc = mst_keys_make(kind, path, label ? label : "", &phrase, &k, err);
+        rc = mst_keyring_make(kind, path, label ? label : "", &phrase, &k, err);
     }
     if (rc == MST_OK && c->json) {
         json_key(&out, "key", path, &k);
@@ -161,7 +163,7 @@ enum mst_rc cmd_key_show(struct cmd_ctx *c, struct mst_err *err)
 {
     struct mst_keyfile k = {0};
     struct mst_str out = {0};
-    enum mst_rc rc = mst_keys_show(c->args.operands[0], &k, err);
+    enum mst_rc rc = mst_keyring_show(c->args.operands[0], &k, err);
 
     if (rc == MST_OK) {
         (c->json ? json_key(&out, "key", c->args.operands[0], &k)
@@ -178,7 +180,7 @@ enum mst_rc cmd_key_check(struct cmd_ctx *c, struct mst_err *err)
     struct mst_keyfile k = {0};
     struct mst_str out = {0};
     enum mst_rc rc =
-        mst_keys_check(path, phrase_file(c), has_terminal() ? cmd_ask : NULL, NULL, &k, err);
+        mst_keyring_check(path, phrase_file(c), has_terminal() ? cmd_ask : NULL, NULL, &k, err);
 
     if (rc == MST_OK && c->json) {
         json_key(&out, "key", path, &k);
@@ -195,7 +197,7 @@ enum mst_rc cmd_key_check(struct cmd_ctx *c, struct mst_err *err)
     return rc;
 }
 
-static void say_row(struct mst_str *out, const struct mst_keys_row *r, int64_t now_ms)
+static void say_row(struct mst_str *out, const struct mst_keyring_row *r, int64_t now_ms)
 {
     char t[MST_HUMAN_MAX];
 
@@ -211,7 +213,7 @@ static void say_row(struct mst_str *out, const struct mst_keys_row *r, int64_t n
     mst_str_addc(out, '\n');
 }
 
-static void json_row(struct mst_str *out, const struct mst_keys_row *r, int64_t now_ms)
+static void json_row(struct mst_str *out, const struct mst_keyring_row *r, int64_t now_ms)
 {
     js_begin(out, "key_row", now_ms);
     js_text(out, "role", r->role);
@@ -225,13 +227,13 @@ static void json_row(struct mst_str *out, const struct mst_keys_row *r, int64_t 
 
 enum mst_rc cmd_key_list(struct cmd_ctx *c, struct mst_err *err)
 {
-    struct mst_keys *k = mst_xcalloc(1, sizeof(*k));
+    struct mst_keyring *k = mst_xcalloc(1, sizeof(*k));
     const int64_t now_ms = mst_clock_utc_ms(NULL);
     struct mst_str out = {0};
     bool ok = true;
     enum mst_rc rc;
 
-    mst_keys_list(c->cfg, now_ms, k);
+    mst_keyring_list(c->cfg, now_ms, k);
     for (size_t i = 0; i < k->n; i++) {
         ok = ok && k->rows[i].ok;
         (c->json ? json_row : say_row)(&out, &k->rows[i], now_ms);
@@ -255,7 +257,7 @@ static enum mst_rc escrow_check(struct cmd_ctx *c, struct mst_err *err)
 {
     const struct mst_cfg_where where = {.config = args_get(&c->args, "config"),
                                         .uri = args_get(&c->args, "uri")};
-    struct mst_keys_row row = {0};
+    struct mst_keyring_row row = {0};
     struct mst_str out = {0};
     uint8_t secret[32] = {0};
     enum mst_rc rc = mst_cfg_open(&where, &c->cfg, NULL, err);
@@ -264,10 +266,10 @@ static enum mst_rc escrow_check(struct cmd_ctx *c, struct mst_err *err)
         rc = mst_err_set(err, MST_E_AUTH, "the lines are typed on a terminal, and there is none");
     }
     if (rc == MST_OK) {
-        rc = mst_keys_typed(cmd_ask, NULL, secret, err);
+        rc = mst_keyring_typed(cmd_ask, NULL, secret, err);
     }
     if (rc == MST_OK) {
-        rc = mst_keys_tried(c->cfg, secret, mst_clock_utc_ms(NULL), &row, err);
+        rc = mst_keyring_tried(c->cfg, secret, mst_clock_utc_ms(NULL), &row, err);
     }
     mst_wipe(secret, sizeof(secret));
     if (rc == MST_OK) {
@@ -293,11 +295,63 @@ enum mst_rc cmd_key_escrow(struct cmd_ctx *c, struct mst_err *err)
     if (check) {
         return escrow_check(c, err);
     }
-    rc = mst_keys_paper(c->args.operands[0], phrase_file(c), has_terminal() ? cmd_ask : NULL, NULL,
-                        &out, err);
+    rc = mst_keyring_paper(c->args.operands[0], phrase_file(c), has_terminal() ? cmd_ask : NULL,
+                           NULL, &out, err);
     if (rc == MST_OK) {
         rc = cmd_out(mst_str_c(&out), err);
     }
     mst_keyfile_wipe(&out);
     return rc;
+}
+
+/* Who may read backups that exist: planned, shown, typed, carried out. */
+static enum mst_rc rekey(struct cmd_ctx *c, enum mst_cmd_kind kind, struct mst_err *err)
+{
+    const char *backup = args_get(&c->args, "backup"), *reason = args_get(&c->args, "reason");
+    struct mst_cmd *cmd = mst_xcalloc(1, sizeof(*cmd));
+    enum mst_rc rc = MST_OK;
+
+    cmd->kind = kind;
+    cmd->dry_run = args_has(&c->args, "dry-run");
+    for (size_t i = 0; rc == MST_OK && i < c->args.n_operands; i++) { /* a word, then its name */
+        const size_t n = strlen(cmd->key);
+
+        if ((size_t)snprintf(cmd->key + n, sizeof(cmd->key) - n, "%s%s", i ? " " : "",
+                             c->args.operands[i]) >= sizeof(cmd->key) - n) {
+            rc = mst_err_set(err, MST_E_USAGE, "the name of the key is too long");
+        }
+    }
+    if (rc == MST_OK && backup && !mst_copy(cmd->backup, sizeof(cmd->backup), backup)) {
+        rc = mst_err_set(err, MST_E_USAGE, "%s is no backup's id", backup);
+    }
+    if (reason) {
+        (void)mst_copy(cmd->reason, sizeof(cmd->reason), reason);
+        mst_text_sanitise(cmd->reason);
+    }
+    if (rc == MST_OK) {
+        rc = cmd_guarded(c, cmd, err);
+    }
+    free(cmd);
+    return rc;
+}
+
+enum mst_rc cmd_key_add(struct cmd_ctx *c, struct mst_err *err)
+{
+    uint8_t pub[32];
+    char label[64];
+
+    if (mst_cfg_pub(c->args.operands[0], MST_KEY_RECIPIENT, pub, label, err) != MST_OK) {
+        return err->rc;
+    }
+    return rekey(c, MST_CMD_KEY_ADD, err);
+}
+
+enum mst_rc cmd_key_remove(struct cmd_ctx *c, struct mst_err *err)
+{
+    return rekey(c, MST_CMD_KEY_REMOVE, err);
+}
+
+enum mst_rc cmd_key_rotate(struct cmd_ctx *c, struct mst_err *err)
+{
+    return rekey(c, MST_CMD_KEY_ROTATE, err);
 }

@@ -14,7 +14,7 @@
 #include "cmd.h"
 #include "conc/thread.h"
 #include "conc/wake.h"
-#include "engine/keys.h"
+#include "engine/keyring.h"
 #include "log/log.h"
 
 static const struct arg_spec globals[] = {
@@ -354,7 +354,7 @@ int main(int argc, char **argv)
     enum mst_rc rc;
 
     leave_no_file();
-    mst_keys_process();
+    mst_keyring_process();
     rc = understand(&c, argc, argv, &raw, &at, &err);
     if (raw) {
         return c.cmd->raw(argc - at + 1, argv + at - 1);

@@ -120,6 +120,11 @@ static const struct arg_spec key_escrow_opts[] = {
     PHRASE_OPT,
     {NULL, NULL, NULL, false}};
 
+static const struct arg_spec rekey_opts[] = {
+    {"backup", "BACKUP", "only this one (default: all that are sealed)", false},
+    ACT_OPTS,
+    {NULL, NULL, NULL, false}};
+
 static const struct cmd commands[] = {
     {.name = "console",
      .fn = cmd_console,
@@ -329,6 +334,32 @@ static const struct cmd commands[] = {
      .max_operands = 1,
      .operands = "FILE",
      .summary = "open a key file and prove that it works"},
+    {.name = "key add",
+     .fn = cmd_key_add,
+     .flags = CMD_BRIEF | CMD_CONFIG | CMD_JSON,
+     .opts = rekey_opts,
+     .min_operands = 1,
+     .max_operands = 2,
+     .operands = "WORD [NAME]",
+     .summary = "let one more recipient read the sealed backups that exist",
+     .help =
+         "Their data keys are wrapped anew; no data is read or written. Needs a key that opens\n"
+         "them here (seal.identity_file, passphrase_file or unwrap_command).\n"},
+    {.name = "key remove",
+     .fn = cmd_key_remove,
+     .flags = CMD_BRIEF | CMD_CONFIG | CMD_JSON,
+     .opts = rekey_opts,
+     .min_operands = 1,
+     .max_operands = 1,
+     .operands = "NAME",
+     .summary = "take a recipient (name or id), the passphrase or the program out of them",
+     .help = "The last one who can read a backup is not taken out. Older key objects are removed;\n"
+             "who kept a copy of one, and the secret, still reads the backup.\n"},
+    {.name = "key rotate",
+     .fn = cmd_key_rotate,
+     .flags = CMD_BRIEF | CMD_CONFIG | CMD_JSON,
+     .opts = rekey_opts,
+     .summary = "let only those whom the configuration names now read them"},
     {.name = "key escrow",
      .fn = cmd_key_escrow,
      .flags = CMD_BRIEF,

@@ -38,6 +38,12 @@ static const struct kind {
                           mst_run_switch},
     [MST_CMD_FAILBACK] = {MST_JOB_SWITCH, "switch", MST_CRED_SWITCH, true, true, mst_switch_plan,
                           mst_run_switch},
+    [MST_CMD_KEY_ADD] = {MST_JOB_KEYS, NULL, MST_CRED_VIEW, true, false, mst_rekey_plan,
+                         mst_run_rekey},
+    [MST_CMD_KEY_REMOVE] = {MST_JOB_KEYS, NULL, MST_CRED_VIEW, true, false, mst_rekey_plan,
+                            mst_run_rekey},
+    [MST_CMD_KEY_ROTATE] = {MST_JOB_KEYS, NULL, MST_CRED_VIEW, true, false, mst_rekey_plan,
+                            mst_run_rekey},
     [MST_CMD_VERIFY] = {MST_JOB_VERIFY, NULL, MST_CRED_VIEW, false, false, NULL, mst_run_verify},
     [MST_CMD_REBUILD] = {MST_JOB_REBUILD, NULL, MST_CRED_VIEW, false, false, NULL, mst_run_rebuild},
 };
@@ -139,7 +145,8 @@ static enum mst_rc add_job(struct local *l, const struct mst_cmd *cmd, const cha
     cmd = &r->cmd;
     (void)mst_copy(r->plan, sizeof(r->plan), plan);
     mst_cmd_line(cmd, command, sizeof(command));
-    spec.target = k->job == MST_JOB_BACKUP || k->job == MST_JOB_VERIFY || k->job == MST_JOB_REBUILD
+    spec.target = k->job == MST_JOB_BACKUP || k->job == MST_JOB_VERIFY ||
+                          k->job == MST_JOB_REBUILD || k->job == MST_JOB_KEYS
                       ? (l->store_cfg ? l->store_cfg->name : "")
                   : r->cmd.target_uri[0] ? r->cmd.target_uri
                   : l->cfg->set.label[0] ? l->cfg->set.label
@@ -243,6 +250,9 @@ enum mst_rc mst_act_submit(struct mst_engine *e, const struct mst_cmd *cmd, uint
     case MST_CMD_SWITCHOVER:
     case MST_CMD_STEPDOWN:
     case MST_CMD_FAILBACK:
+    case MST_CMD_KEY_ADD:
+    case MST_CMD_KEY_REMOVE:
+    case MST_CMD_KEY_ROTATE:
     case MST_CMD_REBUILD:
         break;
     }

@@ -17,8 +17,8 @@ typedef enum mst_rc mst_plan_fn(struct local *l, const struct ask *a, struct mst
 mst_plan_fn mst_act_plan;
 
 mst_job_fn mst_run_backup, mst_run_verify, mst_run_restore, mst_run_discard, mst_run_clean,
-    mst_run_recover, mst_run_release, mst_run_rebuild, mst_run_switch;
-mst_plan_fn mst_switch_plan;
+    mst_run_recover, mst_run_release, mst_run_rebuild, mst_run_switch, mst_run_rekey;
+mst_plan_fn mst_switch_plan, mst_rekey_plan;
 /* Freezes that a dead process left: thawed, and said. On the io thread. */
 void mst_switch_thaw(struct local *l);
 

@@ -35,7 +35,10 @@ enum mst_cmd_kind {
     MST_CMD_REBUILD,       /* job: read the listing anew, manifests included */
     MST_CMD_SWITCHOVER,    /* ticket: move the primary to member */
     MST_CMD_STEPDOWN,      /* ticket: the primary steps down, any heir */
-    MST_CMD_FAILBACK /* ticket: back to where the switch `backup` (a run, or "latest") came from */
+    MST_CMD_FAILBACK, /* ticket: back to where the switch `backup` (a run, or "latest") came from */
+    MST_CMD_KEY_ADD, /* ticket: one more may read the sealed backup `backup`, or all of them ("") */
+    MST_CMD_KEY_REMOVE, /* ticket: one less */
+    MST_CMD_KEY_ROTATE  /* ticket: who the configuration names now, and nobody else */
 };
 
 #define MST_CMD_PATTERNS 16
@@ -61,6 +64,7 @@ struct mst_cmd {
     bool dry_run;
     char reason[160];
     char member[MST_HOST_MAX]; /* SWITCHOVER: the new primary */
+    char key[160];             /* KEY_ADD: public word and name; KEY_REMOVE: name or id */
     enum mst_cmd_after after;
     size_t n_overrides;
     char overrides[MST_CMD_OVERRIDES][176]; /* "P06=why it is right all the same" */

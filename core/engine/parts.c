@@ -247,10 +247,10 @@ static void add(struct line *l, const char *option, const char *value)
 void mst_cmd_line(const struct mst_cmd *cmd, char *out, size_t size)
 {
     static const char *const words[] = {
-        "backup",          "verify",     "restore",         "restore discard",
-        "clean",           "import",     "jobs cancel",     "bucket ls",
-        "bucket show",     "status",     "restore recover", "restore release",
-        "catalog rebuild", "switchover", "stepdown",        "failback"};
+        "backup",          "verify",          "restore",         "restore discard", "clean",
+        "import",          "jobs cancel",     "bucket ls",       "bucket show",     "status",
+        "restore recover", "restore release", "catalog rebuild", "switchover",      "stepdown",
+        "failback",        "key add",         "key remove",      "key rotate"};
     static const char *const after[] = {"refuse", "visit", "stay"};
     struct line l = {.p = out, .size = size};
     char number[32];
@@ -260,8 +260,11 @@ void mst_cmd_line(const struct mst_cmd *cmd, char *out, size_t size)
         (void)snprintf(number, sizeof(number), "%llu", (unsigned long long)cmd->job);
         add(&l, NULL, number);
     }
+    if (cmd->key[0]) {
+        add(&l, NULL, cmd->key);
+    }
     if (cmd->kind != MST_CMD_BACKUP && cmd->backup[0]) {
-        add(&l, NULL, cmd->backup);
+        add(&l, cmd->kind >= MST_CMD_KEY_ADD ? "--backup" : NULL, cmd->backup);
     }
     if (cmd->kind == MST_CMD_IMPORT) {
         add(&l, NULL, cmd->path);

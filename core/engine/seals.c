@@ -140,7 +140,7 @@ static enum mst_rc wrap(void *arg, const struct mst_data_key *key, struct mst_wr
     return mst_cfg_wrap(arg, key, out, err);
 }
 
-static enum mst_rc load_readers(struct local *l, struct seals *s, struct mst_err *err)
+enum mst_rc mst_seals_readers(struct local *l, struct seals *s, struct mst_err *err)
 {
     const struct mst_cfg *cfg = l->cfg;
     struct mst_readers *r = &s->readers;
@@ -182,7 +182,7 @@ enum mst_rc mst_seal_allowed(bool sealed, bool local_store, bool allow_unsealed,
 enum mst_rc mst_seals_open(struct local *l, struct mst_catalog *c, struct seals *s,
                            struct mst_err *err)
 {
-    if (mst_seals_sign(l, c, s, err) != MST_OK || load_readers(l, s, err) != MST_OK) {
+    if (mst_seals_sign(l, c, s, err) != MST_OK || mst_seals_readers(l, s, err) != MST_OK) {
         return err->rc;
     }
     return mst_seal_allowed(s->sealed, mst_store_is_local(c->store),

@@ -25,6 +25,8 @@ enum mst_rc mst_seals_sign(struct local *l, struct mst_catalog *c, struct seals 
  * unsealed and the store is not one of this host. */
 enum mst_rc mst_seals_open(struct local *l, struct mst_catalog *c, struct seals *s,
                            struct mst_err *err) MST_MUST_CHECK;
+/* Only who may read, as the configuration has it now; sealed says whether there is anybody. */
+enum mst_rc mst_seals_readers(struct local *l, struct seals *s, struct mst_err *err) MST_MUST_CHECK;
 void mst_seals_release(struct seals *s);
 
 /* The highest number of a signed backup that was seen in this store; 0 none. */

@@ -214,7 +214,7 @@ DESC(ipc_info, mst_info_part);
 
 static const struct field mst_job_fields[] = {
     F(mst_job, id),
-    ENUM(mst_job, kind, MST_JOB_SWITCH),
+    ENUM(mst_job, kind, MST_JOB_KEYS),
     ENUM(mst_job, state, MST_JOB_INTERRUPTED),
     F(mst_job, backup_id),
     F(mst_job, target),
@@ -395,7 +395,7 @@ static const struct field mst_switch_part_fields[] = {
 DESC(ipc_move, mst_switch_part);
 
 static const struct field mst_cmd_fields[] = {
-    ENUM(mst_cmd, kind, MST_CMD_FAILBACK),
+    ENUM(mst_cmd, kind, MST_CMD_KEY_ROTATE),
     F(mst_cmd, job),
     F(mst_cmd, backup),
     F(mst_cmd, source),
@@ -409,6 +409,7 @@ static const struct field mst_cmd_fields[] = {
     F(mst_cmd, dry_run),
     F(mst_cmd, reason),
     F(mst_cmd, member),
+    F(mst_cmd, key),
     ENUM(mst_cmd, after, MST_CMD_AFTER_STAY),
     ARRAY(mst_cmd, overrides, FT_CELLS, n_overrides, MST_CMD_OVERRIDES, NULL),
 };

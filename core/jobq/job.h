@@ -17,7 +17,8 @@ enum mst_job_kind {
     MST_JOB_RECOVER,
     MST_JOB_RELEASE,
     MST_JOB_REBUILD,
-    MST_JOB_SWITCH
+    MST_JOB_SWITCH,
+    MST_JOB_KEYS
 };
 const char *mst_job_kind_word(enum mst_job_kind k);
 

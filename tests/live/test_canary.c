@@ -21,6 +21,7 @@
 /* In two parts, so that the program of this test does not hold it either. */
 static char canary[64], dir[64], sandbox[96], env_dir[96];
 static const char *env[] = {env_dir, "MUSTER_CONFIG=", "MUSTER_URI=", "NO_COLOR=1", NULL};
+static unsigned cores;     /* processes of muster that may leave none */
 static unsigned looked_at; /* files, process facts and outputs */
 
 static void look(const char *where, const void *p, size_t n)
@@ -67,6 +68,28 @@ static void look_into_tree(const char *at)
     }
 }
 
+/* A process of muster may leave no core file. */
+static void no_core_of(const char *pid)
+{
+    struct mst_buf b = {0};
+    struct mst_err err = {0};
+    char path[300];
+
+    (void)snprintf(path, sizeof(path), "/proc/%s/cmdline", pid);
+    if (mst_file_read(path, 65536, &b, &err) == MST_OK && b.len > sizeof(TEST_MUSTER) &&
+        memcmp(b.p, TEST_MUSTER, sizeof(TEST_MUSTER)) == 0) {
+        mst_buf_reset(&b);
+        (void)snprintf(path, sizeof(path), "/proc/%s/limits", pid);
+        if (mst_file_read(path, 65536, &b, &err) == MST_OK && b.len > 0) {
+            mst_buf_add(&b, "", 1);
+            assert_non_null(
+                strstr((char *)b.p, "Max core file size        0                    0"));
+            cores++;
+        }
+    }
+    mst_buf_release(&b);
+}
+
 /* argv and environment of every process, and what of ours was written to temporary places. */
 static void look_at_processes(void)
 {
@@ -83,6 +106,7 @@ static void look_at_processes(void)
         look_into_file(path);
         (void)snprintf(path, sizeof(path), "/proc/%s/environ", e->d_name);
         look_into_file(path);
+        no_core_of(e->d_name);
     }
     (void)closedir(d);
 }
@@ -199,6 +223,7 @@ static void a_password_that_is_refused_is_not_repeated(void **state)
     DO(4, "--config", conf, "--no-agent", "backup");
     look_into_tree(dir);
     assert_true(looked_at > 200);
+    assert_true(cores > 0);
 }
 
 static int setup(void **state)

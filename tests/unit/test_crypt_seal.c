@@ -2,6 +2,8 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 
 #include "base/mem.h"
 #include "base/secret.h"
@@ -363,14 +365,18 @@ static void when_locked_memory_is_used_up_ordinary_is_given(void **state)
     }
 }
 
-static void a_passphrase_moves_into_that_memory(void **state)
+static void a_process_writes_no_core_and_locks_its_passphrases(void **state)
 {
     struct mst_secret before = {0}, after = {0};
+    struct rlimit core = {1, 1};
     char flags[512];
 
     (void)state;
     mst_secret_set(&before, "old", 3);
     mst_locked_process();
+    assert_int_equal(prctl(PR_GET_DUMPABLE, 0, 0, 0, 0), 0);
+    assert_int_equal(getrlimit(RLIMIT_CORE, &core), 0);
+    assert_int_equal(core.rlim_max, 0);
     mst_secret_set(&after, "new", 3);
     assert_string_equal(after.p, "new");
     flags_of(after.p, flags, sizeof(flags));
@@ -393,7 +399,7 @@ int main(void)
         cmocka_unit_test(a_data_key_is_named_without_being_given_away),
         cmocka_unit_test(keys_lie_in_memory_that_is_locked_and_not_dumped),
         cmocka_unit_test(when_locked_memory_is_used_up_ordinary_is_given),
-        cmocka_unit_test(a_passphrase_moves_into_that_memory)};
+        cmocka_unit_test(a_process_writes_no_core_and_locks_its_passphrases)};
 
     return cmocka_run_group_tests_name("crypt_seal", tests, setup, teardown);
 }

@@ -10,7 +10,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "crypt/paper.h"
-#include "engine/keys.h"
+#include "engine/keyring.h"
 #include "runprog.h"
 
 #define DAY INT64_C(86400000)
@@ -116,7 +116,7 @@ static void the_reminder_says_what_is_missing(void **state)
 
     (void)state;
     for (size_t i = 0; i < MST_COUNT(cases); i++) {
-        struct mst_keys_row rows[3] = {0};
+        struct mst_keyring_row rows[3] = {0};
         char out[240];
         size_t n = 0;
 
@@ -125,7 +125,7 @@ static void the_reminder_says_what_is_missing(void **state)
             rows[n].tried_ms = cases[i].tried[n];
             (void)snprintf(rows[n].label, sizeof(rows[n].label), "k%zu", n);
         }
-        mst_keys_remind(rows, n, 10, NOW, out, sizeof(out));
+        mst_keyring_remind(rows, n, 10, NOW, out, sizeof(out));
         if (cases[i].says ? !strstr(out, cases[i].says) : out[0] != '\0') {
             fail_msg("case %zu says: %s", i, out);
         }
@@ -143,21 +143,22 @@ static void a_key_is_made_once_and_for_its_owner(void **state)
 
     (void)state;
     mst_secret_set(&weak, "seven77", 7);
-    assert_rc(mst_keys_make(MST_KEY_SIGNER, path, "db1", &weak, &k, &err), MST_E_USAGE, &err);
+    assert_rc(mst_keyring_make(MST_KEY_SIGNER, path, "db1", &weak, &k, &err), MST_E_USAGE, &err);
     assert_non_null(strstr(err.msg, "has 7 characters"));
-    assert_ok(mst_keys_make(MST_KEY_SIGNER, path, "db1", NULL, &k, &err), &err);
+    assert_ok(mst_keyring_make(MST_KEY_SIGNER, path, "db1", NULL, &k, &err), &err);
     (void)umask(was);
     assert_int_equal(stat(path, &st), 0);
     assert_int_equal(st.st_mode & 07777, 0600);
-    assert_rc(mst_keys_make(MST_KEY_SIGNER, path, "db1", NULL, &again, &err), MST_E_EXISTS, &err);
-    assert_ok(mst_keys_check(path, "", NULL, NULL, &again, &err), &err);
+    assert_rc(mst_keyring_make(MST_KEY_SIGNER, path, "db1", NULL, &again, &err), MST_E_EXISTS,
+              &err);
+    assert_ok(mst_keyring_check(path, "", NULL, NULL, &again, &err), &err);
     assert_string_equal(again.id, k.id);
     assert_false(again.locked);
     mst_secret_release(&weak);
     free(path);
 }
 
-static void row(const struct mst_keys *k, size_t i, const char *role, bool ok, const char *state)
+static void row(const struct mst_keyring *k, size_t i, const char *role, bool ok, const char *state)
 {
     assert_true(i < k->n);
     assert_string_equal(k->rows[i].role, role);
@@ -187,12 +188,12 @@ static void the_list_says_how_each_key_is(void **state)
     char word[MST_PUB_WORD], sig[MST_PUB_WORD];
     struct mst_keyfile ks = {0}, kr = {0};
     struct mst_cfg *cfg = NULL;
-    struct mst_keys *k = mst_xcalloc(1, sizeof(*k));
+    struct mst_keyring *k = mst_xcalloc(1, sizeof(*k));
     struct mst_err err = {0};
 
     (void)state;
-    assert_ok(mst_keys_make(MST_KEY_SIGNER, signer, "db1", NULL, &ks, &err), &err);
-    assert_ok(mst_keys_make(MST_KEY_RECIPIENT, reader, "ops", NULL, &kr, &err), &err);
+    assert_ok(mst_keyring_make(MST_KEY_SIGNER, signer, "db1", NULL, &ks, &err), &err);
+    assert_ok(mst_keyring_make(MST_KEY_RECIPIENT, reader, "ops", NULL, &kr, &err), &err);
     mst_pub_word(MST_KEY_RECIPIENT, kr.pub, word);
     mst_pub_word(MST_KEY_SIGNER, ks.pub, sig);
     text = mst_xasprintf("recipients = [\"%s safe\"]; escrow = [\"safe\"]; trusted = [\"%s\"];"
@@ -200,7 +201,7 @@ static void the_list_says_how_each_key_is(void **state)
                          "passphrase_file = \"nowhere\"; wrap_command = [\"/bin/kms\"];",
                          word, sig);
     configure(&cfg, text);
-    mst_keys_list(cfg, NOW, k);
+    mst_keyring_list(cfg, NOW, k);
     assert_int_equal(k->n, 6);
     row(k, 0, "escrow", true, "public");
     assert_string_equal(k->rows[0].id, kr.id);
@@ -213,13 +214,13 @@ static void the_list_says_how_each_key_is(void **state)
     assert_non_null(strstr(k->remind, "the escrow safe was never tried"));
     assert_int_equal(chmod(signer, 0640), 0);
     assert_int_equal(truncate(reader, 100), 0);
-    mst_keys_list(cfg, NOW, k);
+    mst_keyring_list(cfg, NOW, k);
     row(k, 3, "signer", false, "others may read it: chmod 600");
     assert_false(k->rows[5].ok);
     assert_non_null(strstr(k->rows[5].state, "damaged"));
     assert_int_equal(unlink(signer), 0);
     assert_int_equal(rename(reader, signer), 0);
-    mst_keys_list(cfg, NOW, k);
+    mst_keyring_list(cfg, NOW, k);
     row(k, 5, "identity", false, "missing");
     mst_cfg_free(cfg);
     free(k);
@@ -231,8 +232,8 @@ static void the_list_says_how_each_key_is(void **state)
 static void an_escrow_that_was_typed_is_written_down(void **state)
 {
     struct mst_identity who = {0}, other = {0};
-    struct mst_keys *k = mst_xcalloc(1, sizeof(*k));
-    struct mst_keys_row r = {0};
+    struct mst_keyring *k = mst_xcalloc(1, sizeof(*k));
+    struct mst_keyring_row r = {0};
     struct mst_cfg *cfg = NULL;
     struct mst_err err = {0};
     char word[MST_PUB_WORD], second[MST_PUB_WORD], *text;
@@ -245,19 +246,19 @@ static void an_escrow_that_was_typed_is_written_down(void **state)
     text =
         mst_xasprintf("recipients = [\"%s ops\", \"%s safe\"]; escrow = [\"safe\"];", second, word);
     configure(&cfg, text);
-    assert_ok(mst_keys_tried(cfg, who.secret, NOW, &r, &err), &err);
+    assert_ok(mst_keyring_tried(cfg, who.secret, NOW, &r, &err), &err);
     assert_string_equal(r.label, "safe");
     assert_int_equal(r.tried_ms, NOW);
-    mst_keys_list(cfg, NOW + DAY, k);
+    mst_keyring_list(cfg, NOW + DAY, k);
     assert_int_equal(k->rows[1].tried_ms, NOW);
     assert_string_equal(k->remind, "");
-    mst_keys_list(cfg, NOW + 181 * DAY, k); /* escrow_days is 180 unless it is said */
+    mst_keyring_list(cfg, NOW + 181 * DAY, k); /* escrow_days is 180 unless it is said */
     assert_non_null(strstr(k->remind, "last tried 181 days ago"));
-    assert_ok(mst_keys_tried(cfg, other.secret, NOW, &r, &err), &err);
+    assert_ok(mst_keyring_tried(cfg, other.secret, NOW, &r, &err), &err);
     assert_string_equal(r.role, "recipient");
     assert_int_equal(r.tried_ms, -1);
     who.secret[5] ^= 1;
-    assert_rc(mst_keys_tried(cfg, who.secret, NOW, &r, &err), MST_E_NOTFOUND, &err);
+    assert_rc(mst_keyring_tried(cfg, who.secret, NOW, &r, &err), MST_E_NOTFOUND, &err);
     assert_non_null(strstr(err.msg, "of no recipient of the configuration"));
     mst_identity_release(&who);
     mst_identity_release(&other);
@@ -275,5 +276,5 @@ int main(void)
                                        cmocka_unit_test(the_list_says_how_each_key_is),
                                        cmocka_unit_test(an_escrow_that_was_typed_is_written_down)};
 
-    return cmocka_run_group_tests_name("keys", tests, setup, teardown);
+    return cmocka_run_group_tests_name("keyring", tests, setup, teardown);
 }

@@ -1,4 +1,4 @@
-#include "engine/keys.h"
+#include "engine/keyring.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -21,7 +21,7 @@
 #define DAY_MS INT64_C(86400000)
 #define TYPED_TRIES 3
 
-void mst_keys_process(void)
+void mst_keyring_process(void)
 {
     mst_locked_process();
 }
@@ -54,19 +54,19 @@ static enum mst_rc write_new(const char *path, const struct mst_str *text, struc
     return rc;
 }
 
-enum mst_rc mst_keys_make(enum mst_key_kind kind, const char *path, const char *label,
-                          const struct mst_secret *phrase, struct mst_keyfile *out,
-                          struct mst_err *err)
+enum mst_rc mst_keyring_make(enum mst_key_kind kind, const char *path, const char *label,
+                             const struct mst_secret *phrase, struct mst_keyfile *out,
+                             struct mst_err *err)
 {
     uint8_t *secret = mst_locked_new(RAW);
     struct mst_str text = {0};
     enum mst_rc rc = MST_OK;
 
-    if (phrase && phrase->p && phrase->len < MST_KEYS_PHRASE_MIN) {
+    if (phrase && phrase->p && phrase->len < MST_KEYRING_PHRASE_MIN) {
         rc = mst_err_set(err, MST_E_USAGE,
                          "the passphrase has %zu characters: it needs %d at least, and a few words "
                          "are better",
-                         phrase->len, MST_KEYS_PHRASE_MIN);
+                         phrase->len, MST_KEYRING_PHRASE_MIN);
     }
     if (rc == MST_OK) {
         rc = mst_random(secret, RAW, "a key", err);
@@ -85,7 +85,7 @@ enum mst_rc mst_keys_make(enum mst_key_kind kind, const char *path, const char *
     return rc;
 }
 
-enum mst_rc mst_keys_show(const char *path, struct mst_keyfile *out, struct mst_err *err)
+enum mst_rc mst_keyring_show(const char *path, struct mst_keyfile *out, struct mst_err *err)
 {
     return mst_keyfile_read(path, out, NULL, err);
 }
@@ -137,8 +137,8 @@ static enum mst_rc prove_recipient(const char *path, const struct mst_secret *ph
     return rc;
 }
 
-enum mst_rc mst_keys_check(const char *path, const char *phrase_file, mst_cfg_ask_fn *ask,
-                           void *arg, struct mst_keyfile *out, struct mst_err *err)
+enum mst_rc mst_keyring_check(const char *path, const char *phrase_file, mst_cfg_ask_fn *ask,
+                              void *arg, struct mst_keyfile *out, struct mst_err *err)
 {
     struct mst_secret phrase = {0};
     enum mst_rc rc = mst_keyfile_read(path, out, NULL, err);
@@ -154,9 +154,9 @@ enum mst_rc mst_keys_check(const char *path, const char *phrase_file, mst_cfg_as
     return rc;
 }
 
-static struct mst_keys_row *add_row(struct mst_keys *k, const char *role)
+static struct mst_keyring_row *add_row(struct mst_keyring *k, const char *role)
 {
-    struct mst_keys_row *r = &k->rows[k->n < MST_KEYS_MAX ? k->n++ : MST_KEYS_MAX - 1];
+    struct mst_keyring_row *r = &k->rows[k->n < MST_KEYRING_MAX ? k->n++ : MST_KEYRING_MAX - 1];
 
     memset(r, 0, sizeof(*r));
     r->role = role;
@@ -165,14 +165,14 @@ static struct mst_keys_row *add_row(struct mst_keys *k, const char *role)
     return r;
 }
 
-static void bad(struct mst_keys_row *r, const char *text)
+static void bad(struct mst_keyring_row *r, const char *text)
 {
     r->ok = false;
     mst_text_clean(r->state, sizeof(r->state), text, strlen(text));
 }
 
 /* A file of a secret: is it there, and for nobody else? */
-static void file_state(struct mst_keys_row *r, const char *path)
+static void file_state(struct mst_keyring_row *r, const char *path)
 {
     struct stat st;
 
@@ -189,10 +189,10 @@ static void file_state(struct mst_keys_row *r, const char *path)
     }
 }
 
-static void key_file_row(struct mst_keys *k, const char *role, enum mst_key_kind kind,
+static void key_file_row(struct mst_keyring *k, const char *role, enum mst_key_kind kind,
                          const char *path, const char *phrase_file)
 {
-    struct mst_keys_row *r = path[0] ? add_row(k, role) : NULL;
+    struct mst_keyring_row *r = path[0] ? add_row(k, role) : NULL;
     struct mst_keyfile info;
     struct mst_err err = {0};
 
@@ -226,10 +226,10 @@ static void key_file_row(struct mst_keys *k, const char *role, enum mst_key_kind
 }
 
 static void word_rows(const struct mst_cfg *cfg, const struct mst_cfg_list *list,
-                      enum mst_key_kind kind, struct mst_keys *k)
+                      enum mst_key_kind kind, struct mst_keyring *k)
 {
     for (size_t i = 0; i < list->n; i++) {
-        struct mst_keys_row *r = add_row(k, kind == MST_KEY_SIGNER ? "trusted" : "recipient");
+        struct mst_keyring_row *r = add_row(k, kind == MST_KEY_SIGNER ? "trusted" : "recipient");
         struct mst_err err = {0};
         uint8_t pub[RAW];
 
@@ -270,14 +270,14 @@ static enum mst_rc open_state(const struct mst_cfg *cfg, struct mst_db **out, st
 }
 
 /* When each escrow was tried; not known when there is a state that cannot be read. */
-static void tried_times(const struct mst_cfg *cfg, struct mst_keys *k)
+static void tried_times(const struct mst_cfg *cfg, struct mst_keyring *k)
 {
     struct mst_db *db = NULL;
     struct mst_err err = {0};
     const enum mst_rc rc = mst_keep_open(cfg, &db, &err);
 
     for (size_t i = 0; i < k->n; i++) {
-        struct mst_keys_row *r = &k->rows[i];
+        struct mst_keyring_row *r = &k->rows[i];
 
         if (strcmp(r->role, "escrow") != 0) {
             continue;
@@ -292,11 +292,11 @@ static void tried_times(const struct mst_cfg *cfg, struct mst_keys *k)
     mst_db_close(db);
 }
 
-void mst_keys_remind(const struct mst_keys_row *rows, size_t n, int64_t days, int64_t now_wall_ms,
-                     char *out, size_t size)
+void mst_keyring_remind(const struct mst_keyring_row *rows, size_t n, int64_t days,
+                        int64_t now_wall_ms, char *out, size_t size)
 {
     size_t readers = 0, escrows = 0;
-    const struct mst_keys_row *worst = NULL;
+    const struct mst_keyring_row *worst = NULL;
 
     out[0] = '\0';
     for (size_t i = 0; i < n; i++) {
@@ -329,7 +329,7 @@ void mst_keys_remind(const struct mst_keys_row *rows, size_t n, int64_t days, in
     }
 }
 
-void mst_keys_list(const struct mst_cfg *cfg, int64_t now_wall_ms, struct mst_keys *out)
+void mst_keyring_list(const struct mst_cfg *cfg, int64_t now_wall_ms, struct mst_keyring *out)
 {
     memset(out, 0, sizeof(*out));
     word_rows(cfg, &cfg->seal.recipients, MST_KEY_RECIPIENT, out);
@@ -337,7 +337,7 @@ void mst_keys_list(const struct mst_cfg *cfg, int64_t now_wall_ms, struct mst_ke
         file_state(add_row(out, "passphrase"), cfg->seal.passphrase_file);
     }
     if (cfg->seal.wrap_command.n > 0) {
-        struct mst_keys_row *r = add_row(out, "program");
+        struct mst_keyring_row *r = add_row(out, "program");
 
         mst_text_clean(r->label, sizeof(r->label), cfg->seal.wrap_command.item[0],
                        strlen(cfg->seal.wrap_command.item[0]));
@@ -349,12 +349,12 @@ void mst_keys_list(const struct mst_cfg *cfg, int64_t now_wall_ms, struct mst_ke
     key_file_row(out, "identity", MST_KEY_RECIPIENT, cfg->seal.identity_file,
                  cfg->seal.identity_passphrase_file);
     tried_times(cfg, out);
-    mst_keys_remind(out->rows, out->n, cfg->seal.escrow_days, now_wall_ms, out->remind,
-                    sizeof(out->remind));
+    mst_keyring_remind(out->rows, out->n, cfg->seal.escrow_days, now_wall_ms, out->remind,
+                       sizeof(out->remind));
 }
 
-enum mst_rc mst_keys_paper(const char *path, const char *phrase_file, mst_cfg_ask_fn *ask,
-                           void *arg, struct mst_str *out, struct mst_err *err)
+enum mst_rc mst_keyring_paper(const char *path, const char *phrase_file, mst_cfg_ask_fn *ask,
+                              void *arg, struct mst_str *out, struct mst_err *err)
 {
     struct mst_secret phrase = {0};
     struct mst_identity who = {0};
@@ -381,7 +381,8 @@ enum mst_rc mst_keys_paper(const char *path, const char *phrase_file, mst_cfg_as
     return rc;
 }
 
-enum mst_rc mst_keys_typed(mst_cfg_ask_fn *ask, void *arg, uint8_t secret[32], struct mst_err *err)
+enum mst_rc mst_keyring_typed(mst_cfg_ask_fn *ask, void *arg, uint8_t secret[32],
+                              struct mst_err *err)
 {
     enum mst_rc rc = MST_OK;
 
@@ -404,10 +405,10 @@ enum mst_rc mst_keys_typed(mst_cfg_ask_fn *ask, void *arg, uint8_t secret[32], s
     return rc;
 }
 
-enum mst_rc mst_keys_tried(const struct mst_cfg *cfg, const uint8_t secret[32], int64_t now_wall_ms,
-                           struct mst_keys_row *out, struct mst_err *err)
+enum mst_rc mst_keyring_tried(const struct mst_cfg *cfg, const uint8_t secret[32],
+                              int64_t now_wall_ms, struct mst_keyring_row *out, struct mst_err *err)
 {
-    struct mst_keys *k = mst_xcalloc(1, sizeof(*k));
+    struct mst_keyring *k = mst_xcalloc(1, sizeof(*k));
     struct mst_identity who = {0};
     struct mst_db *db = NULL;
     bool found = false;

@@ -1,0 +1,314 @@
+#include "catalog/rekey.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+
+#define NUMBER_MAX 9999U
+#define ID_SHOWN 8 /* digits of an id that are enough to name it */
+
+/* --- deciding --------------------------------------------------------------------------------- */
+
+static bool is_called(const struct mst_wrap_slot *w, const char *who)
+{
+    if (w->kind != MST_WRAP_X25519) {
+        return strcmp(who, w->kind == MST_WRAP_SCRYPT ? "passphrase" : "program") == 0;
+    }
+    return (w->label[0] && strcmp(w->label, who) == 0) ||
+           (strlen(who) >= ID_SHOWN && strncmp(w->recipient, who, strlen(who)) == 0);
+}
+
+enum mst_rc mst_rekey_decide(const struct mst_key_object *k, const struct mst_rekey *r,
+                             bool keep[MST_WRAP_SLOTS], struct mst_err *err)
+{
+    char id[MST_KEY_ID_HEX];
+    size_t left = 0;
+
+    mst_key_id_of(r->pub, id);
+    for (size_t i = 0; i < MST_WRAP_SLOTS; i++) {
+        keep[i] = i < k->n && r->what != MST_REKEY_ROTATE &&
+                  !(r->what == MST_REKEY_REMOVE && is_called(&k->slots[i], r->who));
+        left += keep[i];
+        if (i < k->n && r->what == MST_REKEY_ADD && k->slots[i].kind == MST_WRAP_X25519 &&
+            strcmp(k->slots[i].recipient, id) == 0) {
+            return mst_err_set(err, MST_E_EXISTS, "the key %s can read %s already", id, k->id);
+        }
+    }
+    if (r->what == MST_REKEY_ADD && left == MST_WRAP_SLOTS) {
+        return mst_err_set(err, MST_E_LIMIT, "all %d slots of %s are taken: remove one first",
+                           MST_WRAP_SLOTS, k->id);
+    }
+    if (r->what == MST_REKEY_REMOVE && left == k->n) {
+        return mst_err_set(err, MST_E_NOTFOUND, "nobody who can read %s is called %s", k->id,
+                           r->who);
+    }
+    if (r->what == MST_REKEY_REMOVE && left == 0) {
+        return mst_err_set(err, MST_E_PRECOND,
+                           "%s is the only one who can read %s: nobody could any more", r->who,
+                           k->id);
+    }
+    return MST_OK;
+}
+
+/* --- which there are -------------------------------------------------------------------------- */
+
+struct numbers {
+    size_t skip;
+    const struct mst_header *h;
+    unsigned *v;
+    size_t n, cap;
+};
+
+static bool see(void *arg, const struct mst_store_item *item)
+{
+    struct numbers *s = arg;
+    char id[MST_ID_MAX], attempt[17];
+    unsigned n;
+
+    if (strlen(item->key) > s->skip && mst_keys_name(item->key + s->skip, id, attempt, &n) &&
+        strcmp(id, s->h->id) == 0 && strcmp(attempt, s->h->attempt) == 0) {
+        mst_grow((void **)&s->v, &s->cap, s->n + 1, sizeof(*s->v));
+        s->v[s->n++] = n;
+    }
+    return s->n <= NUMBER_MAX;
+}
+
+static int falling(const void *a, const void *b)
+{
+    const unsigned x = *(const unsigned *)a, y = *(const unsigned *)b;
+
+    return x < y ? 1 : x > y ? -1 : 0;
+}
+
+/* Highest first; the caller frees v. */
+static enum mst_rc list_numbers(const struct mst_catalog *c, const struct mst_header *h,
+                                struct mst_task *task, struct numbers *s, struct mst_err *err)
+{
+    char prefix[MST_KEY_MAX];
+    enum mst_rc rc;
+
+    (void)snprintf(prefix, sizeof(prefix), "%s/keys", c->base);
+    s->skip = strlen(prefix) + 1;
+    s->h = h;
+    rc = mst_store_list(c->store, prefix, see, s, task, err);
+    if (rc == MST_OK && s->n > 0) {
+        qsort(s->v, s->n, sizeof(*s->v), falling);
+    }
+    return rc;
+}
+
+/* One that is whole and of this backup. */
+static enum mst_rc read_one(const struct mst_catalog *c, const struct mst_header *h, unsigned n,
+                            struct mst_key_object *out, struct mst_err *err)
+{
+    struct mst_buf b = {0};
+    char key[MST_KEY_MAX];
+    enum mst_rc rc;
+
+    mst_keys_key(c, h->id, h->attempt, n, key);
+    rc = mst_store_read_all(c->store, key, MST_HEADER_MAX, &b, err);
+    if (rc == MST_OK) {
+        rc = mst_key_object_get((const char *)b.p, b.len, out, err);
+    }
+    if (rc == MST_OK && (strcmp(out->id, h->id) != 0 || strcmp(out->attempt, h->attempt) != 0 ||
+                         strcmp(out->set, h->set) != 0 || strcmp(out->key_id, h->key_id) != 0)) {
+        rc = mst_err_set(err, MST_E_INTEGRITY, "it is of another backup");
+    }
+    if (rc != MST_OK) {
+        mst_err_prefix(err, "the key object %s", key);
+    }
+    mst_buf_release(&b);
+    return rc;
+}
+
+enum mst_rc mst_rekey_newest(const struct mst_catalog *c, const struct mst_header *h,
+                             struct mst_task *task, struct mst_key_object *out, unsigned *number,
+                             unsigned *highest, struct mst_err *err)
+{
+    struct numbers s = {0};
+    enum mst_rc rc = list_numbers(c, h, task, &s, err);
+
+    if (rc == MST_OK && s.n == 0) {
+        rc = mst_err_set(err, MST_E_INTEGRITY, "%s has no key object: nobody can open it", h->id);
+    } else if (rc == MST_OK) {
+        *highest = s.v[0];
+        rc = MST_E_INTEGRITY;
+        for (size_t i = 0; i < s.n && rc != MST_OK; i++) {
+            rc = read_one(c, h, *number = s.v[i], out, err);
+        }
+    }
+    free(s.v);
+    return rc;
+}
+
+/* --- doing ------------------------------------------------------------------------------------ */
+
+/* The slots that stay, and the new ones. */
+static enum mst_rc make_object(const struct mst_rekey *r, const struct mst_data_key *key,
+                               const bool keep[MST_WRAP_SLOTS], struct mst_key_object *k,
+                               struct mst_err *err)
+{
+    const struct mst_wrap_place place = {k->set, k->id, k->attempt};
+    size_t n = 0;
+
+    for (size_t i = 0; i < k->n; i++) {
+        if (keep[i]) {
+            k->slots[n++] = k->slots[i];
+        }
+    }
+    k->n = n;
+    if (r->what == MST_REKEY_ADD) {
+        return mst_wrap_to(key, &place, r->pub, r->label, &k->slots[k->n++], err);
+    }
+    return r->what == MST_REKEY_ROTATE ? mst_keys_wrap(k, r->readers, key, err) : MST_OK;
+}
+
+/* Written once, and read back as it was written. */
+static enum mst_rc write_object(const struct mst_catalog *c, const struct mst_key_object *k,
+                                unsigned number, struct mst_err *err)
+{
+    struct mst_str s = {0};
+    struct mst_buf back = {0};
+    char key[MST_KEY_MAX];
+    enum mst_rc rc;
+
+    mst_keys_key(c, k->id, k->attempt, number, key);
+    mst_key_object_put(k, &s);
+    rc = mst_store_put_all(c->store, key, s.p, s.len, err);
+    if (rc == MST_OK) {
+        rc = mst_store_read_all(c->store, key, MST_HEADER_MAX, &back, err);
+    }
+    if (rc == MST_OK && (back.len != s.len || memcmp(back.p, s.p, s.len) != 0)) {
+        rc = mst_err_set(err, MST_E_INTEGRITY,
+                         "the key object %s is not read back as it was written", key);
+    }
+    mst_str_release(&s);
+    mst_buf_release(&back);
+    return rc;
+}
+
+/* Every key object of this backup with a lower number. */
+static enum mst_rc remove_older(const struct mst_catalog *c, const struct mst_header *h,
+                                struct mst_task *task, struct mst_rekey_result *out,
+                                struct mst_err *err)
+{
+    struct numbers s = {0};
+    enum mst_rc rc = list_numbers(c, h, task, &s, err);
+
+    for (size_t i = 0; rc == MST_OK && i < s.n; i++) {
+        struct mst_err why = {0};
+        char key[MST_KEY_MAX];
+
+        if (s.v[i] >= out->number) {
+            continue;
+        }
+        mst_keys_key(c, h->id, h->attempt, s.v[i], key);
+        if (mst_store_delete(c->store, key, &why) == MST_OK) {
+            out->gone++;
+        } else {
+            out->staying++;
+            (void)mst_copy(out->why, sizeof(out->why), why.msg);
+        }
+    }
+    free(s.v);
+    if (rc == MST_OK && out->staying > 0) {
+        rc = mst_err_set(err, MST_E_INCOMPLETE,
+                         "%zu older key objects of %s stay, and who was in them can still read it: "
+                         "%.200s",
+                         out->staying, h->id, out->why);
+    }
+    return rc;
+}
+
+/* What stays must open here: an object that somebody else put there could hold slots that open for
+ * nobody, and with the older ones the true slots would go. */
+static enum mst_rc prove(const struct mst_catalog *c, const struct mst_key_object *k,
+                         struct mst_err *err)
+{
+    struct mst_data_key key = {0};
+    struct mst_err why = {0};
+    const enum mst_rc rc = c->unlock ? c->unlock(c->unlock_arg, k, &key, &why) : MST_E_AUTH;
+
+    mst_data_key_release(&key);
+    return rc == MST_OK
+               ? MST_OK
+               : mst_err_set(err, MST_E_PRECOND,
+                             "none of the slots of %s that stay opens with a key that is here, so "
+                             "nothing is removed: 'muster key rotate' makes all of them anew",
+                             k->id);
+}
+
+/* An earlier removal that did not come to its end: the newest object is without them already. */
+static enum mst_rc end_removal(const struct mst_catalog *c, const struct mst_header *h,
+                               const struct mst_rekey *r, const struct mst_key_object *newest,
+                               struct mst_task *task, struct mst_rekey_result *out,
+                               struct mst_err *err)
+{
+    struct mst_key_object *k = mst_xcalloc(1, sizeof(*k));
+    const struct mst_err not_found = *err;
+    struct numbers s = {0};
+    bool keep[MST_WRAP_SLOTS], there = false;
+    enum mst_rc rc = list_numbers(c, h, task, &s, err);
+
+    for (size_t i = 0; rc == MST_OK && i < s.n && !there; i++) {
+        struct mst_err ignore = {0};
+
+        there = s.v[i] < out->number && read_one(c, h, s.v[i], k, &ignore) == MST_OK &&
+                mst_rekey_decide(k, r, keep, &ignore) != MST_E_NOTFOUND;
+    }
+    if (rc == MST_OK && !there) {
+        *err = not_found;
+        rc = not_found.rc;
+    }
+    if (rc == MST_OK && (rc = prove(c, newest, err)) == MST_OK) {
+        rc = remove_older(c, h, task, out, err);
+    }
+    free(s.v);
+    free(k);
+    return rc;
+}
+
+enum mst_rc mst_rekey_run(const struct mst_catalog *c, const struct mst_header *h,
+                          const struct mst_rekey *r, struct mst_task *task,
+                          struct mst_rekey_result *out, struct mst_err *err)
+{
+    struct mst_key_object *k = mst_xcalloc(1, sizeof(*k));
+    struct mst_data_key key = {0};
+    bool keep[MST_WRAP_SLOTS];
+    unsigned from = 0, highest = 0;
+    enum mst_rc rc = mst_rekey_newest(c, h, task, k, &from, &highest, err);
+
+    memset(out, 0, sizeof(*out));
+    if (rc == MST_OK && highest >= NUMBER_MAX) {
+        rc = mst_err_set(err, MST_E_LIMIT, "%s has had %u key objects: no number is left", h->id,
+                         NUMBER_MAX + 1);
+    }
+    if (rc == MST_OK && (rc = mst_rekey_decide(k, r, keep, err)) == MST_E_NOTFOUND &&
+        r->what == MST_REKEY_REMOVE) {
+        out->number = from;
+        rc = end_removal(c, h, r, k, task, out, err);
+        goto out;
+    }
+    if (rc == MST_OK) {
+        rc = mst_keys_open(c, h, task, &key, err);
+    }
+    if (rc == MST_OK) {
+        rc = make_object(r, &key, keep, k, err);
+    }
+    if (rc == MST_OK && r->what == MST_REKEY_REMOVE) {
+        rc = prove(c, k, err);
+    }
+    if (rc == MST_OK) {
+        out->number = highest + 1;
+        rc = write_object(c, k, out->number, err);
+    }
+    if (rc == MST_OK && r->what != MST_REKEY_ADD) {
+        rc = remove_older(c, h, task, out, err);
+    }
+out:
+    mst_data_key_release(&key);
+    free(k);
+    return rc;
+}
