@@ -246,8 +246,8 @@ enum mst_rc mst_key_object_open(const struct mst_key_object *k, const struct mst
 
 /* --- a new one -------------------------------------------------------------------------------- */
 
-enum mst_rc mst_keys_wrap(struct mst_key_object *k, const struct mst_readers *readers,
-                          const struct mst_data_key *key, struct mst_err *err)
+enum mst_rc mst_keyobj_wrap(struct mst_key_object *k, const struct mst_readers *readers,
+                            const struct mst_data_key *key, struct mst_err *err)
 {
     const struct mst_wrap_place place = {k->set, k->id, k->attempt};
     const size_t all = readers->n + (readers->phrase != NULL) + (readers->wrap != NULL);
@@ -288,7 +288,7 @@ enum mst_rc mst_keyobj_make(const struct mst_catalog *c, const char *id, const c
     (void)mst_copy(k->set, sizeof(k->set), c->set);
     if (rc == MST_OK) {
         mst_data_key_id(out, k->key_id);
-        rc = mst_keys_wrap(k, readers, out, err);
+        rc = mst_keyobj_wrap(k, readers, out, err);
     }
     if (rc == MST_OK) {
         mst_key_object_put(k, &s);

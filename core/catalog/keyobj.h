@@ -53,8 +53,8 @@ struct mst_readers {
 };
 /* A slot for each of them, behind those that k has. MST_E_CONFIG when there is none, or too many.
  */
-enum mst_rc mst_keys_wrap(struct mst_key_object *k, const struct mst_readers *readers,
-                          const struct mst_data_key *key, struct mst_err *err) MST_MUST_CHECK;
+enum mst_rc mst_keyobj_wrap(struct mst_key_object *k, const struct mst_readers *readers,
+                            const struct mst_data_key *key, struct mst_err *err) MST_MUST_CHECK;
 /* A fresh data key for this attempt, and its object in the store. MST_E_CONFIG when nobody could
  * read it. */
 enum mst_rc mst_keyobj_make(const struct mst_catalog *c, const char *id, const char *attempt,

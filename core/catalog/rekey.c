@@ -67,7 +67,7 @@ static bool see(void *arg, const struct mst_store_item *item)
     char id[MST_ID_MAX], attempt[17];
     unsigned n;
 
-    if (strlen(item->key) > s->skip && mst_keys_name(item->key + s->skip, id, attempt, &n) &&
+    if (strlen(item->key) > s->skip && mst_keyobj_name(item->key + s->skip, id, attempt, &n) &&
         strcmp(id, s->h->id) == 0 && strcmp(attempt, s->h->attempt) == 0) {
         mst_grow((void **)&s->v, &s->cap, s->n + 1, sizeof(*s->v));
         s->v[s->n++] = n;
@@ -107,7 +107,7 @@ static enum mst_rc read_one(const struct mst_catalog *c, const struct mst_header
     char key[MST_KEY_MAX];
     enum mst_rc rc;
 
-    mst_keys_key(c, h->id, h->attempt, n, key);
+    mst_keyobj_path(c, h->id, h->attempt, n, key);
     rc = mst_store_read_all(c->store, key, MST_HEADER_MAX, &b, err);
     if (rc == MST_OK) {
         rc = mst_key_object_get((const char *)b.p, b.len, out, err);
@@ -162,7 +162,7 @@ static enum mst_rc make_object(const struct mst_rekey *r, const struct mst_data_
     if (r->what == MST_REKEY_ADD) {
         return mst_wrap_to(key, &place, r->pub, r->label, &k->slots[k->n++], err);
     }
-    return r->what == MST_REKEY_ROTATE ? mst_keys_wrap(k, r->readers, key, err) : MST_OK;
+    return r->what == MST_REKEY_ROTATE ? mst_keyobj_wrap(k, r->readers, key, err) : MST_OK;
 }
 
 /* Written once, and read back as it was written. */
@@ -174,7 +174,7 @@ static enum mst_rc write_object(const struct mst_catalog *c, const struct mst_ke
     char key[MST_KEY_MAX];
     enum mst_rc rc;
 
-    mst_keys_key(c, k->id, k->attempt, number, key);
+    mst_keyobj_path(c, k->id, k->attempt, number, key);
     mst_key_object_put(k, &s);
     rc = mst_store_put_all(c->store, key, s.p, s.len, err);
     if (rc == MST_OK) {
@@ -204,7 +204,7 @@ static enum mst_rc remove_older(const struct mst_catalog *c, const struct mst_he
         if (s.v[i] >= out->number) {
             continue;
         }
-        mst_keys_key(c, h->id, h->attempt, s.v[i], key);
+        mst_keyobj_path(c, h->id, h->attempt, s.v[i], key);
         if (mst_store_delete(c->store, key, &why) == MST_OK) {
             out->gone++;
         } else {
@@ -240,34 +240,60 @@ static enum mst_rc prove(const struct mst_catalog *c, const struct mst_key_objec
                              k->id);
 }
 
-/* An earlier removal that did not come to its end: the newest object is without them already. */
+/* Is there an older object with somebody whom the newest, of this number, is without already? An
+ * earlier removal did not come to its end then; else err stays as it is. */
+static enum mst_rc begun_before(const struct mst_catalog *c, const struct mst_header *h,
+                                const struct mst_rekey *r, unsigned number, struct mst_task *task,
+                                struct mst_err *err)
+{
+    struct mst_key_object *k = mst_xcalloc(1, sizeof(*k));
+    struct numbers s = {0};
+    struct mst_err list_err = {0};
+    bool keep[MST_WRAP_SLOTS], there = false;
+    enum mst_rc rc = list_numbers(c, h, task, &s, &list_err);
+
+    for (size_t i = 0; rc == MST_OK && i < s.n && !there; i++) {
+        struct mst_err ignore = {0};
+
+        there = s.v[i] < number && read_one(c, h, s.v[i], k, &ignore) == MST_OK &&
+                mst_rekey_decide(k, r, keep, &ignore) != MST_E_NOTFOUND;
+    }
+    if (rc != MST_OK) {
+        *err = list_err;
+    }
+    free(s.v);
+    free(k);
+    return rc != MST_OK ? rc : there ? MST_OK : MST_E_NOTFOUND;
+}
+
+enum mst_rc mst_rekey_look(const struct mst_catalog *c, const struct mst_header *h,
+                           const struct mst_rekey *r, struct mst_task *task, struct mst_err *err)
+{
+    struct mst_key_object *k = mst_xcalloc(1, sizeof(*k));
+    bool keep[MST_WRAP_SLOTS];
+    unsigned from = 0, highest = 0;
+    enum mst_rc rc = mst_rekey_newest(c, h, task, k, &from, &highest, err);
+
+    if (rc == MST_OK && (rc = mst_rekey_decide(k, r, keep, err)) == MST_E_NOTFOUND &&
+        r->what == MST_REKEY_REMOVE) {
+        rc = begun_before(c, h, r, from, task, err);
+    }
+    free(k);
+    return rc;
+}
+
+/* The rest of an earlier removal. */
 static enum mst_rc end_removal(const struct mst_catalog *c, const struct mst_header *h,
                                const struct mst_rekey *r, const struct mst_key_object *newest,
                                struct mst_task *task, struct mst_rekey_result *out,
                                struct mst_err *err)
 {
-    struct mst_key_object *k = mst_xcalloc(1, sizeof(*k));
-    const struct mst_err not_found = *err;
-    struct numbers s = {0};
-    bool keep[MST_WRAP_SLOTS], there = false;
-    enum mst_rc rc = list_numbers(c, h, task, &s, err);
+    enum mst_rc rc = begun_before(c, h, r, out->number, task, err);
 
-    for (size_t i = 0; rc == MST_OK && i < s.n && !there; i++) {
-        struct mst_err ignore = {0};
-
-        there = s.v[i] < out->number && read_one(c, h, s.v[i], k, &ignore) == MST_OK &&
-                mst_rekey_decide(k, r, keep, &ignore) != MST_E_NOTFOUND;
+    if (rc == MST_OK) {
+        rc = prove(c, newest, err);
     }
-    if (rc == MST_OK && !there) {
-        *err = not_found;
-        rc = not_found.rc;
-    }
-    if (rc == MST_OK && (rc = prove(c, newest, err)) == MST_OK) {
-        rc = remove_older(c, h, task, out, err);
-    }
-    free(s.v);
-    free(k);
-    return rc;
+    return rc == MST_OK ? remove_older(c, h, task, out, err) : rc;
 }
 
 enum mst_rc mst_rekey_run(const struct mst_catalog *c, const struct mst_header *h,
@@ -292,7 +318,7 @@ enum mst_rc mst_rekey_run(const struct mst_catalog *c, const struct mst_header *
         goto out;
     }
     if (rc == MST_OK) {
-        rc = mst_keys_open(c, h, task, &key, err);
+        rc = mst_keyobj_open(c, h, task, &key, err);
     }
     if (rc == MST_OK) {
         rc = make_object(r, &key, keep, k, err);

@@ -8,7 +8,7 @@
 #ifndef MST_CATALOG_REKEY_H
 #define MST_CATALOG_REKEY_H
 
-#include "catalog/keys.h"
+#include "catalog/keyobj.h"
 
 enum mst_rekey_what {
     MST_REKEY_ADD,    /* one more recipient */
@@ -34,6 +34,11 @@ enum mst_rc mst_rekey_decide(const struct mst_key_object *k, const struct mst_re
 enum mst_rc mst_rekey_newest(const struct mst_catalog *c, const struct mst_header *h,
                              struct mst_task *task, struct mst_key_object *out, unsigned *number,
                              unsigned *highest, struct mst_err *err) MST_MUST_CHECK;
+
+/* What a run would say, without opening anything. */
+enum mst_rc mst_rekey_look(const struct mst_catalog *c, const struct mst_header *h,
+                           const struct mst_rekey *r, struct mst_task *task,
+                           struct mst_err *err) MST_MUST_CHECK;
 
 struct mst_rekey_result {
     unsigned number;      /* of the new object */

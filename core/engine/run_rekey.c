@@ -163,24 +163,17 @@ static void hash_plan(struct mst_ticket *t)
 static void foresee(const struct mst_catalog *cat, const struct mst_backup *b, size_t n,
                     const struct mst_rekey *r, struct mst_task *task, struct outcome *o)
 {
-    struct mst_key_object *k = mst_xcalloc(1, sizeof(*k));
     struct mst_header *h = mst_xcalloc(1, sizeof(*h));
-    bool keep[MST_WRAP_SLOTS];
-    unsigned number, highest;
 
     for (size_t i = 0; i < n; i++) {
         struct mst_err err = {0};
         enum mst_rc rc = header_of(cat, b[i].id, task, h, &err);
 
         if (rc == MST_OK) {
-            rc = mst_rekey_newest(cat, h, task, k, &number, &highest, &err);
-        }
-        if (rc == MST_OK) {
-            rc = mst_rekey_decide(k, r, keep, &err);
+            rc = mst_rekey_look(cat, h, r, task, &err);
         }
         count(o, rc, &err);
     }
-    free(k);
     free(h);
 }
 
