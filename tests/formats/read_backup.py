@@ -147,7 +147,7 @@ def aes_open(key, nonce, sealed, also):
 
 def scrypt(phrase, salt, log2n):
     must(log2n <= 20, "a passphrase that costs more than 2^20")
-    out = hashlib.scrypt(phrase, salt=salt, n=1 << log2n, r=8, p=1, maxmem=1 << 31, dklen=48)
+    out = hashlib.scrypt(phrase, salt=salt, n=1 << log2n, r=8, p=1, maxmem=(1 << 31) - 1, dklen=48)
     return out[:32], out[32:]
 
 
