@@ -89,6 +89,8 @@ enum mst_rc cmd_key_rotate(struct cmd_ctx *c, struct mst_err *err);
 enum mst_rc cmd_key_escrow(struct cmd_ctx *c, struct mst_err *err);
 enum mst_rc cmd_audit_verify(struct cmd_ctx *c, struct mst_err *err);
 enum mst_rc cmd_doc(struct cmd_ctx *c, struct mst_err *err);
+enum mst_rc cmd_export(struct cmd_ctx *c, struct mst_err *err);
+enum mst_rc cmd_open(struct cmd_ctx *c, struct mst_err *err);
 
 /* The engine that this command uses: in this process, or an agent. */
 enum mst_rc cmd_engine(struct cmd_ctx *c, struct mst_engine **out,

@@ -76,6 +76,33 @@ static const struct arg_spec roles_opts[] = {
     {"class", "CLASS", "of the set: PROD, TEST or SANDBOX", false},
     {NULL, NULL, NULL, false}};
 
+#define TAKEOUT_OPTS \
+    {"archive", "FILE", "write an archive, as mongodump --archive does; - is stdout", false}, \
+        {"gzip", NULL, "compress what is written", false}, \
+        {"include", "PATTERN", "only these namespaces, e.g. 'shop.*' (may repeat)", true}, \
+        {"exclude", "PATTERN", "leave these out (may repeat)", true}, \
+        {"key", "FILE", "key file that opens a sealed backup", false}, \
+        {"passphrase-file", "FILE", "passphrase of it, or of the backup; else it is asked", \
+         false}, \
+        {"signer", "WORD", "mstsig-...: refuse what none of these signed (may repeat)", true}, \
+    { \
+        "no-oplog", NULL, \
+            "without the oplog: the documents are then of no one moment, as they were scanned", \
+            false \
+    }
+
+static const struct arg_spec export_opts[] = {
+    {"dir", "DIR", "write a directory, as mongodump --out does", false},
+    TAKEOUT_OPTS,
+    {"store", "NAME", "of the configuration (default: that of backups)", false},
+    {NULL, NULL, NULL, false}};
+static const struct arg_spec open_opts[] = {
+    {"out", "DIR", "write a directory, as mongodump --out does", false},
+    TAKEOUT_OPTS,
+    {"backup", "ID", "which one, or latest, when there are several", false},
+    {"list", NULL, "only say which backups are in the folder", false},
+    {NULL, NULL, NULL, false}};
+
 #define PHRASE_OPT \
     { \
         "passphrase-file", "FILE", "its passphrase (default: asked on the terminal)", false \
@@ -205,6 +232,25 @@ static const struct cmd commands[] = {
      .max_operands = 1,
      .operands = "PATH",
      .summary = "read a mongodump archive or directory into the set"},
+    {.name = "export",
+     .fn = cmd_export,
+     .flags = CMD_BRIEF | CMD_CONFIG | CMD_JSON,
+     .opts = export_opts,
+     .max_operands = 1,
+     .operands = "[BACKUP]",
+     .summary = "write a backup as what mongorestore reads (default: latest)",
+     .help = "Every object is checked first. 'mongorestore --oplogReplay' brings what it loads to\n"
+             "the moment of the backup. Nothing is written over. It runs in this process and as\n"
+             "this user; neither the set nor an agent is asked.\n"},
+    {.name = "open",
+     .fn = cmd_open,
+     .flags = CMD_BRIEF | CMD_JSON,
+     .opts = open_opts,
+     .min_operands = 1,
+     .max_operands = 1,
+     .operands = "FOLDER",
+     .summary = "the same from any folder of objects, without configuration, set or network",
+     .help = "FOLDER is a copy of a bucket, of a part of it, or of one backup's folder.\n"},
     {.name = "switchover",
      .fn = cmd_switchover,
      .flags = CMD_AGENT | CMD_CONFIG | CMD_JSON,

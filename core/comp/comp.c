@@ -247,3 +247,76 @@ enum mst_rc mst_gunzip_read(struct mst_gunzip *g, void *buf, size_t n, size_t *g
     *got = n - g->z.avail_out;
     return MST_OK;
 }
+
+/* --- and back --------------------------------------------------------------------------------- */
+
+struct mst_gzip {
+    mst_write_fn *fn;
+    void *arg;
+    z_stream z;
+    uint8_t out[GZ_IN];
+};
+
+struct mst_gzip *mst_gzip_new(mst_write_fn *fn, void *arg)
+{
+    struct mst_gzip *g = mst_xcalloc(1, sizeof(*g));
+
+    g->fn = fn;
+    g->arg = arg;
+    MST_ASSERT(deflateInit2(&g->z, Z_DEFAULT_COMPRESSION, Z_DEFLATED, 15 + 16, 8,
+                            Z_DEFAULT_STRATEGY) == Z_OK);
+    return g;
+}
+
+void mst_gzip_free(struct mst_gzip *g)
+{
+    if (g) {
+        (void)deflateEnd(&g->z);
+        free(g);
+    }
+}
+
+/* Until the input is used up, or with Z_FINISH until the end has come out. */
+static enum mst_rc gz_push(struct mst_gzip *g, int how, struct mst_err *err)
+{
+    int z;
+
+    do {
+        size_t n;
+
+        g->z.next_out = g->out;
+        g->z.avail_out = GZ_IN;
+        z = deflate(&g->z, how);
+        MST_ASSERT(z == Z_OK || z == Z_STREAM_END || z == Z_BUF_ERROR);
+        n = GZ_IN - g->z.avail_out;
+        if (n && g->fn(g->arg, g->out, n, err) != MST_OK) {
+            return err->rc;
+        }
+    } while (how == Z_FINISH ? z != Z_STREAM_END : g->z.avail_out == 0);
+    return MST_OK;
+}
+
+enum mst_rc mst_gzip_add(struct mst_gzip *g, const void *p, size_t n, struct mst_err *err)
+{
+    const uint8_t *b = p;
+
+    while (n) {
+        const size_t k = n > 1U << 30 ? 1U << 30 : n;
+
+        g->z.next_in = (z_const Bytef *)(uintptr_t)b;
+        g->z.avail_in = (uInt)k;
+        if (gz_push(g, Z_NO_FLUSH, err) != MST_OK) {
+            return err->rc;
+        }
+        b += k;
+        n -= k;
+    }
+    return MST_OK;
+}
+
+enum mst_rc mst_gzip_end(struct mst_gzip *g, struct mst_err *err)
+{
+    g->z.next_in = NULL;
+    g->z.avail_in = 0;
+    return gz_push(g, Z_FINISH, err);
+}

@@ -56,4 +56,14 @@ void mst_gunzip_free(struct mst_gunzip *g);
 enum mst_rc mst_gunzip_read(struct mst_gunzip *g, void *buf, size_t n, size_t *got,
                             struct mst_err *err) MST_MUST_CHECK;
 
+/* And to one: what is added comes out of fn compressed, one member. */
+typedef enum mst_rc mst_write_fn(void *arg, const void *p, size_t n, struct mst_err *err);
+struct mst_gzip;
+struct mst_gzip *mst_gzip_new(mst_write_fn *fn, void *arg);
+enum mst_rc mst_gzip_add(struct mst_gzip *g, const void *p, size_t n,
+                         struct mst_err *err) MST_MUST_CHECK;
+/* The end of the member; nothing may be added after it. */
+enum mst_rc mst_gzip_end(struct mst_gzip *g, struct mst_err *err) MST_MUST_CHECK;
+void mst_gzip_free(struct mst_gzip *g);
+
 #endif

@@ -74,6 +74,13 @@ void mst_sha256_of(const void *p, size_t n, uint8_t out[MST_SHA256_LEN])
     mst_sha256_release(&h);
 }
 
+void mst_sha1_of(const void *p, size_t n, uint8_t out[MST_SHA1_LEN])
+{
+    unsigned len = 0;
+
+    MST_ASSERT(EVP_Digest(p, n, out, &len, EVP_sha1(), NULL) == 1 && len == MST_SHA1_LEN);
+}
+
 char *mst_hex(const uint8_t *p, size_t n, char *out)
 {
     static const char digits[] = "0123456789abcdef";

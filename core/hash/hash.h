@@ -27,6 +27,10 @@ void mst_sha256_final(struct mst_sha256 *h, uint8_t out[MST_SHA256_LEN]);
 void mst_sha256_one(struct mst_sha256 *h, const void *p, size_t n, uint8_t out[MST_SHA256_LEN]);
 void mst_sha256_of(const void *p, size_t n, uint8_t out[MST_SHA256_LEN]);
 
+/* SHA-1, for names that another program makes of it; it proves nothing. */
+#define MST_SHA1_LEN 20
+void mst_sha1_of(const void *p, size_t n, uint8_t out[MST_SHA1_LEN]);
+
 /* Lower-case hex; out has 2 * n + 1 bytes. Returns out. */
 char *mst_hex(const uint8_t *p, size_t n, char *out);
 /* Exactly n bytes from 2 * n hex digits of either case, and nothing after them. */

@@ -279,9 +279,8 @@ static int other_wrapper(const bson_t *b, bson_t *to, const char *key, int klen)
     bson_iter_t first;
     bson_t wrap, *back;
     bson_error_t e;
-    char *json;
     size_t i;
-    int done = 0;
+    int done = 0, form;
 
     if (!bson_iter_init(&first, b) || !bson_iter_next(&first)) {
         return 0;
@@ -293,13 +292,18 @@ static int other_wrapper(const bson_t *b, bson_t *to, const char *key, int klen)
     }
     bson_init(&wrap);
     BSON_APPEND_DOCUMENT(&wrap, "x", b);
-    json = bson_as_canonical_extended_json(&wrap, NULL);
-    back = json ? bson_new_from_json((const uint8_t *)json, -1, &e) : NULL;
-    if (back && bson_iter_init_find(&first, back, "x") && !BSON_ITER_HOLDS_DOCUMENT(&first)) {
-        done = bson_append_iter(to, key, klen, &first) ? 1 : -1;
+    /* Inside of a date a number has its wrapper, inside of a timestamp or a minKey it has none. */
+    for (form = 0; form < 2 && !done; form++) {
+        char *json = form ? bson_as_relaxed_extended_json(&wrap, NULL)
+                          : bson_as_canonical_extended_json(&wrap, NULL);
+
+        back = json ? bson_new_from_json((const uint8_t *)json, -1, &e) : NULL;
+        if (back && bson_iter_init_find(&first, back, "x") && !BSON_ITER_HOLDS_DOCUMENT(&first)) {
+            done = bson_append_iter(to, key, klen, &first) ? 1 : -1;
+        }
+        bson_destroy(back);
+        bson_free(json);
     }
-    bson_destroy(back);
-    bson_free(json);
     bson_destroy(&wrap);
     return done;
 }

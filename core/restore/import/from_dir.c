@@ -187,6 +187,22 @@ static bool is_dir(const char *path)
     return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
 }
 
+/* mongodump --gzip compresses oplog.bson too and leaves its name as it is. The magic number can be
+ * the length of a document, of which the end would then be zero. */
+static bool compressed(const char *path)
+{
+    uint8_t head[4] = {0}, last = 1;
+    const int fd = open(path, O_RDONLY | O_CLOEXEC);
+    bool gz = false;
+
+    if (fd >= 0) {
+        gz = pread(fd, head, 4, 0) == 4 && head[0] == 0x1f && head[1] == 0x8b && head[2] == 8 &&
+             (pread(fd, &last, 1, (off_t)mst_le32(head) - 1) != 1 || last != 0);
+        (void)close(fd);
+    }
+    return gz;
+}
+
 enum mst_rc mst_dump_open_dir(struct mst_dump *p, const char *path, struct mst_err *err)
 {
     char **names;
@@ -202,7 +218,7 @@ enum mst_rc mst_dump_open_dir(struct mst_dump *p, const char *path, struct mst_e
             rc = dir_db(p, sub, names[i], err);
         } else if (strcmp(names[i], "oplog.bson") == 0 || strcmp(names[i], "oplog.bson.gz") == 0) {
             p->oplog.file = mst_xstrdup(sub);
-            p->oplog.gz = names[i][10] == '.';
+            p->oplog.gz = names[i][10] == '.' || compressed(sub);
             p->s->has_oplog = true;
         }
         free(sub);

@@ -59,6 +59,21 @@ static bool cut_suffix(const char *s, size_t *n, const char *suffix)
     return true;
 }
 
+/* A name that was cut to 208 bytes, perhaps inside of an escape, and ends in %24 and a hash: only
+ * the metadata have all of it. */
+static bool cut_name(const char *s, size_t n, char coll[MST_COLL_MAX])
+{
+    size_t end = 208;
+
+    if (n != 238 || strncmp(s + end, "%24", 3) != 0) {
+        return false;
+    }
+    while (end > 206 && s[end - 1] != '%') {
+        end--;
+    }
+    return unescape(s, s[end - 1] == '%' ? end - 1 : 208, coll, MST_COLL_MAX);
+}
+
 bool mst_dump_name(const char *file, char coll[MST_COLL_MAX], enum mst_dump_file *what, bool *gz)
 {
     size_t n = strlen(file);
@@ -71,7 +86,7 @@ bool mst_dump_name(const char *file, char coll[MST_COLL_MAX], enum mst_dump_file
     } else {
         return false;
     }
-    return unescape(file, n, coll, MST_COLL_MAX);
+    return unescape(file, n, coll, MST_COLL_MAX) || cut_name(file, n, coll);
 }
 
 static bool take_doc(const bson_iter_t *it, bool array, bson_t **out)
