@@ -1,10 +1,10 @@
 #!/bin/sh
 # run.sh BUILD [RUNS [PARTS]]: the figures of docs/benchmarks.md, each with its goal. Nothing here is a test: a
-# figure depends on the machine and on what else it does. PARTS are of: console backup. Leaves nothing behind.
+# figure depends on the machine and on what else it does. PARTS are of: console backup store. Leaves nothing behind.
 set -eu
 build=$(cd "$1" && pwd)
 runs=${2:-3}
-parts=${3:-console backup}
+parts=${3:-console backup store}
 here=$(cd "$(dirname "$0")" && pwd)
 muster=$build/muster
 console=$build/tests/bench/bench_console
@@ -184,10 +184,46 @@ backup_part() { # COLLECTIONS
     }
 }
 
+# --- stores: on versitygw beside rclone, interleaved; a listing beside s3cmd and aws ---
+quotient() { # NAME OTHER: median of the quotients, round by round
+    # shellcheck disable=SC2046
+    median $(value "$1" | {
+        value "$2" >"$top/other"
+        paste -d' ' - "$top/other"
+    } | awk '{ printf "%.3f\n", $1 / $2 }')
+}
+store_part() {
+    store=$build/tests/bench/bench_store
+    size=${MUSTER_BENCH_STORE_BYTES:-1073741824}
+    gib=$(calc %.2g "$size / 1073741824")
+    echo
+    if lines=$(TMPDIR="$top" "$store" large "$size" "$runs"); then
+        row "upload, $gib GiB, wall to rclone's" "$(quotient up_s rclone_up_s)" times le 1
+        row "upload, processor time to rclone's" "$(quotient up_cpu_s rclone_up_cpu_s)" times le 0.4
+        row "download, wall to rclone's" "$(quotient down_s rclone_down_s)" times le 1
+        row "download, processor time to rclone's" "$(quotient down_cpu_s rclone_down_cpu_s)" times le 1
+        row "peak RSS, 8 parts at a time" "$(calc %.0f "$(value rss_kib) / 1024")" MiB le 96
+        # shellcheck disable=SC2046
+        also "upload" "$(calc %.0f "$size / 1e6 / $(median $(value up_s))")" MB/s
+        # shellcheck disable=SC2046
+        also "download" "$(calc %.0f "$size / 1e6 / $(median $(value down_s))")" MB/s
+    else
+        echo "$lines"
+    fi
+    if lines=$("$store" small 10000 "$runs"); then
+        row "10,000 objects of 10 kB, rate to rclone's" "$(quotient rclone_small_s small_s)" times ge 1.2
+    fi
+    if lines=$("$store" list 100000); then
+        row "listing of 100,000 keys, s3cmd's time to ours" "$(quotient s3cmd_list_s list_s)" times ge 2
+        row "listing of 100,000 keys, aws s3 ls to ours" "$(quotient aws_list_s list_s)" times ge 2
+    fi
+}
+
 case $parts in *console*) console_part ;; esac
 case $parts in *backup*)
     backup_part 16
     backup_part 20000
     ;;
 esac
+case $parts in *store*) store_part ;; esac
 printf '\n%d of %d goals met; load average at the end: %s\n' "$met" "$goals" "$(cut -d' ' -f1-3 /proc/loadavg)"

@@ -17,7 +17,7 @@ go_program() { # MODULE/PACKAGE VERSION GO-NAME
     if [ ! -x "$program" ]; then
         command -v go >/dev/null || skip "$2 needs Go 1.25 or newer, and there is no go"
         mkdir -p "$cache/bin" "$cache/go-$name"
-        (cd "$cache" && CGO_ENABLED=0 GOBIN="$cache/go-$name" timeout 540 go install -ldflags '-s -w' "$1@$2") \
+        (cd "$cache" && CGO_ENABLED=0 GOBIN="$cache/go-$name" nice timeout 540 go install -ldflags '-s -w' "$1@$2") \
             >"$cache/$name.log" 2>&1 || skip "$2 (go install failed; see $cache/$name.log)"
         mv "$cache/go-$name/$3" "$program"
         rmdir "$cache/go-$name"
