@@ -155,6 +155,10 @@ typedef enum mst_rc mst_cfg_ask_fn(void *arg, const char *what, struct mst_secre
 enum mst_rc mst_cfg_password(const struct mst_cfg_cred *cred, enum mst_cred_act act,
                              mst_cfg_ask_fn *ask, void *arg, struct mst_secret *out,
                              struct mst_err *err) MST_MUST_CHECK;
+/* First line of what a program prints; argv, no shell, ten seconds. what names it in a sentence:
+ * "password command". MST_E_CONFIG when it cannot be run, MST_E_AUTH when it fails. */
+enum mst_rc mst_cfg_command(const struct mst_cfg_list *cmd, const char *what,
+                            struct mst_secret *out, struct mst_err *err) MST_MUST_CHECK;
 bool mst_cfg_may(const struct mst_cfg *cfg, const char *act, char *why, size_t n);
 /* "22:00-04:00", UTC, the end not included; it may lie after midnight. Minutes of the day. */
 bool mst_cfg_hours_parse(const char *text, int *from_min, int *to_min);

@@ -80,8 +80,8 @@ static int reap(pid_t pid, bool kill_it)
     return status;
 }
 
-static enum mst_rc from_command(const struct mst_cfg_list *cmd, struct mst_secret *out,
-                                struct mst_err *err)
+enum mst_rc mst_cfg_command(const struct mst_cfg_list *cmd, const char *what,
+                            struct mst_secret *out, struct mst_err *err)
 {
     char *argv[MST_CFG_ARGV + 1] = {NULL};
     char *buf = mst_xmalloc(OUTPUT_MAX);
@@ -96,7 +96,7 @@ static enum mst_rc from_command(const struct mst_cfg_list *cmd, struct mst_secre
     }
     if (pipe2(fd, O_CLOEXEC) != 0) {
         free(buf);
-        return mst_err_set(err, MST_E_IO, "cannot make a pipe for the password command");
+        return mst_err_set(err, MST_E_IO, "cannot make a pipe for the %s", what);
     }
     pid = fork();
     if (pid == 0) {
@@ -110,18 +110,17 @@ static enum mst_rc from_command(const struct mst_cfg_list *cmd, struct mst_secre
                                                       : (ptrdiff_t)len)
             : 0;
     if (pid < 0) {
-        rc = mst_err_set(err, MST_E_IO, "cannot start the password command %s", argv[0]);
+        rc = mst_err_set(err, MST_E_IO, "cannot start the %s %s", what, argv[0]);
     } else if (!whole) {
-        rc = mst_err_set(err, MST_E_AUTH,
-                         "the password command %s did not end within %d s or printed too much",
-                         argv[0], COMMAND_MS / 1000);
+        rc = mst_err_set(err, MST_E_AUTH, "the %s %s did not end within %d s or printed too much",
+                         what, argv[0], COMMAND_MS / 1000);
     } else if (WIFEXITED(status) && WEXITSTATUS(status) == 127) {
-        rc = mst_err_set(err, MST_E_CONFIG, "the password command %s cannot be run", argv[0]);
+        rc = mst_err_set(err, MST_E_CONFIG, "the %s %s cannot be run", what, argv[0]);
     } else if (status != 0) {
-        rc = mst_err_set(err, MST_E_AUTH, "the password command %s failed (status %d)", argv[0],
+        rc = mst_err_set(err, MST_E_AUTH, "the %s %s failed (status %d)", what, argv[0],
                          WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
     } else if (n == 0 || n > MST_SECRET_MAX) {
-        rc = mst_err_set(err, MST_E_AUTH, "the password command %s printed %s first line", argv[0],
+        rc = mst_err_set(err, MST_E_AUTH, "the %s %s printed %s first line", what, argv[0],
                          n ? "too long a" : "an empty");
     } else {
         mst_secret_set(out, buf, n);
@@ -144,7 +143,7 @@ static enum mst_rc read_password(const struct mst_cfg_cred *cred, enum mst_cred_
         return mst_secret_from_file(out, cred->password_file, err);
     }
     if (cred->password_command.n > 0) {
-        return from_command(&cred->password_command, out, err);
+        return mst_cfg_command(&cred->password_command, "password command", out, err);
     }
     (void)snprintf(what, sizeof(what), "password of %s (%s)", cred->user, mst_cred_act_word(act));
     if (!ask) {
