@@ -25,14 +25,14 @@ static void encode(const uint8_t *p, size_t n, const char *digits, bool pad, str
     }
 }
 
-void mst_base64(const void *p, size_t n, struct mst_str *out)
+void mst_str_add_base64(struct mst_str *s, const void *p, size_t n)
 {
-    encode(p, n, plain, true, out);
+    encode(p, n, plain, true, s);
 }
 
-void mst_base64_url(const void *p, size_t n, struct mst_str *out)
+void mst_str_add_base64_url(struct mst_str *s, const void *p, size_t n)
 {
-    encode(p, n, for_url, false, out);
+    encode(p, n, for_url, false, s);
 }
 
 bool mst_unbase64(const char *text, uint8_t *out, size_t n)

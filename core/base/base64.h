@@ -8,8 +8,8 @@
 
 #include "base/str.h"
 
-void mst_base64(const void *p, size_t n, struct mst_str *out);
-void mst_base64_url(const void *p, size_t n, struct mst_str *out);
+void mst_str_add_base64(struct mst_str *s, const void *p, size_t n);
+void mst_str_add_base64_url(struct mst_str *s, const void *p, size_t n);
 /* Exactly n bytes from padded text, and nothing else in it. */
 bool mst_unbase64(const char *text, uint8_t *out, size_t n);
 

@@ -148,8 +148,8 @@ static enum mst_retry_what judge(struct mst_gcall *c, struct loop *l, struct mst
         (void)mst_gjson_error(reply->body.p, reply->body.len, &e);
         (void)refused(c, reply, &e, err);
     }
-    if ((l->f.rc != MST_OK && reply->sent_all) || (l->f.rc == MST_OK && reply->status >= 500) ||
-        reply->status == 408) {
+    if (reply->resent || (l->f.rc != MST_OK && reply->sent_all) ||
+        (l->f.rc == MST_OK && reply->status >= 500) || reply->status == 408) {
         c->unclear = true;
     }
     l->f.status = l->f.rc == MST_OK ? reply->status : 0;
@@ -192,6 +192,7 @@ enum mst_rc mst_gcall_do(struct mst_gcall *c, struct mst_http_reply *reply, stru
         l.f.rc = once(c, &token, reply, task, &why);
         rc = l.f.rc;
         if (rc == MST_OK && wanted(c, reply->status)) {
+            c->unclear |= reply->resent;
             break;
         }
         if (rc == MST_E_AUTH || rc == MST_E_CONFIG) {

@@ -309,7 +309,7 @@ static enum mst_rc jwt(struct mst_glogin *g, struct mst_str *out, struct mst_err
     mst_str_add(&part, "{\"alg\":\"RS256\",\"typ\":\"JWT\",\"kid\":");
     mst_str_add_json(&part, g->key_id);
     mst_str_add(&part, "}");
-    mst_base64_url(part.p, part.len, out);
+    mst_str_add_base64_url(out, part.p, part.len);
     mst_str_reset(&part);
     mst_str_add(&part, "{\"iss\":");
     mst_str_add_json(&part, g->who);
@@ -318,12 +318,12 @@ static enum mst_rc jwt(struct mst_glogin *g, struct mst_str *out, struct mst_err
     mst_str_addf(&part, ",\"iat\":%lld,\"exp\":%lld}", (long long)now_s,
                  (long long)(now_s + JWT_S));
     mst_str_addc(out, '.');
-    mst_base64_url(part.p, part.len, out);
+    mst_str_add_base64_url(out, part.p, part.len);
     mst_str_release(&part);
     rc = mst_rs256(&g->key, out->p, out->len, signature, &n, err);
     if (rc == MST_OK) {
         mst_str_addc(out, '.');
-        mst_base64_url(signature, n, out);
+        mst_str_add_base64_url(out, signature, n);
     }
     return rc;
 }
