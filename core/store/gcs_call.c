@@ -33,10 +33,14 @@ static enum mst_rc once(struct mst_gcall *c, struct mst_secret *token, struct ms
                         struct mst_task *task, struct mst_err *err)
 {
     struct mst_http_headers *hs = mst_xmalloc(sizeof(*hs));
-    struct mst_http_request q = c->q;
+    struct mst_http_request q;
     enum mst_rc rc = MST_OK;
 
+    if (c->again) {
+        c->again(c->again_arg);
+    }
     *hs = c->headers;
+    q = c->q;
     q.headers = hs;
     if (c->auth) {
         rc = mst_gauth_token(c->auth, token, task, err);
@@ -49,9 +53,6 @@ static enum mst_rc once(struct mst_gcall *c, struct mst_secret *token, struct ms
         }
     }
     if (rc == MST_OK) {
-        if (c->again) {
-            c->again(c->again_arg);
-        }
         rc = mst_http_do(c->http, &q, reply, task, err);
     }
     mst_wipe(hs, sizeof(*hs));
@@ -121,6 +122,15 @@ static enum mst_rc refused(const struct mst_gcall *c, const struct mst_http_repl
     }
     return mst_err_set_detail(err, rc, r->status, "cannot %s: %s answered %d%s", c->what, c->host,
                               r->status, words);
+}
+
+enum mst_rc mst_gcall_refused(const struct mst_gcall *c, const struct mst_http_reply *reply,
+                              struct mst_err *err)
+{
+    struct mst_gerror e;
+
+    (void)mst_gjson_error(reply->body.p, reply->body.len, &e);
+    return refused(c, reply, &e, err);
 }
 
 static int64_t retry_after(const struct mst_http_reply *r)

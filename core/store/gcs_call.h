@@ -17,7 +17,7 @@ struct mst_gcall {
     struct mst_http_request q;
     struct mst_http_headers headers; /* without authorization */
     const int *expect;               /* statuses other than 2xx that are answers; ends in 0 */
-    void (*again)(void *arg);        /* before each try: empty the sink */
+    void (*again)(void *arg);        /* before each try: empty the sink, change q */
     void *again_arg;
     unsigned tries_max; /* 0: MST_GCALL_TRIES */
     int64_t budget_ms;  /* 0: MST_GCALL_BUDGET_MS */
@@ -27,6 +27,9 @@ struct mst_gcall {
 /* MST_OK: reply has a 2xx or an expected status. The caller releases reply in any case. */
 enum mst_rc mst_gcall_do(struct mst_gcall *c, struct mst_http_reply *reply, struct mst_task *task,
                          struct mst_err *err) MST_MUST_CHECK;
+/* The sentence for an expected status that is a refusal after all; returns its code. */
+enum mst_rc mst_gcall_refused(const struct mst_gcall *c, const struct mst_http_reply *reply,
+                              struct mst_err *err);
 /* The reply's body as JSON. */
 enum mst_rc mst_gcall_json(const struct mst_gcall *c, const struct mst_http_reply *reply,
                            bson_t **out, struct mst_err *err) MST_MUST_CHECK;
