@@ -60,8 +60,8 @@ struct mst_http_request {
     size_t body_n;
     mst_http_body_fn *sink; /* NULL: into reply.body, at most body_max (0: MST_HTTP_BODY_MAX) */
     void *sink_arg;
-    size_t body_max;
-    int64_t deadline_ms; /* for the whole call; 0: by the size, at least 60 s */
+    size_t body_max;     /* of a sink: what is expected, for the deadline */
+    int64_t deadline_ms; /* for the whole call; 0: by the sizes, at least 60 s */
 };
 struct mst_http_reply {
     int status;
@@ -69,6 +69,8 @@ struct mst_http_reply {
     struct mst_buf body;             /* also of a refusal, at most 64 KiB of it */
     bool sent_all;                   /* the request went out whole: its outcome is not known when
                                         the call failed after that */
+    bool resent;                     /* it went out twice: the kept connection was dead the first
+                                        time, or so it looked */
     int64_t date_ms;                 /* the peer's clock, 0 when it did not say */
     int64_t took_ms;
 };

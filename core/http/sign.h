@@ -29,8 +29,9 @@ struct mst_sig_request {
     size_t n_query;
     const char *region, *service; /* "us-east-1", "s3" */
     int64_t now_ms;               /* UTC, corrected for the peer's clock */
-    const char *payload_hash;     /* hex SHA-256, or "UNSIGNED-PAYLOAD" */
-    bool double_encode;           /* services other than S3 */
+    const char *payload_hash; /* hex SHA-256, or "UNSIGNED-PAYLOAD"; NULL: no body, and no header
+                                 that says so (not for S3) */
+    bool double_encode;       /* services other than S3 */
 };
 /* Adds host, the date, the payload's hash, the token and authorization to headers (what is in there
  * is signed too: every x-amz-*, x-goog-*, content-md5, content-type, range); target becomes path

@@ -1,6 +1,7 @@
 #include "test.h"
 
 #include "hash/hash.h"
+#include "hash/mac.h"
 
 static void a_digest_is_the_published_one(void **state)
 {
@@ -102,6 +103,38 @@ static void a_sum_carries_and_wraps_at_256_bits(void **state)
     assert_true(mst_sum256_equal(&s, &zero));
 }
 
+static void an_hmac_is_the_published_one(void **state)
+{
+    uint8_t key[131], out[MST_SHA256_LEN];
+    char hex[MST_SHA256_HEX];
+
+    (void)state; /* RFC 4231, cases 2 and 6 */
+    mst_hmac_sha256("Jefe", 4, "what do ya want for nothing?", 28, out);
+    assert_string_equal(mst_hex(out, sizeof(out), hex),
+                        "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
+    memset(key, 0xaa, sizeof(key));
+    mst_hmac_sha256(key, sizeof(key), "Test Using Larger Than Block-Size Key - Hash Key First", 54,
+                    out);
+    assert_string_equal(mst_hex(out, sizeof(out), hex),
+                        "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54");
+}
+
+static void md5_and_base64_are_the_published_ones(void **state)
+{
+    static const char *const texts[] = {"", "f", "fo", "foo", "foob", "fooba", "foobar"};
+    static const char *const want[] = {"",         "Zg==",     "Zm8=",    "Zm9v",
+                                       "Zm9vYg==", "Zm9vYmE=", "Zm9vYmFy"};
+    uint8_t md5[MST_MD5_LEN];
+    char out[MST_BASE64_SIZE(MST_MD5_LEN)];
+
+    (void)state; /* RFC 4648, section 10; RFC 1321, A.5 */
+    for (size_t i = 0; i < 7; i++) {
+        assert_string_equal(mst_base64((const uint8_t *)texts[i], i, out), want[i]);
+    }
+    mst_md5_of("abc", 3, md5);
+    assert_string_equal(mst_base64(md5, sizeof(md5), out), "kAFQmDzST7DWlj99KOF/cg==");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -109,6 +142,8 @@ int main(void)
         cmocka_unit_test(hex_is_read_back_and_nothing_else_is),
         cmocka_unit_test(a_sum_does_not_depend_on_the_order),
         cmocka_unit_test(a_document_twice_changes_the_sum),
+        cmocka_unit_test(an_hmac_is_the_published_one),
+        cmocka_unit_test(md5_and_base64_are_the_published_ones),
         cmocka_unit_test(a_sum_carries_and_wraps_at_256_bits),
     };
     return cmocka_run_group_tests_name("hash", tests, NULL, NULL);

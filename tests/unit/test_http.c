@@ -1,0 +1,431 @@
+#include "test.h"
+
+#include "base/buf.h"
+#include "canned.h"
+#include "http/http.h"
+#include "http/retry.h"
+
+#define OK \
+    "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nETag: \"e\"\r\nX-Unknown: no\r\n" \
+    "Date: Sun, 30 Aug 2015 12:36:00 GMT\r\n\r\nok"
+
+struct one { /* a server, a client, a call */
+    struct canned srv;
+    struct mst_http *http;
+    struct mst_http_reply reply;
+    struct mst_http_headers *headers;
+    struct mst_err err;
+};
+
+static void open_with(struct one *o, const struct canned_answer *a, size_t n,
+                      const struct mst_http_opts *opts)
+{
+    memset(o, 0, sizeof(*o));
+    canned_start(&o->srv, a, n);
+    o->headers = mst_xcalloc(1, sizeof(*o->headers));
+    assert_ok(mst_http_new(opts, &o->http, &o->err), &o->err);
+}
+
+static void open_one(struct one *o, const struct canned_answer *a, size_t n)
+{
+    const struct mst_http_opts opts = {.plain = true, .stall_ms = 300, .connect_ms = 200};
+
+    open_with(o, a, n, &opts);
+}
+
+static void close_one(struct one *o)
+{
+    mst_http_free(o->http);
+    mst_http_reply_release(&o->reply);
+    canned_stop(&o->srv);
+    free(o->headers);
+}
+
+static enum mst_rc call(struct one *o, const char *method, const char *path, const void *body,
+                        size_t n, struct mst_task *task)
+{
+    char url[200];
+    const struct mst_http_request q = {
+        .method = method, .url = url, .headers = o->headers, .body = body, .body_n = n};
+
+    (void)snprintf(url, sizeof(url), "http://127.0.0.1:%d%s", o->srv.port, path);
+    return mst_http_do(o->http, &q, &o->reply, task, &o->err);
+}
+
+static void a_request_goes_out_as_it_was_given(void **state)
+{
+    const struct canned_answer a[] = {{.text = OK}, {.text = OK}, {.text = OK}};
+    struct one o;
+
+    (void)state;
+    open_one(&o, a, 3);
+    assert_ok(mst_http_add(o.headers, "X-Amz-Date", "20150830T123600Z", &o.err), &o.err);
+    assert_ok(call(&o, "PUT", "/b/../a//k%20?x=%2F&y=", "hello", 5, NULL), &o.err);
+    assert_int_equal(o.reply.status, 200);
+    assert_true(o.reply.sent_all);
+    assert_false(o.reply.resent);
+    assert_int_equal(o.reply.body.len, 2);
+    assert_string_equal(mst_http_header(&o.reply.headers, "etag"), "\"e\"");
+    assert_null(mst_http_header(&o.reply.headers, "x-unknown"));
+    assert_int_equal(o.reply.date_ms, 1440938160000);
+    assert_ok(call(&o, "DELETE", "/k", NULL, 0, NULL), &o.err);
+    assert_ok(call(&o, "POST", "/k?uploads=", NULL, 0, NULL), &o.err);
+    assert_int_equal(atomic_load(&o.srv.connections), 1); /* kept */
+    assert_ptr_equal(strstr(o.srv.seen[0].p, "PUT /b/../a//k%20?x=%2F&y= HTTP/1.1\r\n"),
+                     o.srv.seen[0].p);
+    assert_non_null(strstr(o.srv.seen[0].p, "x-amz-date: 20150830T123600Z\r\n"));
+    assert_non_null(strstr(o.srv.seen[0].p, "\r\n\r\nhello"));
+    assert_null(strcasestr(o.srv.seen[0].p, "expect:"));
+    assert_null(strcasestr(o.srv.seen[0].p, "accept-encoding"));
+    assert_ptr_equal(strstr(o.srv.seen[1].p, "DELETE /k "), o.srv.seen[1].p);
+    assert_ptr_equal(strstr(o.srv.seen[2].p, "POST /k?uploads= "), o.srv.seen[2].p);
+    assert_non_null(strcasestr(o.srv.seen[2].p, "content-length: 0\r\n"));
+    assert_null(strcasestr(o.srv.seen[2].p, "content-type"));
+    close_one(&o);
+}
+
+static void a_refusal_is_an_answer_with_its_body(void **state)
+{
+    const struct canned_answer a[] = {
+        {.text = "HTTP/1.1 307 Go\r\nLocation: http://evil.test/\r\nContent-Length: 3\r\n\r\nbye"},
+        {.text = "HTTP/1.1 404 No\r\nContent-Length: 99\r\nRetry-After: 7\r\n\r\n"}};
+    struct one o;
+
+    (void)state;
+    open_one(&o, a, 2);
+    assert_ok(call(&o, "GET", "/", NULL, 0, NULL), &o.err);
+    assert_int_equal(o.reply.status, 307); /* and nobody went there */
+    assert_memory_equal(o.reply.body.p, "bye", 3);
+    assert_string_equal(mst_http_header(&o.reply.headers, "location"), "http://evil.test/");
+    assert_ok(call(&o, "HEAD", "/", NULL, 0, NULL), &o.err);
+    assert_int_equal(o.reply.status, 404);
+    assert_string_equal(mst_http_header(&o.reply.headers, "retry-after"), "7");
+    close_one(&o);
+}
+
+static void a_cut_or_silent_connection_has_its_own_sentence(void **state)
+{
+    const struct canned_answer a[] = {
+        {.text = "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf", .closes = true},
+        {.resets = true},
+        {.text = "HTTP/1.1 200 OK\r\n", .stall_ms = 450, .closes = true},
+        {.text = "<html>hello</html>\r\n\r\n", .closes = true}};
+    struct one o;
+
+    (void)state;
+    open_one(&o, a, 4);
+    assert_rc(call(&o, "GET", "/?X-Amz-Signature=tell", NULL, 0, NULL), MST_E_NET, &o.err);
+    assert_non_null(strstr(o.err.msg, "was cut"));
+    assert_null(strstr(o.err.msg, "tell"));
+    assert_rc(call(&o, "GET", "/", NULL, 0, NULL), MST_E_NET, &o.err);
+    assert_rc(call(&o, "PUT", "/", "x", 1, NULL), MST_E_TIMEOUT, &o.err);
+    assert_non_null(strstr(o.err.msg, "nothing moved"));
+    assert_true(o.reply.sent_all);
+    assert_rc(call(&o, "GET", "/", NULL, 0, NULL), MST_E_SERVER, &o.err);
+    assert_non_null(strstr(o.err.msg, "does not speak HTTP"));
+    close_one(&o);
+    open_one(&o, a, 1); /* and nobody listens */
+    canned_stop(&o.srv);
+    assert_rc(call(&o, "GET", "/", NULL, 0, NULL), MST_E_NET, &o.err);
+    assert_non_null(strstr(o.err.msg, "cannot connect to 127.0.0.1"));
+    assert_false(o.reply.sent_all);
+    mst_http_free(o.http);
+    mst_http_reply_release(&o.reply);
+    free(o.headers);
+}
+
+static bool take(void *arg, const void *p, size_t n)
+{
+    struct mst_buf *b = arg;
+
+    if (b->len + n > 6) {
+        return false;
+    }
+    mst_buf_add(b, p, n);
+    return true;
+}
+
+static void what_comes_has_a_ceiling(void **state)
+{
+    const struct canned_answer a[] = {
+        {.text = "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n0123456789", .closes = true},
+        {.text = "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n012345"},
+        {.text = "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n0123456789", .closes = true}};
+    struct mst_buf got = {0};
+    struct one o;
+    char url[64];
+    struct mst_http_request q = {.method = "GET", .url = url, .body_max = 9};
+
+    (void)state;
+    open_one(&o, a, 3);
+    (void)snprintf(url, sizeof(url), "http://127.0.0.1:%d/", o.srv.port);
+    assert_rc(mst_http_do(o.http, &q, &o.reply, NULL, &o.err), MST_E_LIMIT, &o.err);
+    q.sink = take;
+    q.sink_arg = &got;
+    assert_ok(mst_http_do(o.http, &q, &o.reply, NULL, &o.err), &o.err);
+    assert_memory_equal(got.p, "012345", 6);
+    assert_rc(mst_http_do(o.http, &q, &o.reply, NULL, &o.err), MST_E_LIMIT, &o.err);
+    mst_buf_release(&got);
+    close_one(&o);
+}
+
+static void headers_without_end_are_refused(void **state)
+{
+    struct mst_str text = {0};
+    struct canned_answer a = {.closes = true};
+    struct one o;
+
+    (void)state;
+    mst_str_add(&text, "HTTP/1.1 200 OK\r\n");
+    for (int i = 0; i < 3000; i++) {
+        mst_str_addf(&text, "x-amz-meta-%d: 0123456789012345678901234567890123456789\r\n", i);
+    }
+    mst_str_add(&text, "\r\n");
+    a.text = text.p;
+    open_one(&o, &a, 1);
+    assert_rc(call(&o, "GET", "/", NULL, 0, NULL), MST_E_LIMIT, &o.err);
+    assert_int_equal(o.reply.headers.n, MST_HTTP_HEADERS);
+    close_one(&o);
+    mst_str_release(&text);
+}
+
+static void a_dead_kept_connection_is_replaced_and_said(void **state)
+{
+    const struct canned_answer a[] = {{.text = OK}, {.closes = true}, {.text = OK}};
+    struct one o;
+
+    (void)state;
+    open_one(&o, a, 3);
+    assert_ok(call(&o, "PUT", "/", "hello", 5, NULL), &o.err);
+    assert_ok(call(&o, "PUT", "/", "hello", 5, NULL), &o.err);
+    assert_int_equal(atomic_load(&o.srv.connections), 2);
+    assert_true(o.reply.resent); /* so a refusal may be about ourselves */
+    assert_non_null(strstr(o.srv.seen[2].p, "\r\n\r\nhello"));
+    close_one(&o);
+}
+
+struct later {
+    struct mst_task *task;
+    struct canned *srv;
+};
+
+static void cancel_when_asked(void *arg)
+{
+    struct later *l = arg;
+
+    while (l->srv->seen[0].len == 0) { /* the request is there */
+        mst_clock_sleep_ms(5);
+    }
+    mst_task_cancel(l->task);
+}
+
+static void a_cancelled_task_ends_a_call_at_once(void **state)
+{
+    const struct canned_answer a[] = {{.text = OK, .stall_ms = 10000}};
+    const struct mst_http_opts opts = {.plain = true, .stall_ms = 20000};
+    struct mst_task task;
+    struct mst_thread t = {0};
+    struct one o;
+    struct later l = {&task, &o.srv};
+    const int64_t start = mst_clock_mono_ms(NULL);
+
+    (void)state;
+    open_with(&o, a, 1, &opts);
+    assert_ok(mst_task_init(&task, &o.err), &o.err);
+    assert_ok(mst_thread_start(&t, "later", cancel_when_asked, &l, &o.err), &o.err);
+    assert_rc(call(&o, "GET", "/", NULL, 0, &task), MST_E_CANCELLED, &o.err);
+    assert_true(mst_clock_mono_ms(NULL) - start < 3000);
+    mst_thread_join(&t);
+    close_one(&o);
+    mst_task_release(&task);
+}
+
+static void a_deadline_ends_a_drip(void **state)
+{
+    const struct canned_answer a[] = {{.text = OK, .drip_ms = 100}};
+    const struct mst_http_opts opts = {.plain = true, .stall_ms = 5000};
+    struct one o;
+    char url[64];
+    const struct mst_http_request q = {.method = "GET", .url = url, .deadline_ms = 700};
+    int64_t start;
+
+    (void)state;
+    open_with(&o, a, 1, &opts);
+    (void)snprintf(url, sizeof(url), "http://127.0.0.1:%d/", o.srv.port);
+    start = mst_clock_mono_ms(NULL);
+    assert_rc(mst_http_do(o.http, &q, &o.reply, NULL, &o.err), MST_E_TIMEOUT, &o.err);
+    assert_true(mst_clock_mono_ms(NULL) - start >= 700);
+    assert_non_null(strstr(o.err.msg, "did not answer within 0.7 s"));
+    close_one(&o);
+}
+
+static void a_rate_is_kept_over_all_calls(void **state)
+{
+    const struct canned_answer a[] = {{.text = OK}, {.text = OK}};
+    const struct mst_http_opts opts = {.plain = true, .rate_bytes_per_s = 200000, .stall_ms = 100};
+    char *body = mst_xcalloc(1, 100000);
+    struct one o;
+    int64_t start;
+
+    (void)state;
+    open_with(&o, a, 2, &opts);
+    start = mst_clock_mono_ms(NULL);
+    assert_ok(call(&o, "PUT", "/", body, 100000, NULL), &o.err);
+    assert_ok(call(&o, "PUT", "/", body, 100000, NULL), &o.err);
+    assert_true(mst_clock_mono_ms(NULL) - start >= 800); /* 1 s less the first slice */
+    close_one(&o);
+    free(body);
+}
+
+static void plain_http_is_refused_unless_said(void **state)
+{
+    const struct mst_http_opts opts = {0};
+    struct mst_http_headers *hs = mst_xcalloc(1, sizeof(*hs));
+    struct mst_http_request q = {.method = "GET", .url = "http://127.0.0.1:1/k?secret=1"};
+    struct mst_http_reply reply = {0};
+    struct mst_http *h;
+    struct mst_err err = {0};
+
+    (void)state;
+    assert_ok(mst_http_new(&opts, &h, &err), &err);
+    assert_rc(mst_http_do(h, &q, &reply, NULL, &err), MST_E_CONFIG, &err);
+    assert_string_equal(err.msg, "127.0.0.1:1 would be reached without TLS");
+    assert_rc(mst_http_add(hs, "x-amz-meta-a", "b\r\nx-evil: 1", &err), MST_E_CONFIG, &err);
+    assert_rc(mst_http_add(hs, "x-amz: evil", "b", &err), MST_E_CONFIG, &err);
+    for (size_t i = 0; i < MST_HTTP_HEADERS; i++) {
+        assert_ok(mst_http_add(hs, "x-amz-meta-a", "", &err), &err);
+    }
+    assert_rc(mst_http_add(hs, "x-amz-meta-a", "", &err), MST_E_LIMIT, &err);
+    mst_http_free(h);
+    free(hs);
+}
+
+/* --- what is done after a refusal --- */
+
+static const struct {
+    enum mst_rc rc;
+    int status;
+    const char *code;
+    enum mst_retry_what want;
+} table[] = {
+    {MST_E_NET, 0, "", MST_RETRY_AGAIN},
+    {MST_E_TIMEOUT, 0, "", MST_RETRY_AGAIN},
+    {MST_E_TLS, 0, "", MST_RETRY_NO},
+    {MST_E_LIMIT, 0, "", MST_RETRY_NO},
+    {MST_E_CANCELLED, 0, "", MST_RETRY_NO},
+    {MST_OK, 500, "InternalError", MST_RETRY_AGAIN},
+    {MST_OK, 500, "", MST_RETRY_AGAIN},
+    {MST_OK, 501, "NotImplemented", MST_RETRY_NO},
+    {MST_OK, 502, "", MST_RETRY_AGAIN},
+    {MST_OK, 503, "", MST_RETRY_AGAIN},
+    {MST_OK, 503, "SlowDown", MST_RETRY_SLOWER},
+    {MST_OK, 504, "", MST_RETRY_AGAIN},
+    {MST_OK, 408, "", MST_RETRY_AGAIN},
+    {MST_OK, 429, "", MST_RETRY_SLOWER},
+    {MST_OK, 200, "InternalError", MST_RETRY_AGAIN}, /* in the body of a Complete */
+    {MST_OK, 400, "RequestTimeout", MST_RETRY_AGAIN},
+    {MST_OK, 400, "BadDigest", MST_RETRY_AGAIN}, /* once: see below */
+    {MST_OK, 400, "InvalidArgument", MST_RETRY_NO},
+    {MST_OK, 400, "ExpiredToken", MST_RETRY_LOGIN},
+    {MST_OK, 401, "", MST_RETRY_LOGIN},
+    {MST_OK, 403, "AccessDenied", MST_RETRY_NO},
+    {MST_OK, 403, "SignatureDoesNotMatch", MST_RETRY_NO},
+    {MST_OK, 403, "RequestTimeTooSkewed", MST_RETRY_CLOCK},
+    {MST_OK, 404, "NoSuchKey", MST_RETRY_NO},
+    {MST_OK, 409, "ConditionalRequestConflict", MST_RETRY_AGAIN},
+    {MST_OK, 409, "BucketAlreadyExists", MST_RETRY_NO},
+    {MST_OK, 412, "PreconditionFailed", MST_RETRY_NO},
+    {MST_OK, 400, "AuthorizationHeaderMalformed", MST_RETRY_REGION},
+    {MST_OK, 301, "PermanentRedirect", MST_RETRY_REGION},
+    {MST_OK, 301, "", MST_RETRY_REGION},
+    {MST_OK, 400, "", MST_RETRY_REGION}, /* of a HEAD */
+};
+
+static void every_refusal_has_its_answer(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < MST_COUNT(table); i++) {
+        struct mst_retry_facts f = {.rc = table[i].rc,
+                                    .status = table[i].status,
+                                    .code = table[i].code,
+                                    .retry_after_s = -1,
+                                    .tries = 1,
+                                    .tries_max = 5,
+                                    .budget_ms = 60000,
+                                    .region_known = true,
+                                    .random = 1};
+        int64_t wait;
+
+        if (mst_retry_decide(&f, &wait) != table[i].want) {
+            fail_msg("%s %d %s: %d, wanted %d", mst_rc_name(f.rc), f.status, f.code,
+                     (int)mst_retry_decide(&f, &wait), (int)table[i].want);
+        }
+        f.clock_done = f.login_done = f.region_done = true; /* repaired, and still so */
+        f.tries = 2;
+        if (table[i].want >= MST_RETRY_CLOCK || strcmp(f.code, "BadDigest") == 0) {
+            assert_int_equal(mst_retry_decide(&f, &wait), MST_RETRY_NO);
+        }
+        f.tries = 5;
+        assert_int_equal(mst_retry_decide(&f, &wait), MST_RETRY_NO);
+    }
+}
+
+static void a_wait_grows_is_random_and_has_a_ceiling(void **state)
+{
+    struct mst_retry_facts f = {.rc = MST_E_NET,
+                                .code = "",
+                                .retry_after_s = -1,
+                                .tries = 1,
+                                .tries_max = 20,
+                                .budget_ms = 60000,
+                                .random = 250};
+    int64_t wait;
+
+    (void)state;
+    assert_int_equal(mst_retry_decide(&f, &wait), MST_RETRY_AGAIN);
+    assert_int_equal(wait, 250);
+    f.random = 0;
+    assert_int_equal(mst_retry_decide(&f, &wait), MST_RETRY_AGAIN);
+    assert_int_equal(wait, 0); /* full jitter */
+    f.tries = 4;
+    f.random = 2000;
+    assert_int_equal(mst_retry_decide(&f, &wait), MST_RETRY_AGAIN);
+    assert_int_equal(wait, 2000);
+    f.tries = 15;
+    f.random = 20000;
+    assert_int_equal(mst_retry_decide(&f, &wait), MST_RETRY_AGAIN);
+    assert_int_equal(wait, 20000);
+    f.random = 20001;
+    assert_int_equal(mst_retry_decide(&f, &wait), MST_RETRY_AGAIN);
+    assert_int_equal(wait, 0);
+    f.retry_after_s = 30;
+    assert_int_equal(mst_retry_decide(&f, &wait), MST_RETRY_AGAIN);
+    assert_int_equal(wait, 30000);
+    f.retry_after_s = 61; /* longer than we may wait */
+    assert_int_equal(mst_retry_decide(&f, &wait), MST_RETRY_NO);
+    f.retry_after_s = -1;
+    f.random = 20000;
+    f.budget_ms = 19999;
+    assert_int_equal(mst_retry_decide(&f, &wait), MST_RETRY_NO);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_request_goes_out_as_it_was_given),
+        cmocka_unit_test(a_refusal_is_an_answer_with_its_body),
+        cmocka_unit_test(a_cut_or_silent_connection_has_its_own_sentence),
+        cmocka_unit_test(what_comes_has_a_ceiling),
+        cmocka_unit_test(headers_without_end_are_refused),
+        cmocka_unit_test(a_dead_kept_connection_is_replaced_and_said),
+        cmocka_unit_test(a_cancelled_task_ends_a_call_at_once),
+        cmocka_unit_test(a_deadline_ends_a_drip),
+        cmocka_unit_test(a_rate_is_kept_over_all_calls),
+        cmocka_unit_test(plain_http_is_refused_unless_said),
+        cmocka_unit_test(every_refusal_has_its_answer),
+        cmocka_unit_test(a_wait_grows_is_random_and_has_a_ceiling),
+    };
+
+    mst_thread_block_signals();
+    return cmocka_run_group_tests_name("http", tests, NULL, NULL);
+}
