@@ -3,7 +3,7 @@
 # With sudo when not root; without rights it prints the one line to run and fails.
 set -eu
 build="gcc libc6-dev cmake ninja-build pkg-config libmongoc-dev libbson-dev libncurses-dev libconfig-dev libssl-dev libsqlite3-dev libzstd-dev zlib1g-dev libcurl4-openssl-dev libexpat1-dev"
-test="libcmocka-dev libvterm-dev openssl python3 python3-venv"
+test="libcmocka-dev libvterm-dev openssl python3 python3-venv awscli s3cmd"
 lint="clang-format clang-tidy clang libclang-rt-14-dev cppcheck"
 want=""
 for group in "$@"; do
