@@ -64,6 +64,13 @@ const char *mst_http_header(const struct mst_http_headers *hs, const char *name)
     return NULL;
 }
 
+int64_t mst_http_time(const char *text)
+{
+    const time_t t = curl_getdate(text, NULL);
+
+    return t > 0 ? (int64_t)t * 1000 : 0;
+}
+
 void mst_http_reply_release(struct mst_http_reply *r)
 {
     if (r) {
@@ -403,8 +410,7 @@ static enum mst_rc perform(struct call *c, struct mst_err *err)
     }
     c->reply->status = (int)status;
     date = mst_http_header(&c->reply->headers, "date");
-    c->reply->date_ms = date ? (int64_t)curl_getdate(date, NULL) * 1000 : 0;
-    c->reply->date_ms = c->reply->date_ms > 0 ? c->reply->date_ms : 0;
+    c->reply->date_ms = date ? mst_http_time(date) : 0;
     if (rc != MST_OK) {
         return rc;
     }

@@ -48,6 +48,7 @@ struct mst_http_headers {
 enum mst_rc mst_http_add(struct mst_http_headers *hs, const char *name, const char *value,
                          struct mst_err *err) MST_MUST_CHECK;
 const char *mst_http_header(const struct mst_http_headers *hs, const char *name); /* NULL: none */
+int64_t mst_http_time(const char *text); /* a date of a header, UTC ms; 0 when it is none */
 
 /* Called with what comes of the body of a 2xx answer; false ends the transfer (MST_E_LIMIT). */
 typedef bool mst_http_body_fn(void *arg, const void *p, size_t n);

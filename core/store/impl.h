@@ -34,6 +34,8 @@ struct mst_store_ops {
     enum mst_rc (*lock)(struct mst_store *s, const char *key, const char *mode,
                         int64_t until_wall_ms, struct mst_err *err);
     enum mst_rc (*thaw)(struct mst_store *s, const char *key, int days, struct mst_err *err);
+    enum mst_rc (*probe)(struct mst_store *s, struct mst_task *task, struct mst_err *err);
+    const struct mst_store_caps *(*caps)(const struct mst_store *s); /* else those below */
 };
 
 struct mst_store { /* first member of every kind */

@@ -107,7 +107,8 @@ enum mst_rc mst_store_read_all(struct mst_store *s, const char *key, size_t max,
                                struct mst_buf *out, struct mst_err *err)
 {
     for (;;) {
-        const size_t room = max - out->len + 1 < 65536 ? max - out->len + 1 : 65536;
+        const size_t step = s->local ? 65536 : 1048576; /* elsewhere each read is a journey */
+        const size_t room = max - out->len + 1 < step ? max - out->len + 1 : step;
         size_t got;
 
         if (mst_store_read(s, key, out->len, mst_buf_room(out, room), room, &got, err) != MST_OK) {
@@ -161,7 +162,24 @@ static enum mst_rc cannot(const struct mst_store *s, const char *what, struct ms
 
 const struct mst_store_caps *mst_store_caps(const struct mst_store *s)
 {
-    return &s->caps;
+    return s->ops->caps ? s->ops->caps(s) : &s->caps;
+}
+
+enum mst_rc mst_store_probe(struct mst_store *s, struct mst_task *task, struct mst_err *err)
+{
+    return s->ops->probe ? s->ops->probe(s, task, err) : MST_OK;
+}
+
+static _Thread_local struct mst_task *works_for;
+
+void mst_store_work_for(struct mst_task *task)
+{
+    works_for = task;
+}
+
+struct mst_task *mst_store_works_for(void)
+{
+    return works_for;
 }
 
 bool mst_store_is_local(const struct mst_store *s)

@@ -110,6 +110,13 @@ enum mst_rc mst_store_space(struct mst_store *s, uint64_t *free_bytes, uint64_t 
                             struct mst_err *err) MST_MUST_CHECK;
 /* What follows is optional: MST_E_CONFIG with a sentence where a kind of store has it not. */
 const struct mst_store_caps *mst_store_caps(const struct mst_store *s); /* never NULL */
+/* Ask the store what it can do, unless that is known; caps have it afterwards. */
+enum mst_rc mst_store_probe(struct mst_store *s, struct mst_task *task,
+                            struct mst_err *err) MST_MUST_CHECK;
+/* From now on the calls of this thread that carry no task of their own end when this one is
+ * cancelled; NULL: none. Local stores do not wait, and do not look. */
+void mst_store_work_for(struct mst_task *task);
+struct mst_task *mst_store_works_for(void);
 bool mst_store_is_local(const struct mst_store *s); /* a directory of this host */
 enum mst_rc mst_store_info(struct mst_store *s, const char *key, struct mst_store_info *out,
                            struct mst_err *err) MST_MUST_CHECK;

@@ -1,0 +1,281 @@
+/* What a listing of objects does not show: versions, unfinished uploads, locks, archives. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "base/text.h"
+#include "hash/mac.h"
+#include "store/s3_own.h"
+#include "store/s3_page.h"
+
+#define ITEMS_MAX 10000U
+
+static struct s3_raw *now_open(struct s3_page *pg)
+{
+    mst_grow((void **)&pg->raw, &pg->cap, pg->n + 1, sizeof(pg->raw[0]));
+    if (!pg->open) {
+        memset(&pg->raw[pg->n], 0, sizeof(pg->raw[0]));
+        pg->open = true;
+    }
+    return &pg->raw[pg->n];
+}
+
+static bool close_it(struct s3_page *pg)
+{
+    pg->open = false;
+    pg->n += pg->raw[pg->n].key != NULL;
+    return pg->n < ITEMS_MAX;
+}
+
+static void take_field(struct s3_raw *now, const char *name, const char *text)
+{
+    if (strcmp(name, "Key") == 0) {
+        free(now->key);
+        now->key = mst_xstrdup(text);
+    } else if (strcmp(name, "Size") == 0) {
+        now->item.bytes = strtoull(text, NULL, 10);
+    } else if (strcmp(name, "LastModified") == 0 || strcmp(name, "Initiated") == 0) {
+        now->item.modified_wall_ms = mst_time_parse(text) > 0 ? mst_time_parse(text) : 0;
+    } else if (strcmp(name, "IsLatest") == 0) {
+        now->newest = strcmp(text, "true") == 0;
+    } else if ((strcmp(name, "VersionId") == 0 || strcmp(name, "UploadId") == 0) &&
+               !mst_copy(now->id, sizeof(now->id), text)) {
+        now->id[0] = '\0'; /* one that is cut is none */
+    }
+}
+
+static bool take_version(struct s3_page *pg, const char *leaf, const char *text)
+{
+    const bool marker = strncmp(leaf, "DeleteMarker", 12) == 0;
+    const size_t skip = marker ? 12 : 7;
+    struct s3_raw *now;
+
+    if (!marker && strncmp(leaf, "Version", 7) != 0) {
+        return true;
+    }
+    now = now_open(pg);
+    now->deleted = marker;
+    if (!leaf[skip]) {
+        return close_it(pg);
+    }
+    take_field(now, leaf + skip + 1, text);
+    return true;
+}
+
+static bool take_upload(struct s3_page *pg, const char *leaf, const char *text)
+{
+    if (strncmp(leaf, "Upload", 6) != 0 || (leaf[6] && leaf[6] != '/')) {
+        return true;
+    }
+    if (!leaf[6]) {
+        (void)now_open(pg);
+        return close_it(pg);
+    }
+    take_field(now_open(pg), leaf + 7, text);
+    return true;
+}
+
+struct listing {
+    const char *root, *ask, *what, *action, *marker, *marker_also;
+    bool (*take)(struct s3_page *pg, const char *leaf, const char *text);
+};
+
+/* Every page; each() is called for each entry that is ours, and says whether it wants more. */
+static enum mst_rc walk(struct s3 *s, const struct listing *l, const char *prefix,
+                        bool (*each)(void *arg, struct s3_raw *raw), void *arg,
+                        struct mst_task *task, struct mst_err *err)
+{
+    struct s3_page pg = {.s = s, .root = l->root, .take = l->take};
+    struct mst_str full = {0}, key = {0}, also = {0};
+    bool on = true;
+    enum mst_rc rc;
+
+    s3_full_key(s, prefix, &full);
+    mst_str_add(&full, *prefix ? "/" : "");
+    do {
+        struct s3_req r = {.method = "GET", .what = l->what, .action = l->action, .task = task};
+
+        s3_ask(&r, l->ask, "");
+        s3_ask(&r, "prefix", mst_str_c(&full));
+        if (!s->profile->list_plain) {
+            s3_ask(&r, "encoding-type", "url");
+        }
+        if (key.len > 0) {
+            s3_ask(&r, l->marker, mst_str_c(&key));
+            s3_ask(&r, l->marker_also, mst_str_c(&also));
+        }
+        rc = s3_page_get(&pg, &r, err);
+        for (size_t i = 0; rc == MST_OK && on && i < pg.n; i++) {
+            if (s3_page_key(&pg, pg.raw[i].key, pg.raw[i].item.key) && pg.raw[i].id[0]) {
+                on = each(arg, &pg.raw[i]);
+            }
+        }
+        if (rc == MST_OK && on && pg.more &&
+            (pg.next.len == 0 || (strcmp(mst_str_c(&key), mst_str_c(&pg.next)) == 0 &&
+                                  strcmp(mst_str_c(&also), mst_str_c(&pg.next_also)) == 0))) {
+            rc = s3_page_endless(s, err);
+        }
+        mst_str_reset(&key);
+        mst_str_reset(&also);
+        mst_str_add(&key, mst_str_c(&pg.next));
+        mst_str_add(&also, mst_str_c(&pg.next_also));
+    } while (rc == MST_OK && on && pg.more && (rc = mst_task_check(task, err)) == MST_OK);
+    s3_page_release(&pg);
+    mst_str_release(&full);
+    mst_str_release(&key);
+    mst_str_release(&also);
+    return rc;
+}
+
+struct to_version {
+    bool (*fn)(void *arg, const struct mst_store_version *v);
+    void *arg;
+};
+
+static bool each_version(void *arg, struct s3_raw *raw)
+{
+    const struct to_version *t = arg;
+    struct mst_store_version v = {.bytes = raw->item.bytes,
+                                  .modified_wall_ms = raw->item.modified_wall_ms,
+                                  .newest = raw->newest,
+                                  .deleted = raw->deleted};
+
+    (void)mst_copy(v.key, sizeof(v.key), raw->item.key);
+    (void)mst_copy(v.version, sizeof(v.version), raw->id);
+    return t->fn(t->arg, &v);
+}
+
+enum mst_rc s3_versions(struct mst_store *store, const char *prefix,
+                        bool (*fn)(void *arg, const struct mst_store_version *v), void *arg,
+                        struct mst_task *task, struct mst_err *err)
+{
+    static const struct listing l = {.root = "ListVersionsResult",
+                                     .ask = "versions",
+                                     .what = "list the versions in",
+                                     .action = "s3:ListBucketVersions",
+                                     .marker = "key-marker",
+                                     .marker_also = "version-id-marker",
+                                     .take = take_version};
+    struct to_version t = {fn, arg};
+
+    return walk(s3_of(store), &l, prefix, each_version, &t, task, err);
+}
+
+struct to_upload {
+    bool (*fn)(void *arg, const struct mst_store_upload *u);
+    void *arg;
+};
+
+static bool each_upload(void *arg, struct s3_raw *raw)
+{
+    const struct to_upload *t = arg;
+    struct mst_store_upload u = {.begun_wall_ms = raw->item.modified_wall_ms};
+
+    (void)mst_copy(u.key, sizeof(u.key), raw->item.key);
+    (void)mst_copy(u.id, sizeof(u.id), raw->id);
+    return t->fn(t->arg, &u);
+}
+
+enum mst_rc s3_uploads(struct mst_store *store, const char *prefix,
+                       bool (*fn)(void *arg, const struct mst_store_upload *u), void *arg,
+                       struct mst_task *task, struct mst_err *err)
+{
+    static const struct listing l = {.root = "ListMultipartUploadsResult",
+                                     .ask = "uploads",
+                                     .what = "list the unfinished uploads in",
+                                     .action = "s3:ListBucketMultipartUploads",
+                                     .marker = "key-marker",
+                                     .marker_also = "upload-id-marker",
+                                     .take = take_upload};
+    struct to_upload t = {fn, arg};
+
+    return walk(s3_of(store), &l, prefix, each_upload, &t, task, err);
+}
+
+static enum mst_rc simple(struct s3 *s, struct s3_req *r, struct mst_err *err)
+{
+    struct s3_answer a;
+    uint8_t md5[MST_MD5_LEN];
+    char sum[MST_BASE64_SIZE(MST_MD5_LEN)];
+    enum mst_rc rc;
+
+    if (!s->write) {
+        return mst_err_set(err, MST_E_PRECOND, "the store %s is opened for reading only",
+                           s->base.name);
+    }
+    if (r->body_n > 0) {
+        mst_md5_of(r->body, r->body_n, md5);
+        s3_say(r, "content-type", "application/xml");
+        s3_say(r, "content-md5", mst_base64(md5, sizeof(md5), sum));
+    }
+    rc = s3_call(s, r, &a, err);
+    mst_http_reply_release(&a.reply);
+    return rc;
+}
+
+enum mst_rc s3_abort_upload(struct mst_store *store, const struct mst_store_upload *u,
+                            struct mst_err *err)
+{
+    struct s3_req r = {.method = "DELETE",
+                       .key = u->key,
+                       .what = "end the upload of",
+                       .action = "s3:AbortMultipartUpload",
+                       .task = mst_store_works_for()};
+
+    s3_ask(&r, "uploadId", u->id);
+    return simple(s3_of(store), &r, err);
+}
+
+enum mst_rc s3_lock(struct mst_store *store, const char *key, const char *mode,
+                    int64_t until_wall_ms, struct mst_err *err)
+{
+    char text[300], until[MST_TIME_MAX];
+    struct mst_store_info have;
+    struct s3_req r = {.method = "PUT",
+                       .key = key,
+                       .what = "lock",
+                       .action = "s3:PutObjectRetention",
+                       .body = text,
+                       .task = mst_store_works_for()};
+
+    if (strcmp(mode, "COMPLIANCE") != 0 && strcmp(mode, "GOVERNANCE") != 0) {
+        return mst_err_set(err, MST_E_USAGE, "a lock is COMPLIANCE or GOVERNANCE");
+    }
+    if (s3_info(store, key, &have, err) != MST_OK) {
+        return err->rc;
+    }
+    if (have.locked_until_ms > until_wall_ms) {
+        return mst_err_set(err, MST_E_PRECOND,
+                           "%s is locked until %s already: a lock is extended, never shortened",
+                           key, mst_time_iso(have.locked_until_ms, until));
+    }
+    (void)snprintf(text, sizeof(text),
+                   "<Retention xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><Mode>%s</Mode>"
+                   "<RetainUntilDate>%s</RetainUntilDate></Retention>",
+                   mode, mst_time_iso(until_wall_ms, until));
+    r.body_n = strlen(text);
+    s3_ask(&r, "retention", "");
+    return simple(s3_of(store), &r, err);
+}
+
+enum mst_rc s3_thaw(struct mst_store *store, const char *key, int days, struct mst_err *err)
+{
+    char text[240];
+    struct s3_req r = {.method = "POST",
+                       .key = key,
+                       .what = "thaw",
+                       .action = "s3:RestoreObject",
+                       .body = text,
+                       .task = mst_store_works_for()};
+
+    (void)snprintf(text, sizeof(text),
+                   "<RestoreRequest xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><Days>%d"
+                   "</Days><GlacierJobParameters><Tier>Standard</Tier></GlacierJobParameters>"
+                   "</RestoreRequest>",
+                   days);
+    r.body_n = strlen(text);
+    s3_ask(&r, "restore", "");
+    return simple(s3_of(store), &r, err);
+}

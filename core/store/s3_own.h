@@ -1,0 +1,168 @@
+/* s3_own.h: what the files of the S3 driver share; private to store. */
+#ifndef MST_STORE_S3_OWN_H
+#define MST_STORE_S3_OWN_H
+
+#include <stdatomic.h>
+
+#include "conc/thread.h"
+#include "hash/hash.h"
+#include "http/http.h"
+#include "http/sign.h"
+#include "store/impl.h"
+#include "store/s3.h"
+
+#define S3_QUERY 8U
+#define S3_HEADERS 12U
+#define S3_WINDOWS 8U
+#define S3_WINDOW_MAX ((size_t)2 * 1024 * 1024)
+#define S3_MARK "x-amz-meta-muster-put" /* which put made an object */
+#define S3_MARK_LEN 33
+
+struct s3_part {
+    struct s3_part *next;
+    struct s3_upload *up;
+    unsigned number;
+    struct mst_buf data;
+};
+
+struct s3_window { /* what was read ahead of a reader that goes forward */
+    char key[MST_KEY_MAX];
+    char etag[80];
+    uint64_t from; /* of data; what was handed out is dropped */
+    struct mst_buf data;
+    size_t next_n;   /* how much the next one reads */
+    int64_t read_ms; /* monotonic */
+    bool busy, at_end;
+};
+
+struct s3 {
+    struct mst_store base;
+    const struct mst_s3_profile *profile;
+    char *endpoint, *bucket, *prefix, *storage_class, *sse, *sse_key;
+    bool path_style, single_writer, write, by_region;
+    uint64_t part_bytes;
+    int64_t wait_ms;
+    mst_login_fn *login;
+    void *login_arg;
+    void (*login_free)(void *arg);
+    struct mst_http *http;
+    atomic_int_fast64_t clock_ms; /* the store's clock less ours, when it is far off */
+    _Atomic(const struct mst_store_caps *) probed;
+
+    struct mst_mutex mtx; /* what follows; never held during a request */
+    struct mst_cond work, done;
+    char region[64];
+    int quota; /* of repeats; successes earn them back */
+    struct s3_part *first, *last;
+    unsigned queued, flying, limit, limit_max, good; /* parts */
+    struct mst_thread workers[MST_S3_CONNECTIONS_MAX];
+    bool stopping, probing;
+    struct s3_window windows[S3_WINDOWS];
+};
+
+struct s3_req {
+    const char *method;
+    const char *key;    /* below the prefix; NULL: the bucket */
+    const char *what;   /* "write", for messages */
+    const char *action; /* "s3:PutObject", what a policy has to allow */
+    struct mst_sig_pair query[S3_QUERY], headers[S3_HEADERS];
+    size_t n_query, n_headers;
+    const void *body;
+    size_t body_n;
+    const char *hash; /* of the body, hex; NULL: made here */
+    mst_http_body_fn *sink;
+    void (*again)(void *arg); /* a sink forgets what it has */
+    void *sink_arg;
+    size_t body_max;
+    bool needs_etag; /* a success carries one */
+    bool error_in_200;
+    unsigned tries_max; /* 0: 8 */
+    struct mst_task *task;
+};
+struct s3_answer {
+    struct mst_http_reply reply;
+    char code[64], message[160], region[64];
+    bool maybe_done; /* an earlier try, or this one, may have had its effect */
+    unsigned tries;
+    int64_t took_ms;
+};
+
+static inline struct s3 *s3_of(struct mst_store *s)
+{
+    return (struct s3 *)(void *)s;
+}
+void s3_ask(struct s3_req *r, const char *name, const char *value);
+void s3_say(struct s3_req *r, const char *name, const char *value);
+
+/* One request with its repeats. MST_OK: a 2xx. Else the answer is left for the caller to look at
+ * (reply.status 0: none came), and err has a whole sentence. Release the reply in any case. */
+enum mst_rc s3_call(struct s3 *s, const struct s3_req *r, struct s3_answer *a, struct mst_err *err);
+/* The sentence for a refusal. */
+enum mst_rc s3_refused(struct s3 *s, const struct s3_req *r, const struct s3_answer *a,
+                       struct mst_err *err);
+void s3_read_error(struct s3_answer *a);
+/* The name of an object in the bucket. */
+void s3_full_key(const struct s3 *s, const char *key, struct mst_str *out);
+int64_t s3_header_time(const struct mst_http_reply *r, const char *name);
+
+/* put */
+enum mst_rc s3_put_begin(struct mst_store *s, const char *key, struct mst_store_put **out,
+                         struct mst_err *err);
+enum mst_rc s3_put_add(struct mst_store_put *p, const void *data, size_t n, struct mst_err *err);
+enum mst_rc s3_put_finish(struct mst_store_put *p, struct mst_err *err);
+void s3_put_abort(struct mst_store_put *p);
+/* Headers that every new object has. */
+void s3_object_headers(const struct s3 *s, struct s3_req *r);
+/* After an outcome that is not known: is the object there, of this size and by this put? MST_OK,
+ * MST_E_EXISTS (another's), MST_E_NOTFOUND, MST_E_UNKNOWN. data NULL: cannot be compared. */
+enum mst_rc s3_is_ours(struct s3 *s, const char *key, const char *mark, uint64_t bytes,
+                       const void *data, struct mst_task *task, struct mst_err *err);
+
+/* an object in parts */
+struct s3_upload {
+    struct s3 *s;
+    char key[MST_KEY_MAX], mark[S3_MARK_LEN];
+    char *id;
+    struct mst_task *task;
+    struct s3_done {
+        char etag[80], checksum[48];
+    } * parts;
+    size_t n, cap; /* parts handed over */
+    unsigned out;  /* of them not answered yet */
+    uint64_t bytes;
+    struct mst_err failed; /* rc MST_OK: not */
+};
+enum mst_rc s3_upload_begin(struct s3 *s, const char *key, const char *mark, struct mst_task *task,
+                            struct s3_upload **out, struct mst_err *err);
+/* Takes the bytes; waits while enough parts are on their way. */
+enum mst_rc s3_upload_part(struct s3_upload *u, struct mst_buf *data, struct mst_err *err);
+enum mst_rc s3_upload_complete_take(struct s3_upload *u, struct mst_err *err);
+void s3_upload_abort_take(struct s3_upload *u);
+void s3_workers_stop(struct s3 *s);
+
+enum mst_rc s3_read(struct mst_store *s, const char *key, uint64_t from, void *buf, size_t n,
+                    size_t *got, struct mst_err *err);
+void s3_windows_forget(struct s3 *s, const char *key);
+enum mst_rc s3_stat(struct mst_store *s, const char *key, uint64_t *bytes, struct mst_err *err);
+enum mst_rc s3_info(struct mst_store *s, const char *key, struct mst_store_info *out,
+                    struct mst_err *err);
+enum mst_rc s3_remove(struct mst_store *s, const char *key, struct mst_err *err);
+enum mst_rc s3_list(struct mst_store *s, const char *prefix,
+                    bool (*fn)(void *arg, const struct mst_store_item *item), void *arg,
+                    struct mst_task *task, struct mst_err *err);
+enum mst_rc s3_versions(struct mst_store *s, const char *prefix,
+                        bool (*fn)(void *arg, const struct mst_store_version *v), void *arg,
+                        struct mst_task *task, struct mst_err *err);
+enum mst_rc s3_uploads(struct mst_store *s, const char *prefix,
+                       bool (*fn)(void *arg, const struct mst_store_upload *u), void *arg,
+                       struct mst_task *task, struct mst_err *err);
+enum mst_rc s3_abort_upload(struct mst_store *s, const struct mst_store_upload *u,
+                            struct mst_err *err);
+enum mst_rc s3_lock(struct mst_store *s, const char *key, const char *mode, int64_t until_wall_ms,
+                    struct mst_err *err);
+enum mst_rc s3_thaw(struct mst_store *s, const char *key, int days, struct mst_err *err);
+/* What the store can do, asked once. */
+enum mst_rc s3_probe(struct mst_store *s, struct mst_task *task, struct mst_err *err);
+const struct mst_store_caps *s3_caps(const struct mst_store *s);
+
+#endif

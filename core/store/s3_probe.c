@@ -1,0 +1,204 @@
+/* What a store can do is asked, not believed: some accept a condition or a checksum and ignore it.
+ * The answers are kept for as long as the store is open. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "base/mem.h"
+#include "hash/mac.h"
+#include "store/s3_own.h"
+#include "store/xml.h"
+
+#define LOOK_MS 200
+#define FOLDER "muster-probe/"
+#define BODY "muster asks what this store can do; this object may be removed\n"
+
+enum said { SAID_YES, SAID_NO, SAID_UNKNOWN };
+
+const struct mst_store_caps *s3_caps(const struct mst_store *store)
+{
+    const struct s3 *s = (const struct s3 *)(const void *)store;
+    const struct mst_store_caps *have = atomic_load(&s->probed);
+
+    return have ? have : &store->caps;
+}
+
+static void clean(struct s3 *s, const char *key)
+{
+    struct s3_req r = {.method = "DELETE",
+                       .key = key,
+                       .what = "remove",
+                       .action = "s3:DeleteObject",
+                       .tries_max = 2};
+    struct s3_answer a;
+    struct mst_err ignore = {0};
+
+    (void)!s3_call(s, &r, &a, &ignore); /* who may not delete leaves it: one small object */
+    mst_http_reply_release(&a.reply);
+}
+
+static enum mst_rc put(struct s3 *s, const char *key, const char *name, const char *value,
+                       struct mst_task *task, struct s3_answer *a, struct mst_err *err)
+{
+    uint8_t md5[MST_MD5_LEN];
+    char sum[MST_BASE64_SIZE(MST_MD5_LEN)];
+    struct s3_req r = {.method = "PUT",
+                       .key = key,
+                       .what = "try to write",
+                       .action = "s3:PutObject",
+                       .body = BODY,
+                       .body_n = sizeof(BODY) - 1,
+                       .needs_etag = true,
+                       .task = task};
+
+    s3_object_headers(s, &r);
+    s3_say(&r, name, value);
+    if (strcmp(name, "content-md5") != 0) { /* a bucket with locks wants a checksum of some kind */
+        mst_md5_of(BODY, sizeof(BODY) - 1, md5);
+        s3_say(&r, "content-md5", mst_base64(md5, sizeof(md5), sum));
+    }
+    return s3_call(s, &r, a, err);
+}
+
+/* Two puts of one name: the second must be refused. */
+static enum mst_rc ask_create_only(struct s3 *s, const char *key, struct mst_task *task,
+                                   enum said *said, struct mst_err *err)
+{
+    struct s3_answer a;
+    enum mst_rc rc = MST_OK;
+
+    *said = SAID_UNKNOWN;
+    for (int i = 0; i < 2 && *said == SAID_UNKNOWN && rc == MST_OK; i++) {
+        rc = put(s, key, "if-none-match", "*", task, &a, err);
+        if (rc == MST_E_EXISTS) {
+            *said = SAID_YES; /* already the first one, when an earlier probe left it there */
+        } else if (rc == MST_OK && i == 1) {
+            *said = SAID_NO;
+        } else if (rc != MST_OK && (a.reply.status == 501 || a.reply.status == 400)) {
+            *said = SAID_NO;
+        }
+        mst_http_reply_release(&a.reply);
+    }
+    return *said == SAID_UNKNOWN ? rc : MST_OK;
+}
+
+static enum mst_rc find_create_only(struct s3 *s, struct mst_task *task,
+                                    struct mst_store_caps *caps, struct mst_err *err)
+{
+    char key[64];
+    uint64_t random;
+    enum said said;
+
+    if (s->profile->conditions_ignored) {
+        (void)mst_copy(caps->text, sizeof(caps->text), "this kind of store ignores If-None-Match");
+        return MST_OK;
+    }
+    if (ask_create_only(s, FOLDER "create-only", task, &said, err) != MST_OK) {
+        return err->rc;
+    }
+    if (said == SAID_NO) {
+        /* Unless another host removed its own between our two: once more under a name of ours. */
+        MST_ASSERT(getrandom(&random, sizeof(random), 0) == (ssize_t)sizeof(random));
+        (void)snprintf(key, sizeof(key), FOLDER "create-only-%016llx", (unsigned long long)random);
+        if (ask_create_only(s, key, task, &said, err) != MST_OK) {
+            return err->rc;
+        }
+        clean(s, key);
+    }
+    clean(s, FOLDER "create-only");
+    caps->create_only = said == SAID_YES;
+    if (!caps->create_only) {
+        (void)mst_copy(caps->text, sizeof(caps->text), "it ignores or refuses If-None-Match");
+    }
+    return MST_OK;
+}
+
+/* A checksum that is false must be refused. */
+static void find_checksums(struct s3 *s, struct mst_task *task, struct mst_store_caps *caps)
+{
+    const bool sha = s->profile->checksum == 's';
+    uint8_t none[MST_SHA256_LEN] = {1};
+    char sum[MST_BASE64_SIZE(MST_SHA256_LEN)];
+    struct s3_answer a;
+    struct mst_err ignore = {0};
+    const char *also = caps->text[0] ? "; " : "";
+    enum mst_rc rc;
+
+    (void)mst_base64(none, sha ? MST_SHA256_LEN : MST_MD5_LEN, sum);
+    rc = put(s, FOLDER "checksum", sha ? "x-amz-checksum-sha256" : "content-md5", sum, task, &a,
+             &ignore);
+    caps->checksums = rc != MST_OK && a.reply.status == 400;
+    if (rc == MST_OK) {
+        clean(s, FOLDER "checksum");
+        (void)snprintf(caps->text + strlen(caps->text), sizeof(caps->text) - strlen(caps->text),
+                       "%sit accepts a false checksum", also);
+    }
+    mst_http_reply_release(&a.reply);
+}
+
+static bool take_enabled(void *arg, const char *path, const char *text)
+{
+    bool *on = arg;
+
+    *on = *on || (strcmp(text, "Enabled") == 0 &&
+                  (strcmp(path, "VersioningConfiguration/Status") == 0 ||
+                   strcmp(path, "ObjectLockConfiguration/ObjectLockEnabled") == 0));
+    return true;
+}
+
+static bool is_on(struct s3 *s, const char *what, const char *action, struct mst_task *task)
+{
+    struct s3_req r = {
+        .method = "GET", .what = "look at", .action = action, .tries_max = 2, .task = task};
+    struct s3_answer a;
+    struct mst_err ignore = {0};
+    bool on = false;
+
+    s3_ask(&r, what, "");
+    if (s3_call(s, &r, &a, &ignore) != MST_OK ||
+        mst_xml_parse(a.reply.body.p, a.reply.body.len, take_enabled, &on, &ignore) != MST_OK) {
+        on = false;
+    }
+    mst_http_reply_release(&a.reply);
+    return on;
+}
+
+enum mst_rc s3_probe(struct mst_store *store, struct mst_task *task, struct mst_err *err)
+{
+    struct s3 *s = s3_of(store);
+    struct mst_store_caps *caps;
+    enum mst_rc rc;
+    bool mine;
+
+    if (!s->write) {
+        return mst_err_set(err, MST_E_PRECOND, "the store %s is opened for reading only",
+                           s->base.name);
+    }
+    mst_mutex_lock(&s->mtx);
+    while (s->probing && !mst_task_cancelled(task)) {
+        (void)mst_cond_wait_ms(&s->done, &s->mtx, LOOK_MS);
+    }
+    mine = !s->probing && !atomic_load(&s->probed);
+    s->probing = s->probing || mine;
+    mst_mutex_unlock(&s->mtx);
+    if (!mine) {
+        return atomic_load(&s->probed) ? MST_OK : mst_task_check(task, err);
+    }
+    caps = mst_xcalloc(1, sizeof(*caps));
+    caps->multipart = caps->ranges = true;
+    rc = find_create_only(s, task, caps, err);
+    if (rc == MST_OK) {
+        find_checksums(s, task, caps);
+        caps->versions = is_on(s, "versioning", "s3:GetBucketVersioning", task);
+        caps->lock = is_on(s, "object-lock", "s3:GetBucketObjectLockConfiguration", task);
+        atomic_store(&s->probed, caps);
+    } else {
+        free(caps);
+    }
+    mst_mutex_lock(&s->mtx);
+    s->probing = false;
+    mst_cond_broadcast(&s->done);
+    mst_mutex_unlock(&s->mtx);
+    return rc;
+}
