@@ -67,7 +67,7 @@ void gcs_param(struct gcs_ask *a, const char *name, const char *value)
 enum mst_rc gcs_do(struct gcs_ask *a, struct mst_task *task, struct mst_err *err)
 {
     a->call.q.url = mst_str_c(&a->url);
-    return mst_gcall_do(&a->call, &a->reply, task, err);
+    return mst_gcall_do(&a->call, &a->reply, task ? task : mst_store_works_for(), err);
 }
 
 enum mst_rc gcs_json(struct gcs_ask *a, struct mst_task *task, bson_t **out, struct mst_err *err)
@@ -179,7 +179,7 @@ static enum mst_rc g_info(struct mst_store *s, const char *key, struct mst_store
     return rc;
 }
 
-static enum mst_rc g_remove(struct mst_store *s, const char *key, struct mst_err *err)
+enum mst_rc gcs_remove(struct mst_store *s, const char *key, struct mst_err *err)
 {
     static const int expect[] = {404, 0};
     struct gcs *g = gcs_of(s);
@@ -190,6 +190,7 @@ static enum mst_rc g_remove(struct mst_store *s, const char *key, struct mst_err
     if (!g->write) {
         return mst_err_set(err, MST_E_PRECOND, "the store %s is opened for reading only", s->name);
     }
+    gcs_unpin(g, key);
     a = gcs_ask_new(g, "DELETE", "delete", key);
     gcs_url(g, a, "", key);
     gcs_param(a, "fields", "name");
@@ -253,6 +254,8 @@ static void g_close(struct mst_store *s)
 
     mst_gauth_free(g->auth);
     mst_http_free(g->http);
+    free(atomic_load(&g->probed));
+    mst_cond_release(&g->done);
     mst_mutex_release(&g->mtx);
     free(g);
 }
@@ -265,10 +268,12 @@ static const struct mst_store_ops ops = {.close = g_close,
                                          .read = gcs_read,
                                          .stat = g_stat,
                                          .list = gcs_list,
-                                         .remove = g_remove,
+                                         .remove = gcs_remove,
                                          .info = g_info,
                                          .versions = gcs_versions,
-                                         .lock = g_lock};
+                                         .lock = g_lock,
+                                         .probe = gcs_probe,
+                                         .caps = gcs_caps};
 
 static enum mst_rc set_place(struct gcs *g, const struct mst_gcs_opts *o, struct mst_err *err)
 {
@@ -320,6 +325,7 @@ enum mst_rc mst_store_gcs_open_take(const char *name, const struct mst_gcs_opts 
 
     *out = NULL;
     mst_mutex_init(&g->mtx);
+    mst_cond_init(&g->done);
     g->base.ops = &ops;
     g->auth = auth;
     (void)mst_copy(g->base.name, sizeof(g->base.name), name);
@@ -329,8 +335,6 @@ enum mst_rc mst_store_gcs_open_take(const char *name, const struct mst_gcs_opts 
     g->tries_max = o->tries_max;
     g->budget_ms = o->budget_ms;
     g->clock = o->clock;
-    g->base.caps = (struct mst_store_caps){
-        .create_only = true, .checksums = true, .ranges = true, .versions = true, .lock = true};
     rc = set_place(g, o, err);
     rc = rc == MST_OK ? set_size(g, o, err) : rc;
     rc = rc == MST_OK ? mst_http_new(&o->http, &g->http, err) : rc;

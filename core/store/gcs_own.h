@@ -2,6 +2,8 @@
 #ifndef MST_STORE_GCS_OWN_H
 #define MST_STORE_GCS_OWN_H
 
+#include <stdatomic.h>
+
 #include "base/str.h"
 #include "conc/thread.h"
 #include "store/gcs.h"
@@ -33,7 +35,10 @@ struct gcs {
     int64_t budget_ms;
     const struct mst_clock *clock;
     struct mst_mutex mtx;
-    uint64_t uses; /* under mtx, as the pins */
+    struct mst_cond done;
+    bool probing;                          /* under mtx */
+    struct mst_store_caps *_Atomic probed; /* NULL until it was asked */
+    uint64_t uses;                         /* under mtx, as the pins */
     struct gcs_pin pins[GCS_PINS];
 };
 
@@ -63,6 +68,14 @@ enum mst_rc gcs_begin(struct mst_store *s, const char *key, struct mst_store_put
 enum mst_rc gcs_add(struct mst_store_put *p, const void *data, size_t n, struct mst_err *err);
 enum mst_rc gcs_finish(struct mst_store_put *p, struct mst_err *err);
 void gcs_abort(struct mst_store_put *p);
+/* As gcs_finish(), by a session whatever the size (session), or by what its size calls for;
+ * false_sum declares another checksum than the content has. For the probe. */
+enum mst_rc gcs_finish_as(struct mst_store_put *p, bool session, bool false_sum,
+                          struct mst_err *err);
+void gcs_unpin(struct gcs *g, const char *key); /* it is not what it was any more */
+enum mst_rc gcs_remove(struct mst_store *s, const char *key, struct mst_err *err);
+enum mst_rc gcs_probe(struct mst_store *s, struct mst_task *task, struct mst_err *err);
+const struct mst_store_caps *gcs_caps(const struct mst_store *s);
 enum mst_rc gcs_read(struct mst_store *s, const char *key, uint64_t from, void *buf, size_t n,
                      size_t *got, struct mst_err *err);
 enum mst_rc gcs_list(struct mst_store *s, const char *prefix,

@@ -453,17 +453,26 @@ enum mst_rc gcs_add(struct mst_store_put *base, const void *data, size_t n, stru
     return MST_OK;
 }
 
-enum mst_rc gcs_finish(struct mst_store_put *base, struct mst_err *err)
+enum mst_rc gcs_finish_as(struct mst_store_put *base, bool session, bool false_sum,
+                          struct mst_err *err)
 {
     struct put *p = of(base);
-    const enum mst_rc rc = p->from > 0 ? send_buf(p, true, err) : at_once(p, err);
+    enum mst_rc rc;
 
+    p->crc ^= false_sum ? 1U : 0U;
+    gcs_unpin(store_of(p), p->key);
+    rc = p->from > 0 || session ? send_buf(p, true, err) : at_once(p, err);
     if (rc != MST_OK && p->session) {
         gcs_abort(base);
         return rc;
     }
     put_free(p);
     return rc;
+}
+
+enum mst_rc gcs_finish(struct mst_store_put *p, struct mst_err *err)
+{
+    return gcs_finish_as(p, false, false, err);
 }
 
 /* A session that is not ended ends by itself after a week; what it holds is never visible. */

@@ -69,6 +69,17 @@ static void pin_put(struct gcs *g, const struct gcs_pin *pin)
     mst_mutex_unlock(&g->mtx);
 }
 
+void gcs_unpin(struct gcs *g, const char *key)
+{
+    mst_mutex_lock(&g->mtx);
+    for (size_t i = 0; i < GCS_PINS; i++) {
+        if (g->pins[i].used && strcmp(g->pins[i].key, key) == 0) {
+            memset(&g->pins[i], 0, sizeof(g->pins[i]));
+        }
+    }
+    mst_mutex_unlock(&g->mtx);
+}
+
 /* "bytes 0-9/100": what came and how large all of it is. */
 static bool content_range(const char *v, uint64_t from, uint64_t *n, uint64_t *total)
 {

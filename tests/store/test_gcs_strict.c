@@ -203,7 +203,6 @@ static void what_is_stored_wrongly_is_removed_and_said(void **state)
     assert_int_equal(gcsd_objects(k->d), 0);
     gcsd_plan_none(k->d);
     kit_fault(k, GCSD_MULTIPART, 1, 1, GCSD_NO_CRC);
-    kit_fault(k, GCSD_DELETE, 1, 1, GCSD_STATUS);
     gcsd_plan(k->d, &(struct gcsd_fault){.kind = GCSD_DELETE,
                                          .times = UINT_MAX,
                                          .what = GCSD_STATUS,
@@ -280,8 +279,9 @@ static void what_changed_on_the_way_or_in_between_is_noticed(void **state)
     assert_rc(mst_store_read(k->s, "x", 5, buf, 5, &got, &err), MST_E_INTEGRITY, &err);
     assert_string_equal(err.msg, "x was replaced while it was read");
     gcsd_plan_none(k->d);
+    gcsd_put(k->d, "rs0/y", "0123456789", 10);
     kit_fault(k, GCSD_READ, 1, 1, GCSD_NO_RANGE);
-    assert_rc(mst_store_read(k->s, "x", 2, buf, 12, &got, &err), MST_E_SERVER, &err);
+    assert_rc(mst_store_read(k->s, "y", 2, buf, 12, &got, &err), MST_E_SERVER, &err);
     assert_non_null(strstr(err.msg, "does not keep to ranges"));
     kit_no_complaints(k);
 }
@@ -374,7 +374,7 @@ static void a_deleted_object_may_be_deleted_again_and_a_locked_one_not(void **st
     assert_string_equal(info.lock_mode, "COMPLIANCE");
     assert_int_equal(info.locked_until_ms, mst_time_parse("2031-01-01T00:00:00Z"));
     assert_int_equal(info.bytes, 3);
-    assert_string_equal(info.checksum, "crc32c:NktLtw==");
+    assert_string_equal(info.checksum, "crc32c:Nks/tw==");
     assert_false(info.legal_hold);
     assert_rc(mst_store_lock(k->s, "y", "COMPLIANCE", mst_time_parse("2030-01-01T00:00:00Z"), &err),
               MST_E_PRECOND, &err);
@@ -388,6 +388,38 @@ static void a_deleted_object_may_be_deleted_again_and_a_locked_one_not(void **st
     assert_true(info.legal_hold);
     assert_rc(mst_store_delete(k->s, "z", &err), MST_E_PRECOND, &err);
     kit_no_complaints(k);
+}
+
+static void what_the_store_can_do_is_asked(void **state)
+{
+    struct kit *k = *state;
+    const struct mst_store_caps *caps;
+    struct mst_err err = {0};
+
+    assert_false(mst_store_caps(k->s)->create_only); /* nobody asked yet */
+    assert_ok(mst_store_probe(k->s, NULL, &err), &err);
+    caps = mst_store_caps(k->s);
+    assert_true(caps->create_only && caps->checksums && caps->ranges && caps->versions);
+    assert_true(caps->lock && caps->multipart && !caps->space);
+    assert_string_equal(caps->text, "");
+    assert_int_equal(gcsd_objects(k->d), 0);
+    assert_int_equal(gcsd_sessions(k->d), 0);
+}
+
+static void who_may_not_see_the_bucket_is_told_what_is_not_known(void **state)
+{
+    struct kit *k = *state;
+    struct mst_err err = {0};
+
+    gcsd_plan(k->d, &(struct gcsd_fault){.kind = GCSD_BUCKET,
+                                         .times = UINT_MAX,
+                                         .what = GCSD_STATUS,
+                                         .status = 403,
+                                         .reason = "forbidden"});
+    assert_ok(mst_store_probe(k->s, NULL, &err), &err);
+    assert_false(mst_store_caps(k->s)->lock);
+    assert_string_equal(mst_store_caps(k->s)->text, "whether it keeps versions and locks is not "
+                                                    "known (storage.buckets.get)");
 }
 
 #define T(name) cmocka_unit_test_setup_teardown(name, kit_up, kit_down)
@@ -409,6 +441,8 @@ int main(void)
         T(what_changed_on_the_way_or_in_between_is_noticed),
         T(a_listing_goes_through_all_pages_in_order),
         T(a_listing_without_end_is_refused),
+        T(what_the_store_can_do_is_asked),
+        T(who_may_not_see_the_bucket_is_told_what_is_not_known),
         T(a_deleted_object_may_be_deleted_again_and_a_locked_one_not),
     };
     return cmocka_run_group_tests_name("gcs_strict", tests, NULL, NULL);

@@ -231,6 +231,8 @@ static enum gcsd_kind kind_of(struct gcsd *g, struct gcsd_request *q)
                : strcmp(q->method, "POST") == 0             ? GCSD_PATCH
                : strcmp(gcsd_query(q, "alt"), "media") == 0 ? GCSD_READ
                                                             : GCSD_STAT;
+    } else if (strlen(q->path) < 3 || strcmp(q->path + strlen(q->path) - 2, "/o") != 0) {
+        kind = GCSD_BUCKET;
     }
     free(base);
     return kind;

@@ -29,6 +29,7 @@ enum gcsd_kind {
     GCSD_LIST,
     GCSD_DELETE,
     GCSD_PATCH,
+    GCSD_BUCKET,
     GCSD_KINDS
 };
 enum gcsd_what {

@@ -282,7 +282,12 @@ static void chunk(struct gcsd *g, const struct gcsd_request *q, struct gcsd_repl
     size_t keep = q->body_n;
 
     if (at == g->n_s || g->s[at]->done) {
-        gcsd_error(g, q, r, 404, "notFound", "no such upload", at < g->n_s);
+        gcsd_error(g, q, r, 404, "notFound", "no such upload", false);
+        return;
+    }
+    if (content_range(gcsd_header(q, "content-range"), &from, &to, &total, &last) && !last &&
+        to - from + 1 == q->body_n && to < g->s[at]->have.len) {
+        so_far(r, g->s[at]); /* bytes that it has already are ignored */
         return;
     }
     if (!content_range(gcsd_header(q, "content-range"), &from, &to, &total, &last) ||
@@ -431,6 +436,17 @@ static void list(struct gcsd *g, const struct gcsd_request *q, struct gcsd_reply
     mst_str_add(&r->body, "}");
 }
 
+static void about_bucket(struct gcsd *g, const struct gcsd_request *q, struct gcsd_reply *r)
+{
+    if (strcmp(q->path + strlen("/storage/v1/b/"), g->bucket) != 0) {
+        gcsd_error(g, q, r, 404, "notFound", "The specified bucket does not exist.", false);
+        return;
+    }
+    r->status = 200;
+    mst_str_add(&r->body,
+                "{\"versioning\":{\"enabled\":true},\"objectRetention\":{\"mode\":\"Enabled\"}}");
+}
+
 void gcsd_api(struct gcsd *g, const struct gcsd_request *q, struct gcsd_reply *r,
               const struct gcsd_fault *f)
 {
@@ -475,6 +491,9 @@ void gcsd_api(struct gcsd *g, const struct gcsd_request *q, struct gcsd_reply *r
         break;
     case GCSD_PATCH:
         patch(g, q, r);
+        break;
+    case GCSD_BUCKET:
+        about_bucket(g, q, r);
         break;
     default:
         list(g, q, r, f);
