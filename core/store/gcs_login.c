@@ -242,6 +242,13 @@ static enum mst_rc take_token(const struct mst_glogin *g, const char *token, str
     return MST_OK;
 }
 
+static bool says_google(const struct mst_http_reply *r)
+{
+    const char *v = mst_http_header(&r->headers, "metadata-flavor");
+
+    return v && strcmp(v, "Google") == 0;
+}
+
 struct ask { /* one question */
     struct mst_gcall call;
     char host[256];
@@ -267,7 +274,10 @@ static enum mst_rc ask(struct mst_glogin *g, struct ask *a, const char *method, 
 
         g->ahead_ms = llabs((long long)ahead) > SKEW_MS ? ahead : 0;
     }
-    if (rc == MST_OK) {
+    if (rc == MST_OK && g->kind == MST_GLOGIN_METADATA && !says_google(&a->reply)) {
+        rc = mst_err_set(err, MST_E_AUTH, "%s does not say that it is one: something else answers",
+                         g->source);
+    } else if (rc == MST_OK) {
         rc = mst_gcall_json(&a->call, &a->reply, out, err);
     } else if (rc == MST_E_SERVER || rc == MST_E_NOTFOUND || rc == MST_E_CONFIG) {
         rc = err->rc = MST_E_AUTH; /* "invalid_grant" comes as 400 */
