@@ -357,7 +357,9 @@ char ui_backup_sign(const struct mst_backup *b)
     case MST_BK_INCOMPLETE:
         return '~';
     case MST_BK_DAMAGED:
+    case MST_BK_FORGED:
         return 'X';
+    case MST_BK_UNSIGNED:
     case MST_BK_NEWER:
     case MST_BK_FOREIGN:
         break;

@@ -69,6 +69,11 @@ void run_key(const struct run *r, const char *name, char out[MST_KEY_MAX])
     mst_catalog_key(r->o->catalog, r->h.id, r->attempt, name, out);
 }
 
+const struct mst_sealing *run_sealing(const struct run *r)
+{
+    return r->h.sealed ? &r->sealing : NULL;
+}
+
 /* --- steps ------------------------------------------------------------------------------------ */
 
 /* Versions on which whole backups were made and restored on real servers. None was at hand yet; a
@@ -362,11 +367,30 @@ static enum mst_rc prove_collections(struct run *r, struct mst_err *err)
 
 /* --- the whole run ---------------------------------------------------------------------------- */
 
+/* The key stands in the store before the first byte that is sealed with it. */
+static enum mst_rc make_key(struct run *r, struct mst_err *err)
+{
+    if (!r->o->readers) {
+        return MST_OK;
+    }
+    run_at(r, "key");
+    mst_task_phase(r->outer, "making the data key");
+    if (mst_keys_make(r->o->catalog, r->h.id, r->attempt, r->o->readers, &r->key, err) != MST_OK) {
+        return err->rc;
+    }
+    r->h.sealed = true;
+    mst_data_key_id(&r->key, r->h.key_id);
+    r->sealing.key = &r->key;
+    r->sealing.set = r->h.set;
+    return MST_OK;
+}
+
 static enum mst_rc work(struct run *r, struct mst_thread *tail, struct mst_err *err)
 {
     const bool late = (r->o->plant & MST_PLANT_TAIL_LATE) != 0;
 
-    if (prepare(r, err) != MST_OK || (!late && open_tail(r, tail, err) != MST_OK)) {
+    if (prepare(r, err) != MST_OK || make_key(r, err) != MST_OK ||
+        (!late && open_tail(r, tail, err) != MST_OK)) {
         return err->rc;
     }
     run_at(r, "list");
@@ -426,6 +450,7 @@ static void tell(struct run *r, enum mst_rc rc, int64_t took_ms, const struct ms
 static void run_release(struct run *r)
 {
     mst_conn_free(r->control);
+    mst_data_key_release(&r->key);
     listing_release(r);
     free(r->objects);
     uuids_release(&r->listed);

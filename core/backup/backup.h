@@ -9,7 +9,7 @@
 #ifndef MST_BACKUP_BACKUP_H
 #define MST_BACKUP_BACKUP_H
 
-#include "catalog/catalog.h"
+#include "catalog/keys.h"
 #include "conc/task.h"
 #include "mongo/mongo.h"
 #include "topo/topo.h"
@@ -51,9 +51,11 @@ struct mst_backup_opts {
     void *connect_arg;
     const struct mst_topo_view *topo; /* fresh; borrowed for the call */
     struct mst_source_wish wish;
-    unsigned scans;       /* 0: the default */
-    uint32_t batch_docs;  /* at most so many documents in a batch; 0: by their size */
-    uint64_t rate_bps;    /* of BSON read; 0: no limit */
+    const struct mst_readers *readers; /* who may read it; NULL: it is not sealed */
+    uint64_t counter_seen;             /* its number is higher; of a signed one (catalog->signer) */
+    unsigned scans;                    /* 0: the default */
+    uint32_t batch_docs;               /* at most so many documents in a batch; 0: by their size */
+    uint64_t rate_bps;                 /* of BSON read; 0: no limit */
     int64_t lag_pause_ms; /* pause scans while the source is further behind; 0: the default */
     size_t n_include;     /* namespace patterns "shop.*", "shop.orders"; 0: everything */
     const char *const *include;
@@ -65,8 +67,9 @@ struct mst_backup_opts {
     /* Of all runs of this process: time in the newest id, so that two that begin in one second do
      * not get the same. NULL: only the bucket is asked. */
     _Atomic int64_t *given_ms;
-    /* Tests only: a place to stop and look (point names the step that comes next: "tail", "list",
-     * "scan", "end", "objects", "manifest", "header", "commit"), and known mistakes to make. */
+    /* Tests only: a place to stop and look (point names the step that comes next: "key", "tail",
+     * "list", "scan", "end", "objects", "manifest", "header", "commit"), and known mistakes to
+     * make. */
     void (*at)(void *arg, const char *point);
     /* The same around the scan of each collection, called by its thread: "begin" before its cursor,
      * "batch" between two batches, "end" behind its last document. */

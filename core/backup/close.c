@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "catalog/sums.h"
 
 static enum mst_rc write_manifest(struct run *r, const char *name, struct mst_commit *c,
                                   struct mst_err *err)
@@ -18,7 +19,7 @@ static enum mst_rc write_manifest(struct run *r, const char *name, struct mst_co
     (void)mst_copy(begin.attempt, sizeof(begin.attempt), r->attempt);
     (void)mst_copy(begin.set, sizeof(begin.set), r->h.set);
     run_key(r, name, key);
-    rc = mst_manw_open(r->o->catalog->store, key, &begin, &w, err);
+    rc = mst_manw_open(r->o->catalog->store, key, &begin, run_sealing(r), &w, err);
     rc = rc == MST_OK ? facts_write(r, w, err) : rc;
     for (size_t i = 0; rc == MST_OK && i < r->n_objects; i++) {
         rc = mst_manw_object(w, &r->objects[i], err);
@@ -80,6 +81,27 @@ static enum mst_rc copy_manifest(struct run *r, const struct mst_commit *c, stru
     return mst_store_put_finish_take(put, err);
 }
 
+/* The sums of the objects in the clear, for whoever has no key. */
+static enum mst_rc write_sums(struct run *r, struct mst_err *err)
+{
+    struct mst_str s = {.max = MST_SUMS_MAX};
+    uint8_t sha[MST_SHA256_LEN];
+    char key[MST_KEY_MAX];
+    enum mst_rc rc = MST_OK;
+
+    mst_sums_put(r->objects, r->n_objects, &s);
+    if (mst_str_cut(&s)) {
+        rc = mst_err_set(err, MST_E_LIMIT, "more objects than a list of sums may name");
+    }
+    mst_sha256_of(mst_str_c(&s), s.len, sha);
+    (void)mst_hex(sha, sizeof(sha), r->h.sums_sha);
+    r->h.sums_bytes = s.len;
+    run_key(r, "sums", key);
+    rc = rc == MST_OK ? mst_store_put_all(r->o->catalog->store, key, s.p, s.len, err) : rc;
+    mst_str_release(&s);
+    return rc;
+}
+
 static enum mst_rc write_header(struct run *r, struct mst_commit *c, struct mst_err *err)
 {
     struct mst_str s = {0};
@@ -129,16 +151,40 @@ static enum mst_rc after_commit(struct run *r, const char *key, const struct mst
     return rc;
 }
 
+/* What a signed COMMIT says about those before it. */
+static enum mst_rc link_commit(struct run *r, struct mst_commit *c, struct mst_err *err)
+{
+    if (!r->o->catalog->signer) {
+        return MST_OK;
+    }
+    if (mst_catalog_before(r->o->catalog, r->h.id, &r->task, c->previous, &c->counter, err) !=
+        MST_OK) {
+        return err->rc;
+    }
+    if (c->counter < r->o->counter_seen) {
+        c->counter = r->o->counter_seen;
+    }
+    c->counter++;
+    return MST_OK;
+}
+
 static enum mst_rc write_commit(struct run *r, struct mst_commit *c, struct mst_err *err)
 {
     struct mst_str s = {0};
     char key[MST_KEY_MAX];
-    enum mst_rc rc;
+    enum mst_rc rc = link_commit(r, c, err);
+
+    if (rc != MST_OK) {
+        return rc;
+    }
 
     (void)mst_copy(c->id, sizeof(c->id), r->h.id);
     (void)mst_copy(c->attempt, sizeof(c->attempt), r->attempt);
     c->committed_wall_ms = mst_clock_utc_ms(r->o->clock);
-    mst_commit_put(c, &s);
+    if (mst_commit_put(c, r->o->catalog->signer, &s, err) != MST_OK) {
+        mst_str_release(&s);
+        return err->rc;
+    }
     mst_catalog_key(r->o->catalog, r->h.id, "", "COMMIT", key);
     rc = mst_store_put_all(r->o->catalog->store, key, s.p, s.len, err);
     if (rc != MST_OK) {
@@ -187,7 +233,7 @@ enum mst_rc close_backup(struct run *r, struct mst_err *err)
         return err->rc;
     }
     run_at(r, "header");
-    if (write_header(r, &c, err) != MST_OK) {
+    if ((r->h.sealed && write_sums(r, err) != MST_OK) || write_header(r, &c, err) != MST_OK) {
         return err->rc;
     }
     run_at(r, "commit");

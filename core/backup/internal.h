@@ -49,6 +49,8 @@ struct run {
     struct mst_backup_result *res;
     struct mst_header h;
     char attempt[17];
+    struct mst_data_key key; /* of a sealed one */
+    struct mst_sealing sealing;
     char comment[160]; /* of every find */
     struct mst_conn *control;
     int wire;
@@ -94,6 +96,8 @@ void run_at(struct run *r, const char *point);
 enum mst_rc run_connect(struct run *r, const char *what, struct mst_conn **out,
                         struct mst_err *err);
 bool run_left_out(const struct run *r, const char *ns);
+/* With what its objects are sealed; NULL: they are not. */
+const struct mst_sealing *run_sealing(const struct run *r);
 void run_key(const struct run *r, const char *name, char out[MST_KEY_MAX]);
 
 /* --- objects.c: segments with their place in the object table --- */

@@ -33,13 +33,13 @@ static enum mst_rc sink_open(struct sink *s, struct mst_err *err)
     (void)mst_copy(id.attempt, sizeof(id.attempt), r->attempt);
     run_key(r, name, key);
     s->data_bytes = s->documents = 0;
-    return mst_segw_open(r->o->catalog->store, key, &id, &s->w, err);
+    return mst_segw_open(r->o->catalog->store, key, &id, run_sealing(r), &s->w, err);
 }
 
 bool sink_full(const struct sink *s)
 {
     return s->w &&
-           mst_segw_offset(s->w) + MST_FRAME_BYTES + MST_DOC_MAX + 65536 > MST_SEGMENT_MAX_BYTES;
+           mst_segw_stored(s->w) + MST_FRAME_BYTES + MST_DOC_MAX + 65536 > MST_SEGMENT_MAX_BYTES;
 }
 
 enum mst_rc sink_ready(struct sink *s, struct mst_err *err)

@@ -12,9 +12,24 @@ void mst_wipe(void *p, size_t n)
     explicit_bzero(p, n);
 }
 
+static void wiped_free(void *p, size_t n)
+{
+    mst_wipe(p, n);
+    free(p);
+}
+
+static void *(*memory)(size_t n) = mst_xmalloc;
+static void (*memory_back)(void *p, size_t n) = wiped_free;
+
+void mst_secret_memory(void *(*fresh)(size_t n), void (*back)(void *p, size_t n))
+{
+    memory = fresh;
+    memory_back = back;
+}
+
 void mst_secret_set(struct mst_secret *s, const char *p, size_t n)
 {
-    char *copy = mst_xmalloc(n + 1);
+    char *copy = memory(n + 1);
 
     memcpy(copy, p, n);
     copy[n] = '\0';
@@ -26,8 +41,7 @@ void mst_secret_set(struct mst_secret *s, const char *p, size_t n)
 void mst_secret_release(struct mst_secret *s)
 {
     if (s && s->p) {
-        mst_wipe(s->p, s->len);
-        free(s->p);
+        memory_back(s->p, s->len + 1);
         s->p = NULL;
         s->len = 0;
     }

@@ -1,6 +1,6 @@
 #include "base/mem.h"
 #include "base/text.h"
-#include "catalog/catalog.h"
+#include "catalog/keys.h"
 
 struct mst_bkr {
     struct mst_catalog c;
@@ -11,6 +11,9 @@ struct mst_bkr {
     struct mst_man_object *objects;
     size_t n_objects, cap_objects;
     char note[200];
+    struct mst_judgement judgement;
+    struct mst_data_key key; /* of a sealed one */
+    struct mst_sealing sealing;
 };
 
 /* --- opening ---------------------------------------------------------------------------------- */
@@ -45,6 +48,8 @@ static enum mst_rc read_clear(struct mst_bkr *r, const char *id, struct mst_buf 
         return mst_err_set(err, MST_E_INTEGRITY, "the COMMIT of %s names the backup %s", id,
                            r->commit.id);
     }
+    mst_trust_judge(r->c.trust, (const char *)buf->p, buf->len, r->commit.signer,
+                    r->commit.signature, &r->judgement);
     if (small(&r->c, id, r->commit.attempt, "header", buf, err) != MST_OK) {
         err->rc = err->rc == MST_E_NOTFOUND ? MST_E_INTEGRITY : err->rc;
         return err->rc;
@@ -67,13 +72,25 @@ static enum mst_rc read_clear(struct mst_bkr *r, const char *id, struct mst_buf 
     return MST_OK;
 }
 
-static enum mst_rc manifest_open(const struct mst_bkr *r, const char *copy, struct mst_manr **out,
-                                 struct mst_err *err)
+const struct mst_sealing *mst_bkr_sealing(const struct mst_bkr *r)
+{
+    return r->header.sealed ? &r->sealing : NULL;
+}
+
+enum mst_rc mst_bkr_manifest(const struct mst_bkr *r, const char *copy, struct mst_manr **out,
+                             struct mst_err *err)
 {
     char key[MST_KEY_MAX];
+    const struct mst_man_where at = {.store = r->c.store,
+                                     .key = key,
+                                     .backup = r->header.id,
+                                     .attempt = r->header.attempt,
+                                     .sealing = mst_bkr_sealing(r),
+                                     .sha = r->manifest_sha,
+                                     .bytes = r->commit.manifest_bytes};
 
     mst_catalog_key(&r->c, r->header.id, r->header.attempt, copy, key);
-    return mst_manr_open(r->c.store, key, r->manifest_sha, r->commit.manifest_bytes, out, err);
+    return mst_manr_open(&at, out, err);
 }
 
 static enum mst_rc fits(const struct mst_bkr *r, const struct mst_man_rec *rec, struct mst_err *err)
@@ -100,7 +117,7 @@ static enum mst_rc read_table(struct mst_bkr *r, const char *copy, struct mst_ta
 {
     struct mst_man_rec rec = {.kind = MST_MAN_BEGIN};
     struct mst_manr *m;
-    enum mst_rc rc = manifest_open(r, copy, &m, err);
+    enum mst_rc rc = mst_bkr_manifest(r, copy, &m, err);
 
     r->n_objects = 0;
     while (rc == MST_OK && rec.kind != MST_MAN_END) {
@@ -121,8 +138,34 @@ static enum mst_rc read_table(struct mst_bkr *r, const char *copy, struct mst_ta
     return rc;
 }
 
-enum mst_rc mst_bkr_open(const struct mst_catalog *c, const char *id, struct mst_task *task,
-                         struct mst_bkr **out, struct mst_err *err)
+/* The data key, when there is one to be had. */
+static enum mst_rc unseal(struct mst_bkr *r, struct mst_task *task, struct mst_err *err)
+{
+    if (!r->header.sealed) {
+        return MST_OK;
+    }
+    r->sealing.key = &r->key;
+    r->sealing.set = r->header.set;
+    return mst_keys_open(&r->c, &r->header, task, &r->key, err);
+}
+
+static enum mst_rc read_manifest(struct mst_bkr *r, struct mst_task *task, struct mst_err *err)
+{
+    enum mst_rc rc = unseal(r, task, err);
+
+    rc = rc == MST_OK ? read_table(r, "manifest", task, err) : rc;
+    if (rc == MST_E_INTEGRITY && (!r->header.sealed || r->key.p)) {
+        (void)snprintf(r->note, sizeof(r->note),
+                       "the manifest is damaged, its copy is used: "
+                       "%.140s",
+                       err->msg);
+        rc = read_table(r, "manifest.copy", task, err);
+    }
+    return rc;
+}
+
+enum mst_rc mst_bkr_open_clear(const struct mst_catalog *c, const char *id, struct mst_task *task,
+                               struct mst_bkr **out, struct mst_err *err)
 {
     struct mst_bkr *r = mst_xcalloc(1, sizeof(*r));
     struct mst_buf buf = {0};
@@ -140,16 +183,6 @@ enum mst_rc mst_bkr_open(const struct mst_catalog *c, const char *id, struct mst
     if (rc == MST_OK) {
         rc = read_clear(r, id, &buf, err);
     }
-    if (rc == MST_OK) {
-        rc = read_table(r, "manifest", task, err);
-        if (rc == MST_E_INTEGRITY) {
-            (void)snprintf(r->note, sizeof(r->note),
-                           "the manifest is damaged, its copy is used: "
-                           "%.140s",
-                           err->msg);
-            rc = read_table(r, "manifest.copy", task, err);
-        }
-    }
     mst_buf_release(&buf);
     if (rc != MST_OK) {
         mst_bkr_free(r);
@@ -159,12 +192,35 @@ enum mst_rc mst_bkr_open(const struct mst_catalog *c, const char *id, struct mst
     return MST_OK;
 }
 
+enum mst_rc mst_bkr_open(const struct mst_catalog *c, const char *id, struct mst_task *task,
+                         struct mst_bkr **out, struct mst_err *err)
+{
+    struct mst_bkr *r;
+
+    *out = NULL;
+    if (mst_bkr_open_clear(c, id, task, &r, err) != MST_OK) {
+        return err->rc;
+    }
+    if (read_manifest(r, task, err) != MST_OK) {
+        mst_bkr_free(r);
+        return err->rc;
+    }
+    *out = r;
+    return MST_OK;
+}
+
 void mst_bkr_free(struct mst_bkr *r)
 {
     if (r) {
+        mst_data_key_release(&r->key);
         free(r->objects);
         free(r);
     }
+}
+
+const struct mst_judgement *mst_bkr_judgement(const struct mst_bkr *r)
+{
+    return &r->judgement;
 }
 
 const struct mst_header *mst_bkr_header(const struct mst_bkr *r)
@@ -199,7 +255,7 @@ enum mst_rc mst_bkr_each_ns(struct mst_bkr *r, mst_ns_fn *fn, void *arg, struct 
 {
     struct mst_man_rec rec = {.kind = MST_MAN_BEGIN};
     struct mst_manr *m;
-    enum mst_rc rc = manifest_open(r, r->manifest, &m, err);
+    enum mst_rc rc = mst_bkr_manifest(r, r->manifest, &m, err);
 
     while (rc == MST_OK && rec.kind != MST_MAN_END) {
         rc = mst_task_check(task, err);
@@ -217,7 +273,7 @@ enum mst_rc mst_bkr_each_member(struct mst_bkr *r, mst_member_fn *fn, void *arg,
 {
     struct mst_man_rec rec = {.kind = MST_MAN_BEGIN};
     struct mst_manr *m;
-    enum mst_rc rc = manifest_open(r, r->manifest, &m, err);
+    enum mst_rc rc = mst_bkr_manifest(r, r->manifest, &m, err);
 
     while (rc == MST_OK && rec.kind <= MST_MAN_MEMBER) {
         rc = mst_manr_next(m, &rec, err);
@@ -276,7 +332,9 @@ enum mst_rc mst_docs_open_oplog(struct mst_bkr *r, struct mst_docs **out, struct
 
 static enum mst_rc open_next(struct mst_docs *d, bool *end, struct mst_err *err)
 {
+    struct mst_segment_id id = {0};
     char key[MST_KEY_MAX];
+    uint32_t object;
     enum mst_rc rc;
 
     while (!d->extents && d->at < d->n && d->r->objects[d->at].role != MST_SEG_OPLOG) {
@@ -286,19 +344,16 @@ static enum mst_rc open_next(struct mst_docs *d, bool *end, struct mst_err *err)
     if (*end) {
         return MST_OK;
     }
-    if (d->extents) {
-        mst_bkr_object_key(d->r, d->extents[d->at].object, key);
-        rc = mst_segr_open_extent(d->r->c.store, key, &d->extents[d->at], &d->seg, err);
-    } else {
-        struct mst_segment_id id = {.role = MST_SEG_OPLOG,
-                                    .number = d->r->objects[d->at].number,
-                                    .part = d->r->objects[d->at].part};
-
-        (void)mst_copy(id.backup, sizeof(id.backup), d->r->header.id);
-        (void)mst_copy(id.attempt, sizeof(id.attempt), d->r->header.attempt);
-        mst_bkr_object_key(d->r, (uint32_t)d->at, key);
-        rc = mst_segr_open(d->r->c.store, key, &id, &d->seg, err);
-    }
+    object = d->extents ? d->extents[d->at].object : (uint32_t)d->at;
+    id.role = d->r->objects[object].role;
+    id.number = d->r->objects[object].number;
+    id.part = d->r->objects[object].part;
+    (void)mst_copy(id.backup, sizeof(id.backup), d->r->header.id);
+    (void)mst_copy(id.attempt, sizeof(id.attempt), d->r->header.attempt);
+    mst_bkr_object_key(d->r, object, key);
+    rc = d->extents ? mst_segr_open_extent(d->r->c.store, key, &id, &d->extents[d->at],
+                                           mst_bkr_sealing(d->r), &d->seg, err)
+                    : mst_segr_open(d->r->c.store, key, &id, mst_bkr_sealing(d->r), &d->seg, err);
     if (rc != MST_OK) {
         return err->rc = rc == MST_E_NOTFOUND ? MST_E_INTEGRITY : rc;
     }

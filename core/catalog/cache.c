@@ -14,7 +14,7 @@
 
 #define FORM 1 /* raised when an older program would misread the rows */
 
-enum kind { TEXT, BOOL, I64, U64, U32, INT, STATE, OPTIME };
+enum kind { TEXT, BOOL, I64, U64, U32, INT, STATE, SIGNED, OPTIME };
 
 #define F(member, kind) \
     { \
@@ -33,7 +33,9 @@ static const struct field {
     F(left_out, U32),     F(source, TEXT),         F(server_version, TEXT),
     F(fcv, TEXT),         F(sealed, BOOL),         F(is_signed, BOOL),
     F(unproven, BOOL),    F(verified_level, INT),  F(verified_wall_ms, I64),
-    F(verified_ok, BOOL), F(verified_text, TEXT),
+    F(verified_ok, BOOL), F(verified_text, TEXT),  F(signature, SIGNED),
+    F(signer, TEXT),      F(key_id, TEXT),         F(chain, TEXT),
+    F(counter, U64),
 };
 
 void mst_cached_release(struct mst_cached *c)
@@ -83,6 +85,9 @@ static void put(const struct mst_backup *b, bson_t *doc)
             BSON_APPEND_UTF8(doc, f->name,
                              mst_backup_state_word(*(const enum mst_backup_state *)at));
             break;
+        case SIGNED:
+            BSON_APPEND_UTF8(doc, f->name, mst_signed_word(*(const enum mst_signed *)at));
+            break;
         case OPTIME:
             put_optime(doc, f->name, at);
             break;
@@ -95,6 +100,17 @@ static bool get_state(const char *word, enum mst_backup_state *out)
     for (int s = MST_BK_COMPLETE; s <= MST_BK_FOREIGN; s++) {
         if (strcmp(word, mst_backup_state_word((enum mst_backup_state)s)) == 0) {
             *out = (enum mst_backup_state)s;
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool get_signed(const char *word, enum mst_signed *out)
+{
+    for (int s = MST_SIGNED_NOT; s <= MST_SIGNED_FORGED; s++) {
+        if (strcmp(word, mst_signed_word((enum mst_signed)s)) == 0) {
+            *out = (enum mst_signed)s;
             return true;
         }
     }
@@ -150,6 +166,8 @@ static bool get_field(const struct field *f, const bson_iter_t *it, struct mst_b
         return text != NULL;
     case STATE:
         return text && get_state(text, at);
+    case SIGNED:
+        return text && get_signed(text, at);
     case BOOL:
         *(bool *)at = BSON_ITER_HOLDS_BOOL(it) && bson_iter_bool(it);
         return BSON_ITER_HOLDS_BOOL(it);

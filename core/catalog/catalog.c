@@ -5,13 +5,14 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/text.h"
+#include "catalog/keys.h"
 
 /* --- names ------------------------------------------------------------------------------------ */
 
 const char *mst_backup_state_word(enum mst_backup_state s)
 {
-    static const char *const words[] = {"COMPLETE", "PARTIAL", "INCOMPLETE",
-                                        "DAMAGED",  "NEWER",   "FOREIGN"};
+    static const char *const words[] = {"COMPLETE", "PARTIAL",  "INCOMPLETE", "DAMAGED",
+                                        "NEWER",    "UNSIGNED", "FORGED",     "FOREIGN"};
 
     return (unsigned)s < MST_COUNT(words) ? words[s] : "?";
 }
@@ -175,7 +176,10 @@ enum mst_rc mst_catalog_mark(const struct mst_catalog *c, const struct mst_mark 
     int64_t ms = m->wall_ms;
     enum mst_rc rc;
 
-    mst_mark_put(m, &s);
+    if (mst_mark_put(m, c->signer, &s, err) != MST_OK) {
+        mst_str_release(&s);
+        return err->rc;
+    }
     do { /* create-only: a name that is taken is passed over by a millisecond */
         (void)mst_time_iso_ms(ms++, iso);
         iso[13] = iso[16] = '-';
@@ -211,12 +215,60 @@ static bool collect(void *arg, const struct mst_store_item *item)
     return k->n < MST_MANIFEST_OBJECTS_MAX;
 }
 
+struct orphans { /* key objects of this backup but those of the attempt that counts */
+    struct keys keys;
+    size_t skip;
+    const char *id, *alive;
+};
+
+static bool collect_key(void *arg, const struct mst_store_item *item)
+{
+    struct orphans *o = arg;
+    char id[MST_ID_MAX], attempt[17];
+    unsigned n;
+
+    if (strlen(item->key) > o->skip && mst_keys_name(item->key + o->skip, id, attempt, &n) &&
+        strcmp(id, o->id) == 0 && strcmp(attempt, o->alive) != 0) {
+        return collect(&o->keys, item);
+    }
+    return true;
+}
+
+static enum mst_rc remove_all(const struct mst_catalog *c, const struct keys *keys,
+                              struct mst_task *task, uint64_t *removed, struct mst_err *err)
+{
+    enum mst_rc rc = MST_OK;
+
+    for (size_t i = 0; rc == MST_OK && i < keys->n; i++) {
+        rc = mst_task_check(task, err);
+        rc = rc == MST_OK ? mst_store_delete(c->store, keys->v[i], err) : rc;
+        *removed += rc == MST_OK;
+    }
+    return rc;
+}
+
+/* The keys of what was removed go last: until then it can still be looked at. */
+static enum mst_rc clean_keys(const struct mst_catalog *c, const char *id, const char *alive,
+                              struct mst_task *task, uint64_t *removed, struct mst_err *err)
+{
+    struct orphans o = {.id = id, .alive = alive};
+    char prefix[MST_KEY_MAX];
+    enum mst_rc rc;
+
+    (void)snprintf(prefix, sizeof(prefix), "%s/keys", c->base);
+    o.skip = strlen(prefix) + 1;
+    rc = mst_store_list(c->store, prefix, collect_key, &o, task, err);
+    rc = rc == MST_OK ? remove_all(c, &o.keys, task, removed, err) : rc;
+    free(o.keys.v);
+    return rc;
+}
+
 enum mst_rc mst_catalog_clean(const struct mst_catalog *c, const char *id, struct mst_task *task,
                               uint64_t *removed, struct mst_err *err)
 {
     char root[MST_KEY_MAX], commit_key[MST_KEY_MAX], marks[MST_KEY_MAX], alive[MST_KEY_MAX] = "";
     struct mst_buf b = {0};
-    struct mst_commit commit;
+    struct mst_commit commit = {0};
     struct keys keys = {0};
     enum mst_rc rc;
 
@@ -245,13 +297,8 @@ enum mst_rc mst_catalog_clean(const struct mst_catalog *c, const char *id, struc
     if (rc == MST_OK) {
         rc = mst_store_list(c->store, root, collect, &keys, task, err);
     }
-    for (size_t i = 0; rc == MST_OK && i < keys.n; i++) {
-        rc = mst_task_check(task, err);
-        if (rc == MST_OK) {
-            rc = mst_store_delete(c->store, keys.v[i], err);
-        }
-        *removed += rc == MST_OK;
-    }
+    rc = rc == MST_OK ? remove_all(c, &keys, task, removed, err) : rc;
+    rc = rc == MST_OK ? clean_keys(c, id, commit.attempt, task, removed, err) : rc;
     free(keys.v);
     return rc;
 }

@@ -1,7 +1,11 @@
 /* catalog.h: the backups of one set in one store. The store is the catalog: nothing is read from
  * anywhere else, so listing it is rebuilding it.
  *
- * Keys: <prefix>/<set>/backups/<id>/<attempt>/..., <prefix>/<set>/backups/<id>/COMMIT and marks/.
+ * Keys: <prefix>/<set>/backups/<id>/<attempt>/..., <prefix>/<set>/backups/<id>/COMMIT and marks/,
+ * <prefix>/<set>/keys/<id>.<attempt>.<n>.
+ *
+ * Whoever fills one says who is believed (trust), with what is signed (signer) and how a sealed
+ * backup is opened (unlock, called only when one is); all of them may be NULL.
  * Calls block: worker threads only. A struct mst_catalog is plain data over a borrowed store.
  */
 #ifndef MST_CATALOG_CATALOG_H
@@ -9,6 +13,7 @@
 
 #include "catalog/header.h"
 #include "catalog/manifest.h"
+#include "catalog/trust.h"
 #include "catalog/types.h"
 #include "conc/task.h"
 #include "store/store.h"
@@ -16,10 +21,20 @@
 #define MST_BASE_MAX 256
 #define MST_CATALOG_BACKUPS_MAX 100000U
 
+struct mst_key_object; /* catalog/keys.h */
+/* The data key that a key object holds; the secrets for it are loaded now and not kept. MST_E_AUTH:
+ * no key here opens it, or a wrong one. */
+typedef enum mst_rc mst_unlock_fn(void *arg, const struct mst_key_object *k,
+                                  struct mst_data_key *out, struct mst_err *err);
+
 struct mst_catalog {
     struct mst_store *store; /* borrowed */
     char base[MST_BASE_MAX]; /* "<prefix>/<set>" */
     char set[128];
+    const struct mst_trust *trust;     /* borrowed, as all that follows */
+    const struct mst_sign_key *signer; /* of marks that are written */
+    mst_unlock_fn *unlock;
+    void *unlock_arg;
 };
 
 /* prefix "" or a key; the set's name is percent-encoded where a key may not have it. */
@@ -31,9 +46,17 @@ enum mst_rc mst_catalog_init(struct mst_catalog *c, struct mst_store *store, con
 enum mst_rc mst_catalog_list(const struct mst_catalog *c, struct mst_task *task,
                              struct mst_backup **out, size_t *n,
                              struct mst_err *err) MST_MUST_CHECK;
-/* One of them; "latest" is the newest COMPLETE one, else the newest PARTIAL one. MST_E_NOTFOUND. */
+/* One of them; "latest" is the newest COMPLETE one, else the newest PARTIAL one: never one that is
+ * FORGED, or UNSIGNED where signers are named. MST_E_NOTFOUND. */
 enum mst_rc mst_catalog_find(const struct mst_catalog *c, const char *id, struct mst_task *task,
                              struct mst_backup *out, struct mst_err *err) MST_MUST_CHECK;
+/* What is missing before this one: the sentence of mst_chain_judge over the whole listing. */
+enum mst_rc mst_catalog_chain(const struct mst_catalog *c, const char *id, struct mst_task *task,
+                              char out[200], struct mst_err *err) MST_MUST_CHECK;
+/* The newest COMMIT of a backup before id: its SHA-256 and counter; "" and 0 when there is none. */
+enum mst_rc mst_catalog_before(const struct mst_catalog *c, const char *id, struct mst_task *task,
+                               char sha[MST_SHA256_HEX], uint64_t *counter,
+                               struct mst_err *err) MST_MUST_CHECK;
 /* Namespaces and stored objects of one; arrays are the caller's. A backup whose manifest cannot be
  * read has its objects and returns MST_E_INTEGRITY. */
 enum mst_rc mst_catalog_detail(const struct mst_catalog *c, const char *id, struct mst_task *task,
@@ -64,11 +87,23 @@ enum mst_rc mst_catalog_mark(const struct mst_catalog *c, const struct mst_mark 
 
 /* A committed backup, opened for reading: COMMIT, header and the object table were read and fit
  * together; the manifest was read to its end once (its SHA-256 is COMMIT's), from its copy when the
- * first one is damaged. */
+ * first one is damaged. A sealed one is opened through c->unlock: MST_E_AUTH when that has no key.
+ */
 struct mst_bkr;
 enum mst_rc mst_bkr_open(const struct mst_catalog *c, const char *id, struct mst_task *task,
                          struct mst_bkr **out, struct mst_err *err) MST_MUST_CHECK;
+/* The same without manifest and key: COMMIT and header only. What needs the manifest must not be
+ * asked of it. */
+enum mst_rc mst_bkr_open_clear(const struct mst_catalog *c, const char *id, struct mst_task *task,
+                               struct mst_bkr **out, struct mst_err *err) MST_MUST_CHECK;
 void mst_bkr_free(struct mst_bkr *r);
+/* With what its objects are sealed; NULL: they are not. */
+const struct mst_sealing *mst_bkr_sealing(const struct mst_bkr *r);
+/* Who signed its COMMIT, and what that is worth. */
+const struct mst_judgement *mst_bkr_judgement(const struct mst_bkr *r);
+/* One copy of the manifest ("manifest", "manifest.copy") that must be the one of COMMIT. */
+enum mst_rc mst_bkr_manifest(const struct mst_bkr *r, const char *copy, struct mst_manr **out,
+                             struct mst_err *err) MST_MUST_CHECK;
 const struct mst_header *mst_bkr_header(const struct mst_bkr *r);
 const struct mst_commit *mst_bkr_commit(const struct mst_bkr *r);
 const char *

@@ -8,6 +8,7 @@
 
 #include "base/str.h"
 #include "catalog/segment.h"
+#include "crypt/sign.h"
 
 #define MST_HEADER_MAX 65536 /* bytes of any of these objects */
 
@@ -27,7 +28,9 @@ struct mst_header {
     uint64_t documents, data_bytes, stored_bytes; /* objects without header, manifest, COMMIT */
     uint64_t oplog_entries;
     bool unproven, sealed;
-    char key_id[65];      /* "" while not sealed */
+    char key_id[65];               /* "" while not sealed */
+    char sums_sha[MST_SHA256_HEX]; /* of the object "sums"; sealed backups have one */
+    uint64_t sums_bytes;
     char point_proof[16]; /* "majority": last was majority-committed and read again at both ends */
 };
 
@@ -38,6 +41,8 @@ struct mst_commit {
     uint64_t header_bytes, manifest_bytes;
     int64_t lease_epoch; /* 0: no lease */
     int64_t committed_wall_ms;
+    char previous[MST_SHA256_HEX];   /* SHA-256 of the COMMIT before it; "" none, or not signed */
+    uint64_t counter;                /* rises with every signed COMMIT; 0 not signed */
     char signer[65], signature[129]; /* "" while not signed */
 };
 
@@ -53,15 +58,19 @@ struct mst_mark {
     uint64_t objects, documents, data_bytes, stored_bytes;
     char text[200];
     char by[64];
+    char signer[65], signature[129]; /* "" while not signed */
 };
 
 void mst_header_put(const struct mst_header *h, struct mst_str *out);
 enum mst_rc mst_header_get(const char *text, size_t n, struct mst_header *h,
                            struct mst_err *err) MST_MUST_CHECK;
-void mst_commit_put(const struct mst_commit *c, struct mst_str *out);
+/* Signed with key when it is not NULL: its id and signature are written, not those in c. */
+enum mst_rc mst_commit_put(const struct mst_commit *c, const struct mst_sign_key *key,
+                           struct mst_str *out, struct mst_err *err) MST_MUST_CHECK;
 enum mst_rc mst_commit_get(const char *text, size_t n, struct mst_commit *c,
                            struct mst_err *err) MST_MUST_CHECK;
-void mst_mark_put(const struct mst_mark *m, struct mst_str *out);
+enum mst_rc mst_mark_put(const struct mst_mark *m, const struct mst_sign_key *key,
+                         struct mst_str *out, struct mst_err *err) MST_MUST_CHECK;
 enum mst_rc mst_mark_get(const char *text, size_t n, struct mst_mark *m,
                          struct mst_err *err) MST_MUST_CHECK;
 

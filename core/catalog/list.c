@@ -5,15 +5,15 @@
 
 #include "base/mem.h"
 #include "base/text.h"
-#include "catalog/catalog.h"
+#include "catalog/keys.h"
 
 #define ATTEMPTS_MAX 256U
 #define MARKS_KEPT 8U
 
 struct attempt {
     char name[17];
-    uint64_t objects, bytes;        /* data and oplog */
-    int64_t header, manifest, copy; /* sizes; -1 absent */
+    uint64_t objects, bytes;              /* data and oplog */
+    int64_t header, manifest, copy, sums; /* sizes; -1 absent */
 };
 
 struct group { /* everything below one id */
@@ -31,6 +31,15 @@ struct walk {
     struct group *groups;
     size_t n, cap;
     bool too_many;
+    struct mst_keyed *keys; /* which attempts have a key object */
+    size_t n_keys;
+};
+
+struct look { /* what examining one backup needs */
+    const struct mst_catalog *c;
+    const struct walk *w;
+    struct mst_buf *buf;
+    struct mst_link *link; /* of the backup in work */
 };
 
 static struct group *group_of(struct walk *w, const char *id, size_t len)
@@ -80,7 +89,7 @@ static struct attempt *attempt_of(struct group *g, const char *name, size_t len)
     a = &g->attempts[g->n_attempts++];
     memset(a, 0, sizeof(*a));
     memcpy(a->name, name, len);
-    a->header = a->manifest = a->copy = -1;
+    a->header = a->manifest = a->copy = a->sums = -1;
     return a;
 }
 
@@ -123,6 +132,8 @@ static void see_object(struct group *g, const char *rest, uint64_t bytes)
         a->manifest = (int64_t)bytes;
     } else if (strcmp(rest, "manifest.copy") == 0) {
         a->copy = (int64_t)bytes;
+    } else if (strcmp(rest, "sums") == 0) {
+        a->sums = (int64_t)bytes;
     } else {
         g->foreign++;
     }
@@ -167,7 +178,7 @@ static void fill(struct mst_backup *b, const struct mst_header *h, const struct 
     b->first = h->first;
     b->last = h->last;
     b->data_bytes = h->data_bytes;
-    b->stored_bytes = h->stored_bytes + c->header_bytes + 2 * c->manifest_bytes;
+    b->stored_bytes = h->stored_bytes + c->header_bytes + 2 * c->manifest_bytes + h->sums_bytes;
     b->documents = h->documents;
     b->namespaces = h->namespaces;
     b->left_out = h->left_out;
@@ -176,7 +187,8 @@ static void fill(struct mst_backup *b, const struct mst_header *h, const struct 
     (void)mst_copy(b->server_version, sizeof(b->server_version), h->server_version);
     (void)mst_copy(b->fcv, sizeof(b->fcv), h->fcv);
     b->sealed = h->sealed;
-    b->is_signed = *c->signature != '\0';
+    b->counter = c->counter;
+    (void)mst_copy(b->key_id, sizeof(b->key_id), h->key_id);
     b->unproven = h->unproven;
 }
 
@@ -222,11 +234,25 @@ static void check_sizes(struct mst_backup *b, const struct attempt *a, const str
                 "one copy of its manifest (%s) is missing or cut short, the other is used: make a "
                 "new backup",
                 a->manifest != want ? "manifest" : "manifest.copy");
+    } else if (h->sealed && a->sums != (int64_t)h->sums_bytes) {
+        PROBLEM(b, MST_BK_DAMAGED, "its list of sums is missing or cut short: make a new backup");
     }
 }
 
-static void read_marks(const struct mst_catalog *c, const struct group *g,
-                       const struct mst_commit *commit, struct mst_buf *buf, struct mst_backup *b)
+/* Does a mark say something about this backup? A good one counts only when somebody who is believed
+ * signed it, where signers are named; a bad one always does. */
+static bool mark_counts(const struct mst_catalog *c, const struct mst_buf *buf,
+                        const struct mst_mark *m)
+{
+    struct mst_judgement j;
+    struct mst_err ignore = {0};
+
+    mst_trust_judge(c->trust, (const char *)buf->p, buf->len, m->signer, m->signature, &j);
+    return !m->ok || mst_trust_allow(c->trust, m->id, &j, &ignore) == MST_OK;
+}
+
+static void read_marks(const struct look *k, const struct group *g, const struct mst_commit *commit,
+                       struct mst_backup *b)
 {
     for (size_t i = g->n_marks; i-- > 0 && b->verified_wall_ms == 0;) {
         struct mst_err err = {0};
@@ -234,12 +260,12 @@ static void read_marks(const struct mst_catalog *c, const struct group *g,
         char key[MST_KEY_MAX], name[80];
 
         (void)snprintf(name, sizeof(name), "marks/%s", g->marks[i]);
-        mst_catalog_key(c, g->id, "", name, key);
-        mst_buf_reset(buf);
-        if (mst_store_read_all(c->store, key, MST_HEADER_MAX, buf, &err) != MST_OK ||
-            mst_mark_get((const char *)buf->p, buf->len, &m, &err) != MST_OK ||
+        mst_catalog_key(k->c, g->id, "", name, key);
+        mst_buf_reset(k->buf);
+        if (mst_store_read_all(k->c->store, key, MST_HEADER_MAX, k->buf, &err) != MST_OK ||
+            mst_mark_get((const char *)k->buf->p, k->buf->len, &m, &err) != MST_OK ||
             m.kind != MST_MARK_VERIFIED || strcmp(m.id, g->id) != 0 ||
-            strcmp(m.header_sha, commit->header_sha) != 0) {
+            strcmp(m.header_sha, commit->header_sha) != 0 || !mark_counts(k->c, k->buf, &m)) {
             continue; /* damaged, or about something else: it proves nothing */
         }
         b->verified_wall_ms = m.wall_ms;
@@ -263,21 +289,69 @@ static const struct attempt *attempt_named(const struct group *g, const char *na
     return NULL;
 }
 
-static void committed(const struct mst_catalog *c, const struct group *g, struct mst_backup *b,
-                      struct mst_buf *buf)
+/* COMMIT as it stands, judged. */
+static enum mst_rc read_commit(const struct look *k, const struct group *g, struct mst_backup *b,
+                               struct mst_commit *commit, struct mst_judgement *j)
 {
     struct mst_err err = {0};
-    struct mst_commit commit;
-    struct mst_header h;
-    const struct attempt *a;
+    uint8_t sha[MST_SHA256_LEN];
+
+    if (get(k->c, g, "", "COMMIT", k->buf, b, &err) != MST_OK) {
+        return err.rc;
+    }
+    mst_sha256_of(k->buf->p, k->buf->len, sha);
+    (void)mst_hex(sha, sizeof(sha), k->link->sha);
+    if (mst_commit_get((const char *)k->buf->p, k->buf->len, commit, &err) != MST_OK) {
+        refuse(b, "COMMIT", &err);
+        return err.rc;
+    }
+    mst_trust_judge(k->c->trust, (const char *)k->buf->p, k->buf->len, commit->signer,
+                    commit->signature, j);
+    b->signature = j->how;
+    b->is_signed = j->how == MST_SIGNED_GOOD;
+    (void)mst_copy(b->signer, sizeof(b->signer), j->who);
+    (void)mst_copy(k->link->previous, sizeof(k->link->previous), commit->previous);
+    k->link->counter = commit->counter;
+    k->link->good = b->is_signed;
+    return MST_OK;
+}
+
+static enum mst_rc read_header(const struct look *k, const struct group *g, struct mst_backup *b,
+                               const struct mst_commit *commit, struct mst_header *h)
+{
+    struct mst_err err = {0};
     uint8_t sha[MST_SHA256_LEN];
     char hex[MST_SHA256_HEX];
 
-    if (get(c, g, "", "COMMIT", buf, b, &err) != MST_OK) {
-        return;
+    if (get(k->c, g, commit->attempt, "header", k->buf, b, &err) != MST_OK) {
+        return err.rc;
     }
-    if (mst_commit_get((const char *)buf->p, buf->len, &commit, &err) != MST_OK) {
-        refuse(b, "COMMIT", &err);
+    mst_sha256_of(k->buf->p, k->buf->len, sha);
+    if (mst_header_get((const char *)k->buf->p, k->buf->len, h, &err) != MST_OK) {
+        refuse(b, "header", &err);
+        return err.rc;
+    }
+    if (strcmp(mst_hex(sha, sizeof(sha), hex), commit->header_sha) != 0 ||
+        strcmp(h->id, g->id) != 0 || strcmp(h->attempt, commit->attempt) != 0) {
+        PROBLEM(b, MST_BK_DAMAGED, "its header is not the one that COMMIT names");
+        return MST_E_INTEGRITY;
+    }
+    if (strcmp(h->set, k->c->set) != 0) {
+        PROBLEM(b, MST_BK_DAMAGED, "it is a backup of the set %.64s, not of %.64s", h->set,
+                k->c->set);
+        return MST_E_INTEGRITY;
+    }
+    return MST_OK;
+}
+
+static void committed(const struct look *k, const struct group *g, struct mst_backup *b)
+{
+    struct mst_commit commit;
+    struct mst_judgement j = {0};
+    struct mst_header h;
+    const struct attempt *a;
+
+    if (read_commit(k, g, b, &commit, &j) != MST_OK) {
         return;
     }
     a = attempt_named(g, commit.attempt);
@@ -286,21 +360,7 @@ static void committed(const struct mst_catalog *c, const struct group *g, struct
                 commit.attempt);
         return;
     }
-    if (get(c, g, commit.attempt, "header", buf, b, &err) != MST_OK) {
-        return;
-    }
-    mst_sha256_of(buf->p, buf->len, sha);
-    if (mst_header_get((const char *)buf->p, buf->len, &h, &err) != MST_OK) {
-        refuse(b, "header", &err);
-        return;
-    }
-    if (strcmp(mst_hex(sha, sizeof(sha), hex), commit.header_sha) != 0 ||
-        strcmp(h.id, g->id) != 0 || strcmp(h.attempt, commit.attempt) != 0) {
-        PROBLEM(b, MST_BK_DAMAGED, "its header is not the one that COMMIT names");
-        return;
-    }
-    if (strcmp(h.set, c->set) != 0) {
-        PROBLEM(b, MST_BK_DAMAGED, "it is a backup of the set %.64s, not of %.64s", h.set, c->set);
+    if (read_header(k, g, b, &commit, &h) != MST_OK) {
         return;
     }
     fill(b, &h, &commit);
@@ -310,11 +370,19 @@ static void committed(const struct mst_catalog *c, const struct group *g, struct
                 mst_text_noun(h.left_out, "collection was", "collections were"));
     }
     check_sizes(b, a, &h, &commit);
-    read_marks(c, g, &commit, buf, b);
+    if (h.sealed && !mst_keys_has(k->w->keys, k->w->n_keys, g->id, commit.attempt)) {
+        PROBLEM(b, MST_BK_DAMAGED, "its key object is missing: nobody can open it");
+    }
+    read_marks(k, g, &commit, b);
+    if (j.how == MST_SIGNED_FORGED) {
+        PROBLEM(b, MST_BK_FORGED, "%s", j.why);
+    } else if (j.how == MST_SIGNED_NOT && k->c->trust && k->c->trust->n &&
+               (b->state == MST_BK_COMPLETE || b->state == MST_BK_PARTIAL)) {
+        PROBLEM(b, MST_BK_UNSIGNED, "%s", j.why);
+    }
 }
 
-static void examine(const struct mst_catalog *c, const struct group *g, struct mst_backup *b,
-                    struct mst_buf *buf)
+static void examine(const struct look *k, const struct group *g, struct mst_backup *b)
 {
     memset(b, 0, sizeof(*b));
     (void)mst_copy(b->id, sizeof(b->id), g->id);
@@ -322,7 +390,7 @@ static void examine(const struct mst_catalog *c, const struct group *g, struct m
     if (!mst_catalog_id_ok(g->id, &b->started_wall_ms, b->kind)) {
         PROBLEM(b, MST_BK_FOREIGN, "not a name that muster gives: it is left alone");
     } else if (g->commit) {
-        committed(c, g, b, buf);
+        committed(k, g, b);
     } else if (g->n_attempts) {
         PROBLEM(
             b, MST_BK_INCOMPLETE,
@@ -345,7 +413,8 @@ static enum mst_rc walk_keys(const struct mst_catalog *c, const char *below, str
     if (*below) {
         (void)snprintf(prefix, sizeof(prefix), "%s/backups/%s", c->base, below);
     }
-    if (mst_store_list(c->store, prefix, see, w, task, err) != MST_OK) {
+    if (mst_store_list(c->store, prefix, see, w, task, err) != MST_OK ||
+        mst_keys_list(c, task, &w->keys, &w->n_keys, err) != MST_OK) {
         return err->rc;
     }
     if (w->too_many) {
@@ -361,35 +430,59 @@ static void walk_release(struct walk *w)
         free(w->groups[i].attempts);
     }
     free(w->groups);
+    free(w->keys);
 }
 
-enum mst_rc mst_catalog_list(const struct mst_catalog *c, struct mst_task *task,
-                             struct mst_backup **out, size_t *n, struct mst_err *err)
+/* The list with the links of its chain, both newest first. */
+static enum mst_rc list_with_links(const struct mst_catalog *c, struct mst_task *task,
+                                   struct mst_backup **out, struct mst_link **links, size_t *n,
+                                   struct mst_err *err)
 {
     struct walk w = {0};
     struct mst_buf buf = {0};
+    struct look k = {.c = c, .w = &w, .buf = &buf};
     enum mst_rc rc = walk_keys(c, "", task, &w, err);
 
     *out = NULL;
+    *links = NULL;
     *n = 0;
     if (rc == MST_OK) {
         *out = mst_xcalloc(w.n + 1, sizeof(**out));
+        *links = mst_xcalloc(w.n + 1, sizeof(**links));
         *n = w.n;
     }
     for (size_t i = 0; rc == MST_OK && i < w.n; i++) {
         rc = mst_task_check(task, err);
         if (rc == MST_OK) {
-            examine(c, &w.groups[i], *out + (w.n - 1 - i), &buf); /* keys rise: newest is last */
+            k.link = *links + i; /* keys rise: newest is last */
+            examine(&k, &w.groups[i], *out + (w.n - 1 - i));
         }
     }
     if (rc != MST_OK) {
         free(*out);
+        free(*links);
         *out = NULL;
+        *links = NULL;
         *n = 0;
     }
     mst_buf_release(&buf);
     walk_release(&w);
     return rc;
+}
+
+enum mst_rc mst_catalog_list(const struct mst_catalog *c, struct mst_task *task,
+                             struct mst_backup **out, size_t *n, struct mst_err *err)
+{
+    struct mst_link *links;
+
+    if (list_with_links(c, task, out, &links, n, err) != MST_OK) {
+        return err->rc;
+    }
+    for (size_t i = 0; i < *n; i++) {
+        mst_chain_judge(links, *n, i, (*out)[*n - 1 - i].chain);
+    }
+    free(links);
+    return MST_OK;
 }
 
 /* What there is instead is named, the newest of it. */
@@ -417,13 +510,14 @@ enum mst_rc mst_catalog_find(const struct mst_catalog *c, const char *id, struct
     struct mst_backup *all = NULL;
     struct walk w = {0};
     struct mst_buf buf = {0};
+    struct mst_link link = {0};
     size_t n = 0, best = SIZE_MAX;
     enum mst_rc rc;
 
     if (strcmp(id, "latest") != 0) {
         rc = mst_catalog_id_ok(id, NULL, NULL) ? walk_keys(c, id, task, &w, err) : MST_OK;
         if (rc == MST_OK && w.n == 1) {
-            examine(c, &w.groups[0], out, &buf);
+            examine(&(struct look){c, &w, &buf, &link}, &w.groups[0], out);
         } else if (rc == MST_OK) {
             rc = mst_err_set(err, MST_E_NOTFOUND, "there is no backup %.64s in the store %s", id,
                              mst_store_name(c->store));

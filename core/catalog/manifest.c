@@ -35,7 +35,8 @@ static enum mst_rc add(struct mst_manw *w, enum mst_man_kind kind, bson_t *b, st
 }
 
 enum mst_rc mst_manw_open(struct mst_store *store, const char *key, const struct mst_man_begin *b,
-                          struct mst_manw **out, struct mst_err *err)
+                          const struct mst_sealing *sealing, struct mst_manw **out,
+                          struct mst_err *err)
 {
     struct mst_segment_id id = {.role = MST_SEG_MANIFEST};
     struct mst_manw *w = mst_xcalloc(1, sizeof(*w));
@@ -44,7 +45,7 @@ enum mst_rc mst_manw_open(struct mst_store *store, const char *key, const struct
     *out = NULL;
     (void)mst_copy(id.backup, sizeof(id.backup), b->id);
     (void)mst_copy(id.attempt, sizeof(id.attempt), b->attempt);
-    if (mst_segw_open(store, key, &id, &w->seg, err) != MST_OK) {
+    if (mst_segw_open(store, key, &id, sealing, &w->seg, err) != MST_OK) {
         free(w);
         return err->rc;
     }

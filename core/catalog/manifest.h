@@ -73,7 +73,8 @@ struct mst_man_end {
 /* Writing: straight into the object. Order as above is asserted. */
 struct mst_manw;
 enum mst_rc mst_manw_open(struct mst_store *store, const char *key, const struct mst_man_begin *b,
-                          struct mst_manw **out, struct mst_err *err) MST_MUST_CHECK;
+                          const struct mst_sealing *sealing, struct mst_manw **out,
+                          struct mst_err *err) MST_MUST_CHECK;
 /* One member's facts: any document with its name in "name". */
 enum mst_rc mst_manw_member(struct mst_manw *w, const bson_t *facts,
                             struct mst_err *err) MST_MUST_CHECK;
@@ -103,9 +104,15 @@ struct mst_man_rec {
     struct mst_man_end end;
 };
 struct mst_manr;
-/* sha non-NULL: at the end the stored bytes must have this SHA-256 and this size. */
-enum mst_rc mst_manr_open(struct mst_store *store, const char *key, const uint8_t *sha,
-                          uint64_t bytes, struct mst_manr **out,
+struct mst_man_where {
+    struct mst_store *store;
+    const char *key;
+    const char *backup, *attempt;      /* what its first frame must name; NULL: any */
+    const struct mst_sealing *sealing; /* NULL: not sealed; else backup and attempt are needed */
+    const uint8_t *sha;                /* non-NULL: at its end the stored bytes must have this */
+    uint64_t bytes;                    /* SHA-256 and this size */
+};
+enum mst_rc mst_manr_open(const struct mst_man_where *at, struct mst_manr **out,
                           struct mst_err *err) MST_MUST_CHECK;
 /* MST_E_INTEGRITY for anything that does not fit, MST_E_LIMIT past a ceiling. After MST_MAN_END
  * the call is not allowed. rec is overwritten. */

@@ -340,22 +340,28 @@ static void tap(void *arg, const void *p, size_t n)
     r->seen_bytes += n;
 }
 
-enum mst_rc mst_manr_open(struct mst_store *store, const char *key, const uint8_t *sha,
-                          uint64_t bytes, struct mst_manr **out, struct mst_err *err)
+enum mst_rc mst_manr_open(const struct mst_man_where *at, struct mst_manr **out,
+                          struct mst_err *err)
 {
+    struct mst_segment_id id = {.role = MST_SEG_MANIFEST};
     struct mst_manr *r = mst_xcalloc(1, sizeof(*r));
 
     *out = NULL;
-    if (mst_segr_open(store, key, NULL, &r->seg, err) != MST_OK) {
+    if (at->backup) {
+        (void)mst_copy(id.backup, sizeof(id.backup), at->backup);
+        (void)mst_copy(id.attempt, sizeof(id.attempt), at->attempt);
+    }
+    if (mst_segr_open(at->store, at->key, at->backup ? &id : NULL, at->sealing, &r->seg, err) !=
+        MST_OK) {
         free(r);
         return err->rc;
     }
     mst_sha256_init(&r->sha);
     mst_segr_tap(r->seg, tap, r);
-    if (sha) {
+    if (at->sha) {
         r->check = true;
-        memcpy(r->want, sha, MST_SHA256_LEN);
-        r->want_bytes = bytes;
+        memcpy(r->want, at->sha, MST_SHA256_LEN);
+        r->want_bytes = at->bytes;
     }
     *out = r;
     return MST_OK;

@@ -7,24 +7,18 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/text.h"
+#include "catalog/sums.h"
 
 /* --- one backup ------------------------------------------------------------------------------- */
 
 /* One copy of the manifest, to its end, against COMMIT. */
-static enum mst_rc read_copy(const struct mst_catalog *c, const struct mst_commit *commit,
-                             const char *name, struct mst_task *task, struct mst_err *err)
+static enum mst_rc read_copy(const struct mst_bkr *r, const char *name, struct mst_task *task,
+                             struct mst_err *err)
 {
     struct mst_man_rec rec = {.kind = MST_MAN_BEGIN};
     struct mst_manr *m = NULL;
-    uint8_t sha[MST_SHA256_LEN];
-    char key[MST_KEY_MAX];
-    enum mst_rc rc;
+    enum mst_rc rc = mst_bkr_manifest(r, name, &m, err);
 
-    if (!mst_unhex(commit->manifest_sha, sha, sizeof(sha))) {
-        return mst_err_set(err, MST_E_INTEGRITY, "its COMMIT names no SHA-256 of a manifest");
-    }
-    mst_catalog_key(c, commit->id, commit->attempt, name, key);
-    rc = mst_manr_open(c->store, key, sha, commit->manifest_bytes, &m, err);
     while (rc == MST_OK && rec.kind != MST_MAN_END) {
         rc = mst_task_check(task, err);
         rc = rc == MST_OK ? mst_manr_next(m, &rec, err) : rc;
@@ -81,10 +75,13 @@ static enum mst_rc read_manifests(const struct mst_catalog *c, struct mst_backup
     struct mst_bkr *r = NULL;
     char text[200];
     enum mst_rc rc = mst_bkr_open(c, b->id, task, &r, &e);
+    const bool sealed = rc == MST_E_AUTH; /* no key here: its stored bytes can still be hashed */
 
+    rc = sealed ? mst_bkr_open_clear(c, b->id, task, &r, &e) : rc;
     if (rc == MST_OK) {
         for (size_t i = 0; rc == MST_OK && i < MST_COUNT(copies); i++) {
-            rc = read_copy(c, mst_bkr_commit(r), copies[i], task, &e);
+            rc = sealed ? mst_stored_manifest(c, r, copies[i], task, &e)
+                        : read_copy(r, copies[i], task, &e);
             (void)snprintf(text, sizeof(text),
                            "one copy of its manifest (%s) is damaged, the other is used: make a "
                            "new backup",

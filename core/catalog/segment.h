@@ -6,6 +6,11 @@
  * one namespace; the manifest has offset and length of every extent, and the SHA-256 of the
  * object's stored bytes. docs/formats.md has it byte for byte.
  *
+ * Given a data key, all of that is sealed on its way to the store (crypt/seal.h), bound to set,
+ * backup, attempt, role, number and part. Sizes and SHA-256 of objects are always those of the
+ * stored bytes; offsets and lengths of extents are those of the content before sealing, so they are
+ * the same in a backup that is not sealed.
+ *
  * A writer or reader belongs to one thread.
  */
 #ifndef MST_CATALOG_SEGMENT_H
@@ -18,6 +23,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "catalog/types.h"
+#include "crypt/seal.h"
 #include "hash/hash.h"
 #include "store/store.h"
 
@@ -38,21 +44,31 @@ struct mst_segment_id { /* what the first frame says; bound to its place */
 
 /* A run of frames of one namespace. */
 struct mst_extent {
-    uint32_t object; /* index of the object in the manifest */
-    uint64_t offset, stored_bytes;
-    uint64_t data_bytes, documents; /* of content */
+    uint32_t object;                /* index of the object in the manifest */
+    uint64_t offset, stored_bytes;  /* in the container, before it was sealed */
+    uint64_t data_bytes, documents; /* of the documents in it */
 };
+
+/* With what an object is sealed; NULL where one is asked for: it is not. Borrowed. */
+struct mst_sealing {
+    const struct mst_data_key *key;
+    const char *set;
+};
+/* What sealed bytes of this object are bound to. Pure. */
+void mst_segment_context(const struct mst_segment_id *id, const char *set, struct mst_buf *out);
 
 struct mst_segw;
 enum mst_rc mst_segw_open(struct mst_store *store, const char *key, const struct mst_segment_id *id,
-                          struct mst_segw **out, struct mst_err *err) MST_MUST_CHECK;
+                          const struct mst_sealing *sealing, struct mst_segw **out,
+                          struct mst_err *err) MST_MUST_CHECK;
 /* One whole document, its length in its first four bytes (checked). */
 enum mst_rc mst_segw_add(struct mst_segw *w, const void *doc, size_t n,
                          struct mst_err *err) MST_MUST_CHECK;
 /* Close the frame in work, so that an extent can end here. */
 enum mst_rc mst_segw_cut(struct mst_segw *w, struct mst_err *err) MST_MUST_CHECK;
-/* Bytes of the object so far, without the frame in work. */
+/* Bytes of content so far, without the frame in work; and what they come to in the store. */
 uint64_t mst_segw_offset(const struct mst_segw *w);
+uint64_t mst_segw_stored(const struct mst_segw *w);
 /* Durable and visible: *bytes and the SHA-256 of what is stored. Consumes w, also on failure. */
 enum mst_rc mst_segw_finish_take(struct mst_segw *w, uint64_t *bytes, uint8_t sha[MST_SHA256_LEN],
                                  struct mst_err *err) MST_MUST_CHECK;
@@ -62,12 +78,15 @@ void mst_segw_abort_take(struct mst_segw *w);
 typedef void mst_stored_fn(void *arg, const void *p, size_t n);
 
 struct mst_segr;
-/* Read the whole object: the first frame must be id's (NULL: any), else MST_E_INTEGRITY. */
+/* Read the whole object: the first frame must be id's (NULL: any, of what is not sealed), else
+ * MST_E_INTEGRITY. */
 enum mst_rc mst_segr_open(struct mst_store *store, const char *key, const struct mst_segment_id *id,
-                          struct mst_segr **out, struct mst_err *err) MST_MUST_CHECK;
-/* Read one extent of it. */
+                          const struct mst_sealing *sealing, struct mst_segr **out,
+                          struct mst_err *err) MST_MUST_CHECK;
+/* Read one extent of it; id may be NULL when it is not sealed. */
 enum mst_rc mst_segr_open_extent(struct mst_store *store, const char *key,
-                                 const struct mst_extent *e, struct mst_segr **out,
+                                 const struct mst_segment_id *id, const struct mst_extent *e,
+                                 const struct mst_sealing *sealing, struct mst_segr **out,
                                  struct mst_err *err) MST_MUST_CHECK;
 void mst_segr_tap(struct mst_segr *r, mst_stored_fn *fn, void *arg);
 /* *doc NULL at the end. The document is borrowed until the next call; its length and its final zero

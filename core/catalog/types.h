@@ -16,9 +16,20 @@ enum mst_backup_state {
     MST_BK_INCOMPLETE, /* no COMMIT: running or interrupted */
     MST_BK_DAMAGED,    /* COMMIT, header, manifest or the objects' sizes do not fit */
     MST_BK_NEWER,      /* format newer than this program */
+    MST_BK_UNSIGNED,   /* nobody signed it, and the configuration says who must have */
+    MST_BK_FORGED,     /* its signature is not of somebody who is trusted */
     MST_BK_FOREIGN     /* objects that are not ours */
 };
 const char *mst_backup_state_word(enum mst_backup_state s);
+
+enum mst_signed {
+    MST_SIGNED_NOT,
+    MST_SIGNED_UNCHECKED, /* there is a signature; nobody is named whose it could be */
+    MST_SIGNED_GOOD,
+    MST_SIGNED_FORGED
+};
+/* UNSIGNED, "signed, not checked", signed, FORGED */
+const char *mst_signed_word(enum mst_signed s);
 
 struct mst_backup {
     char id[MST_ID_MAX];
@@ -31,7 +42,12 @@ struct mst_backup {
     uint32_t namespaces, left_out;
     char source[MST_HOST_MAX];
     char server_version[40], fcv[16];
-    bool sealed, is_signed, unproven;
+    bool sealed, is_signed, unproven; /* is_signed: by somebody who is trusted */
+    enum mst_signed signature;
+    char signer[100];         /* "db1 (id)"; "" not signed */
+    char key_id[33];          /* of its data key; "" not sealed */
+    char chain[200];          /* "" or what is missing before it, or that the store went back */
+    uint64_t counter;         /* of its COMMIT; 0 not signed */
     int verified_level;       /* 0 none, 1 its manifest was read, 2 read back */
     int64_t verified_wall_ms; /* 0 never */
     bool verified_ok;

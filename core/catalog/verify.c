@@ -6,6 +6,8 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/text.h"
+#include "catalog/sums.h"
+#include "catalog/verify_inner.h"
 #include "oplog/oplog.h"
 
 struct piece {
@@ -35,31 +37,37 @@ struct run {
     bool any_entry;
 };
 
-static void finding(struct run *v, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-static void finding(struct run *v, const char *fmt, ...)
+void verify_finding(struct mst_verify_result *res, struct mst_task *task, const char *fmt, ...)
 {
     va_list ap;
 
-    if (v->res->n_findings < MST_VERIFY_FINDINGS) {
-        char *to = v->res->findings[v->res->n_findings];
+    if (res->n_findings < MST_VERIFY_FINDINGS) {
+        char *to = res->findings[res->n_findings];
 
         va_start(ap, fmt);
-        (void)vsnprintf(to, sizeof(v->res->findings[0]), fmt, ap);
+        (void)vsnprintf(to, sizeof(res->findings[0]), fmt, ap);
         va_end(ap);
         mst_text_sanitise(to);
-        mst_task_log(v->task, "%s", to);
+        mst_task_log(task, "%s", to);
     }
-    v->res->n_findings++;
+    res->n_findings++;
 }
+#define finding(v, ...) verify_finding((v)->res, (v)->task, __VA_ARGS__)
 
-/* Damage is a finding and the walk goes on; everything else ends it. */
-static enum mst_rc note(struct run *v, const char *where, enum mst_rc rc, struct mst_err *err)
+enum mst_rc verify_note(struct mst_verify_result *res, struct mst_task *task, const char *where,
+                        enum mst_rc rc, struct mst_err *err)
 {
     if (rc == MST_E_INTEGRITY || rc == MST_E_NOTFOUND || rc == MST_E_LIMIT || rc == MST_E_STALE) {
-        finding(v, "%s: %.150s", where, rc == MST_E_NOTFOUND ? "it is missing" : err->msg);
+        verify_finding(res, task, "%s: %.150s", where,
+                       rc == MST_E_NOTFOUND ? "it is missing" : err->msg);
         return MST_OK;
     }
     return rc;
+}
+
+static enum mst_rc note(struct run *v, const char *where, enum mst_rc rc, struct mst_err *err)
+{
+    return verify_note(v->res, v->task, where, rc, err);
 }
 
 /* --- what to expect --------------------------------------------------------------------------- */
@@ -250,7 +258,7 @@ static enum mst_rc check_object(struct run *v, size_t i, struct mst_err *err)
                          (unsigned long long)bytes, (unsigned long long)o->bytes);
     }
     if (rc == MST_OK) {
-        rc = mst_segr_open(v->c->store, key, &id, &seg, err);
+        rc = mst_segr_open(v->c->store, key, &id, mst_bkr_sealing(v->r), &seg, err);
     }
     if (rc == MST_OK) {
         mst_segr_tap(seg, tap, v);
@@ -268,24 +276,32 @@ static enum mst_rc check_object(struct run *v, size_t i, struct mst_err *err)
 
 static enum mst_rc check_copy(struct run *v, const char *name, struct mst_err *err)
 {
-    const struct mst_commit *commit = mst_bkr_commit(v->r);
     struct mst_man_rec rec = {.kind = MST_MAN_BEGIN};
     struct mst_manr *m = NULL;
-    uint8_t sha[MST_SHA256_LEN];
-    char key[MST_KEY_MAX];
-    enum mst_rc rc;
+    enum mst_rc rc = mst_bkr_manifest(v->r, name, &m, err);
 
-    if (!mst_unhex(commit->manifest_sha, sha, sizeof(sha))) {
-        return mst_err_set(err, MST_E_BUG, "COMMIT was checked before");
-    }
-    mst_catalog_key(v->c, commit->id, commit->attempt, name, key);
-    rc = mst_manr_open(v->c->store, key, sha, commit->manifest_bytes, &m, err);
     while (rc == MST_OK && rec.kind != MST_MAN_END) {
         rc = mst_task_check(v->task, err);
         rc = rc == MST_OK ? mst_manr_next(m, &rec, err) : rc;
     }
     mst_manr_free(m);
     return note(v, name, rc, err);
+}
+
+/* What the sums in the clear say must be what the sealed manifest says. */
+static enum mst_rc check_sums(struct run *v, struct mst_err *err)
+{
+    struct mst_buf have = {0};
+    struct mst_str want = {.max = MST_SUMS_MAX};
+    enum mst_rc rc = mst_sums_read(v->c, v->r, &have, err);
+
+    mst_sums_put(v->objects, v->n_objects, &want);
+    if (rc == MST_OK && (have.len != want.len || memcmp(have.p, mst_str_c(&want), have.len) != 0)) {
+        rc = mst_err_set(err, MST_E_INTEGRITY, "it names other sums than the manifest");
+    }
+    mst_buf_release(&have);
+    mst_str_release(&want);
+    return note(v, "sums", rc, err);
 }
 
 /* --- all of it -------------------------------------------------------------------------------- */
@@ -315,13 +331,16 @@ static enum mst_rc look(struct run *v, struct mst_err *err)
     }
     rc = rc == MST_OK ? check_copy(v, "manifest", err) : rc;
     rc = rc == MST_OK ? check_copy(v, "manifest.copy", err) : rc;
-    return rc;
+    return rc == MST_OK && mst_bkr_header(v->r)->sealed ? check_sums(v, err) : rc;
 }
 
-static void sentence(struct mst_verify_result *res)
+void verify_sentence(struct mst_verify_result *res)
 {
     char a[MST_HUMAN_MAX];
 
+    if (res->ok && res->text[0]) {
+        return; /* it was not opened: what was done says another sentence */
+    }
     if (res->ok) {
         (void)snprintf(res->text, sizeof(res->text),
                        "read back whole: %llu %s, %s, %llu %s in %u %s, %llu oplog %s",
@@ -340,28 +359,64 @@ static void sentence(struct mst_verify_result *res)
     }
 }
 
-static enum mst_rc leave_mark(struct run *v, const struct mst_verify_opts *o,
-                              const struct mst_commit *commit, struct mst_err *err)
+enum mst_rc verify_mark(const struct mst_catalog *c, const struct mst_verify_opts *o,
+                        const struct mst_verify_result *res, const struct mst_commit *commit,
+                        struct mst_err *err)
 {
-    struct mst_mark m = {.kind = MST_MARK_VERIFIED, .level = v->res->level, .ok = v->res->ok};
+    struct mst_mark m = {.kind = MST_MARK_VERIFIED, .level = res->level, .ok = res->ok};
 
     (void)mst_copy(m.id, sizeof(m.id), commit->id);
     (void)mst_copy(m.attempt, sizeof(m.attempt), commit->attempt);
     (void)mst_copy(m.header_sha, sizeof(m.header_sha), commit->header_sha);
-    (void)mst_copy(m.text, sizeof(m.text), v->res->text);
+    (void)mst_copy(m.text, sizeof(m.text), res->text);
     (void)mst_copy(m.by, sizeof(m.by), o->by ? o->by : "");
     mst_text_sanitise(m.by);
     m.wall_ms = mst_clock_utc_ms(o->clock);
-    m.objects = v->res->objects;
-    m.documents = v->res->documents;
-    m.data_bytes = v->res->data_bytes;
-    m.stored_bytes = v->res->stored_bytes;
-    if (mst_catalog_mark(v->c, &m, err) != MST_OK) {
-        mst_err_prefix(err, "%s was read (%.80s), but its mark was not written", m.id,
-                       v->res->text);
+    m.objects = res->objects;
+    m.documents = res->documents;
+    m.data_bytes = res->data_bytes;
+    m.stored_bytes = res->stored_bytes;
+    if (mst_catalog_mark(c, &m, err) != MST_OK) {
+        mst_err_prefix(err, "%s was read (%.80s), but its mark was not written", m.id, res->text);
         return err->rc;
     }
     return MST_OK;
+}
+
+enum mst_rc verify_signature(const struct mst_catalog *c, const struct mst_bkr *r,
+                             struct mst_task *task, struct mst_verify_result *res,
+                             struct mst_err *err)
+{
+    const struct mst_judgement *j = mst_bkr_judgement(r);
+
+    if (j->how == MST_SIGNED_FORGED) {
+        verify_finding(res, task, "its COMMIT is FORGED: %.150s", j->why);
+    } else if (j->how == MST_SIGNED_NOT && c->trust && c->trust->n) {
+        (void)snprintf(res->warning, sizeof(res->warning), "UNSIGNED: %.180s", j->why);
+    } else if (j->how == MST_SIGNED_GOOD &&
+               mst_catalog_chain(c, res->id, task, res->warning, err) != MST_OK) {
+        return err->rc;
+    }
+    return MST_OK;
+}
+
+enum mst_rc verify_conclude(const struct mst_catalog *c, const struct mst_verify_opts *o,
+                            const struct mst_commit *commit, struct mst_verify_result *res,
+                            struct mst_err *err)
+{
+    enum mst_rc rc;
+
+    verify_sentence(res);
+    if (res->ok && *res->warning) {
+        const size_t n = strlen(res->text);
+
+        (void)snprintf(res->text + n, sizeof(res->text) - n, "; %s", res->warning);
+    }
+    rc = o->mark ? verify_mark(c, o, res, commit, err) : MST_OK;
+    if (rc == MST_OK && !res->ok) {
+        rc = mst_err_set(err, MST_E_INTEGRITY, "%s is damaged: %s", res->id, res->text);
+    }
+    return rc;
 }
 
 /* The manifest could not be read in either copy. Where COMMIT can, the list must not go on calling
@@ -374,12 +429,13 @@ static enum mst_rc unreadable(struct run *v, const struct mst_verify_opts *o, st
     char key[MST_KEY_MAX];
 
     finding(v, "%.190s", err->msg);
-    sentence(v->res);
+    verify_sentence(v->res);
     if (o->mark && mst_catalog_id_ok(o->id, NULL, NULL)) {
         mst_catalog_key(v->c, o->id, "", "COMMIT", key);
         if (mst_store_read_all(v->c->store, key, MST_HEADER_MAX, &buf, &other) == MST_OK &&
             mst_commit_get((const char *)buf.p, buf.len, &commit, &other) == MST_OK &&
-            strcmp(commit.id, o->id) == 0 && leave_mark(v, o, &commit, &other) != MST_OK) {
+            strcmp(commit.id, o->id) == 0 &&
+            verify_mark(v->c, o, v->res, &commit, &other) != MST_OK) {
             *err = other;
         }
         mst_buf_release(&buf);
@@ -398,6 +454,11 @@ enum mst_rc mst_verify_run(const struct mst_catalog *c, const struct mst_verify_
     (void)mst_copy(res->id, sizeof(res->id), o->id);
     mst_task_phase(task, "reading the manifest");
     rc = mst_bkr_open(c, o->id, task, &v.r, err);
+    if (rc == MST_E_AUTH) {
+        const struct mst_err why = *err;
+
+        return verify_unopened(c, o, why.msg, task, res, err);
+    }
     if (rc != MST_OK) {
         return rc == MST_E_INTEGRITY ? unreadable(&v, o, err) : rc;
     }
@@ -413,14 +474,11 @@ enum mst_rc mst_verify_run(const struct mst_catalog *c, const struct mst_verify_
     if (rc == MST_E_INTEGRITY) {
         rc = note(&v, res->id, rc, err);
     }
+    rc = rc == MST_OK ? verify_signature(c, v.r, task, res, err) : rc;
     if (rc == MST_OK) {
         res->level = 2;
         res->ok = res->n_findings == 0;
-        sentence(res);
-        rc = o->mark ? leave_mark(&v, o, mst_bkr_commit(v.r), err) : MST_OK;
-        if (rc == MST_OK && !res->ok) {
-            rc = mst_err_set(err, MST_E_INTEGRITY, "%s is damaged: %s", res->id, res->text);
-        }
+        rc = verify_conclude(c, o, mst_bkr_commit(v.r), res, err);
     }
     mst_sha256_release(&v.stored);
     mst_sha256_release(&v.doc);

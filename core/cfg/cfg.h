@@ -22,6 +22,8 @@
  *     };
  *     stores = ({ name = "local"; type = "local"; path = "store"; });
  *     backup = { store = "local"; scans = 2; };
+ *     seal = { recipients = ["mstpub-... ops", "mstpub-... safe"]; escrow = ["safe"];
+ *              signer_file = "signer.key"; trusted = ["mstsig-... db1"]; };
  *     sandbox = { control = "ctl.sock"; };
  *
  * Relative paths are below the directory of the file. Everything is optional except set.members
@@ -38,12 +40,15 @@
 #include "base/err.h"
 #include "base/secret.h"
 #include "base/str.h"
+#include "crypt/keyfile.h"
 
 #define MST_CFG_PATH 512
 #define MST_CFG_WORD 272
 #define MST_CFG_STORES 8
 #define MST_CFG_MEMBERS 50
 #define MST_CFG_ARGV 16
+#define MST_CFG_RECIPIENTS 12 /* with a passphrase and a program they fit into a backup's slots */
+#define MST_CFG_TRUSTED 32
 
 enum mst_cred_act { MST_CRED_VIEW, MST_CRED_BACKUP, MST_CRED_RESTORE, MST_CRED_SWITCH };
 #define MST_CRED_ACTS 4
@@ -73,6 +78,7 @@ struct mst_cfg_store {
     char name[64];
     char type[16];
     char path[MST_CFG_PATH];
+    bool allow_unsealed; /* backups in the clear may go there though it is not of this host */
 };
 
 struct mst_cfg_tls {
@@ -110,6 +116,15 @@ struct mst_cfg {
         int64_t lag_pause_ms; /* a running backup waits while its source lags more */
         int64_t lag_limit_ms; /* a member that lags more is not taken as a source */
     } backup;
+
+    struct { /* items of recipients and trusted: a public word, then perhaps a name */
+        struct mst_cfg_list recipients, escrow, trusted;
+        char passphrase_file[MST_CFG_PATH];
+        char signer_file[MST_CFG_PATH], signer_passphrase_file[MST_CFG_PATH];
+        char identity_file[MST_CFG_PATH], identity_passphrase_file[MST_CFG_PATH];
+        struct mst_cfg_list wrap_command, unwrap_command;
+        int64_t escrow_days;
+    } seal;
 
     struct {
         int64_t hello_silent_ms, stale_ms, lag_warn_ms, lag_crit_ms, headroom_warn_s;
@@ -159,6 +174,24 @@ enum mst_rc mst_cfg_password(const struct mst_cfg_cred *cred, enum mst_cred_act 
  * "password command". MST_E_CONFIG when it cannot be run, MST_E_AUTH when it fails. */
 enum mst_rc mst_cfg_command(const struct mst_cfg_list *cmd, const char *what,
                             struct mst_secret *out, struct mst_err *err) MST_MUST_CHECK;
+/* "mstpub-... ops": the key and what it is called ("" when nothing follows). MST_E_CONFIG. */
+enum mst_rc mst_cfg_pub(const char *item, enum mst_key_kind kind, uint8_t pub[32], char label[64],
+                        struct mst_err *err) MST_MUST_CHECK;
+/* Does seal.escrow name this label? */
+bool mst_cfg_is_escrow(const struct mst_cfg *cfg, const char *label);
+/* The key of this host that signs, the key that opens backups: from their files, with the
+ * passphrase of theirs, or ask when a file needs one and none is configured (NULL: MST_E_AUTH).
+ * MST_E_CONFIG when none is configured. */
+enum mst_rc mst_cfg_signer(const struct mst_cfg *cfg, mst_cfg_ask_fn *ask, void *arg,
+                           struct mst_sign_key *out, struct mst_err *err) MST_MUST_CHECK;
+enum mst_rc mst_cfg_identity(const struct mst_cfg *cfg, mst_cfg_ask_fn *ask, void *arg,
+                             struct mst_identity *out, struct mst_err *err) MST_MUST_CHECK;
+/* By seal.wrap_command: the key as 64 hex digits goes in, what comes out is the slot. And back by
+ * seal.unwrap_command; the caller compares the id of the key that it gives. */
+enum mst_rc mst_cfg_wrap(const struct mst_cfg *cfg, const struct mst_data_key *key,
+                         struct mst_wrap_slot *out, struct mst_err *err) MST_MUST_CHECK;
+enum mst_rc mst_cfg_unwrap(const struct mst_cfg *cfg, const struct mst_wrap_slot *slot,
+                           struct mst_data_key *out, struct mst_err *err) MST_MUST_CHECK;
 bool mst_cfg_may(const struct mst_cfg *cfg, const char *act, char *why, size_t n);
 /* "22:00-04:00", UTC, the end not included; it may lie after midnight. Minutes of the day. */
 bool mst_cfg_hours_parse(const char *text, int *from_min, int *to_min);

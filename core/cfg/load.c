@@ -345,6 +345,67 @@ static void read_group(struct load *l, const struct mst_section *in, const confi
     }
 }
 
+/* Public words, each with its sentence; names that are used for one key only. */
+static void check_words(struct load *l, const config_setting_t *at, const char *name,
+                        const struct mst_cfg_list *list, enum mst_key_kind kind)
+{
+    for (size_t i = 0; i < list->n; i++) {
+        struct mst_err err = {0};
+        uint8_t pub[32], other[32];
+        char label[64], other_label[64];
+
+        if (mst_cfg_pub(list->item[i], kind, pub, label, &err) != MST_OK) {
+            problem(l, at, "seal.%s, number %zu: %s", name, i + 1, err.msg);
+            continue;
+        }
+        for (size_t j = 0; j < i; j++) {
+            if (mst_cfg_pub(list->item[j], kind, other, other_label, &err) != MST_OK) {
+                continue;
+            }
+            if (memcmp(pub, other, sizeof(pub)) == 0) {
+                problem(l, at, "seal.%s holds the same key twice, number %zu and %zu", name, j + 1,
+                        i + 1);
+            } else if (label[0] && strcmp(label, other_label) == 0) {
+                problem(l, at, "seal.%s gives two keys the name \"%s\"", name, label);
+            }
+        }
+    }
+}
+
+static void check_seal(struct load *l, const config_setting_t *at)
+{
+    const struct mst_cfg *c = l->cfg;
+
+    check_words(l, at, "recipients", &c->seal.recipients, MST_KEY_RECIPIENT);
+    check_words(l, at, "trusted", &c->seal.trusted, MST_KEY_SIGNER);
+    for (size_t e = 0; e < c->seal.escrow.n; e++) {
+        bool found = false;
+
+        for (size_t i = 0; i < c->seal.recipients.n && !found; i++) {
+            struct mst_err err = {0};
+            uint8_t pub[32];
+            char label[64];
+
+            found = mst_cfg_pub(c->seal.recipients.item[i], MST_KEY_RECIPIENT, pub, label, &err) ==
+                        MST_OK &&
+                    strcmp(label, c->seal.escrow.item[e]) == 0;
+        }
+        if (!found) {
+            problem(
+                l, at,
+                "seal.escrow names \"%s\": no recipient is called so (write the name behind its "
+                "word)",
+                c->seal.escrow.item[e]);
+        }
+    }
+    if (c->seal.signer_passphrase_file[0] && !c->seal.signer_file[0]) {
+        problem(l, at, "seal.signer_passphrase_file is of no use without signer_file");
+    }
+    if (c->seal.identity_passphrase_file[0] && !c->seal.identity_file[0]) {
+        problem(l, at, "seal.identity_passphrase_file is of no use without identity_file");
+    }
+}
+
 /* What no single option can know. */
 static void check_whole(struct load *l, const config_setting_t *root)
 {
@@ -402,6 +463,7 @@ static void check_whole(struct load *l, const config_setting_t *root)
                     "backup.store is \"%s\": no store has this name", c->backup.store);
         }
     }
+    check_seal(l, config_setting_get_member(root, "seal"));
     if (c->limits.lag_crit_ms < c->limits.lag_warn_ms ||
         c->limits.headroom_crit_s > c->limits.headroom_warn_s) {
         problem(l, config_setting_get_member(root, "limits"),

@@ -133,6 +133,11 @@ static const struct mst_option store_opts[] = {
      .type = MST_OPT_PATH,
      OF(mst_cfg_store, path),
      .doc = "directory of a local store; it exists already and only its owner may write to it"},
+    {.name = "allow_unsealed",
+     .type = MST_OPT_BOOL,
+     OF(mst_cfg_store, allow_unsealed),
+     .doc = "a store that is not a directory of this host takes sealed backups only; with this it "
+            "takes others too, and every screen says UNSEALED"},
 };
 static const struct mst_option backup_opts[] = {
     {.name = "store", TEXT(backup, store), .doc = "store that backups go to; absent: the only one"},
@@ -146,6 +151,48 @@ static const struct mst_option backup_opts[] = {
     {.name = "lag_limit_ms",
      INT(backup, lag_limit_ms, 60000, 100, DAY_MS),
      .doc = "a member that lags more than this is not taken as source"},
+};
+#define LIST(section, field, most) \
+    .type = MST_OPT_TEXTS, .offset = OFFSET(section, field), .max = (most)
+static const struct mst_option seal_opts[] = {
+    {.name = "recipients",
+     LIST(seal, recipients, MST_CFG_RECIPIENTS),
+     .doc = "public words of who may read backups, each `mstpub-...` and perhaps a name behind it; "
+            "this host needs no secret of theirs"},
+    {.name = "escrow",
+     LIST(seal, escrow, MST_CFG_RECIPIENTS),
+     .doc = "names of the recipients whose secret is kept on paper or in a safe, for the day on "
+            "which all others are lost"},
+    {.name = "escrow_days",
+     INT(seal, escrow_days, 180, 1, 3650),
+     .doc = "`muster key list` reminds when an escrow was not tried for so many days"},
+    {.name = "passphrase_file",
+     PATH(seal, passphrase_file),
+     .doc = "file with a passphrase that opens backups as well; whoever has this file can read "
+            "them"},
+    {.name = "signer_file",
+     PATH(seal, signer_file),
+     .doc = "key file of this host, with which it signs what it writes"},
+    {.name = "signer_passphrase_file",
+     PATH(seal, signer_passphrase_file),
+     .doc = "file with the passphrase of signer_file"},
+    {.name = "trusted",
+     LIST(seal, trusted, MST_CFG_TRUSTED),
+     .doc = "public words of the signers whose backups are believed, each `mstsig-...` and perhaps "
+            "a name behind it"},
+    {.name = "identity_file",
+     PATH(seal, identity_file),
+     .doc = "key file that opens backups; only where they are verified or restored"},
+    {.name = "identity_passphrase_file",
+     PATH(seal, identity_passphrase_file),
+     .doc = "file with the passphrase of identity_file; absent: it is asked"},
+    {.name = "wrap_command",
+     LIST(seal, wrap_command, MST_CFG_ARGV),
+     .doc = "program and arguments that wrap a data key: 64 hex digits on its standard input, at "
+            "most 1024 bytes on its standard output, run without a shell, given 10 s"},
+    {.name = "unwrap_command",
+     LIST(seal, unwrap_command, MST_CFG_ARGV),
+     .doc = "the way back: those bytes in, the 64 hex digits out"},
 };
 static const struct mst_option limit_opts[] = {
     {.name = "hello_silent_ms",
@@ -232,6 +279,11 @@ static const struct mst_section sections[] = {
      .base = offsetof(struct mst_cfg, backup),
      OPTS(backup_opts),
      .doc = "How backups are taken."},
+    {.path = "seal",
+     .base = offsetof(struct mst_cfg, seal),
+     OPTS(seal_opts),
+     .doc = "Who can read backups, and who says that they are true. Words and files come from "
+            "`muster key new`."},
     {.path = "limits",
      .base = offsetof(struct mst_cfg, limits),
      OPTS(limit_opts),

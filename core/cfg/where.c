@@ -247,6 +247,11 @@ void mst_cfg_free(struct mst_cfg *cfg)
     free(cfg->set.acts.item);
     free(cfg->set.members.item);
     free(cfg->set.switch_hours.item);
+    free(cfg->seal.recipients.item);
+    free(cfg->seal.escrow.item);
+    free(cfg->seal.trusted.item);
+    free(cfg->seal.wrap_command.item);
+    free(cfg->seal.unwrap_command.item);
     for (size_t a = 0; a < MST_CRED_ACTS; a++) {
         free(cfg->set.cred[a].password_command.item);
     }

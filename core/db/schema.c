@@ -92,5 +92,12 @@ const char *const mst_db_steps[] = {
     " to_ms INTEGER NOT NULL,"
     " ended INTEGER NOT NULL DEFAULT 0);"
     "CREATE INDEX watches_to ON watches(to_ms);",
+    /* 6: the highest number of a signed backup that was seen in each store */
+    "CREATE TABLE seen_commits ("
+    " of_set TEXT NOT NULL,"
+    " store TEXT NOT NULL,"
+    " backup TEXT NOT NULL,"
+    " counter INTEGER NOT NULL,"
+    " PRIMARY KEY(of_set, store)) WITHOUT ROWID;",
 };
 const int mst_db_n_steps = (int)(sizeof(mst_db_steps) / sizeof(mst_db_steps[0]));

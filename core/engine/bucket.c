@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "catalog/rebuild.h"
 #include "engine/inner.h"
+#include "engine/seals.h"
 
 static struct mst_bucket_part *new_part(const struct local *l)
 {
@@ -149,6 +150,7 @@ void mst_bucket_read_take(struct local *l, const struct mst_catalog *cat, struct
     struct mst_bucket_part *old = shown(l);
     const size_t gone = old && old->as_of_wall_ms ? say_vanished(l, old, p) : 0;
 
+    mst_seal_look(l, cat->set, p);
     /* An empty store that was not empty: what was known is kept until a rebuild says so. */
     if (p->changes || p->n > 0 || gone == 0) {
         keep(l, cat->set, p);

@@ -13,6 +13,7 @@
 #include "base/text.h"
 #include "engine/inner.h"
 #include "engine/keep.h"
+#include "engine/seals.h"
 
 #define ASKS_MAX 64
 
@@ -166,6 +167,7 @@ static enum mst_rc start(struct local *l, struct mst_err *err)
         }
     }
     if (rc == MST_OK) {
+        mst_seal_trust(l);
         mst_bucket_first(l);
         rc = start_monitor(l, err);
     }

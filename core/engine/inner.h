@@ -100,6 +100,8 @@ struct local {
     struct mst_topo_limits limits;
     const char **seed_list; /* for the monitor */
 
+    struct mst_trust trust; /* whose signatures are believed; does not change once it is open */
+
     struct mst_monitor *monitor;
     const struct mst_cfg_store *store_cfg; /* NULL: none, or none is chosen: store_err */
     struct mst_err store_err;

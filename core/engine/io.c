@@ -9,6 +9,7 @@
 #include "engine/acts.h"
 #include "engine/inner.h"
 #include "engine/runs.h"
+#include "engine/seals.h"
 
 #define NAME_WAIT_MS 5000
 #define NOTES_MS 10000 /* a note is open for a minute, so none is missed */
@@ -81,7 +82,11 @@ enum mst_rc mst_local_catalog(struct local *l, struct mst_catalog *out, struct m
     if (open_store(l, &store, err) != MST_OK || set_name(l, name, sizeof(name), err) != MST_OK) {
         return err->rc;
     }
-    return mst_catalog_init(out, store, "", name, err);
+    if (mst_catalog_init(out, store, "", name, err) != MST_OK) {
+        return err->rc;
+    }
+    mst_seal_catalog(l, out);
+    return MST_OK;
 }
 
 /* --- leavings: interrupted backups, and restores whose old collections are still there --- */

@@ -6,6 +6,7 @@
 #include "backup/backup.h"
 #include "base/mem.h"
 #include "engine/acts.h"
+#include "engine/seals.h"
 
 #ifndef MST_VERSION
 #define MST_VERSION "0.1.0"
@@ -34,11 +35,16 @@ enum mst_rc mst_run_backup(void *arg, struct mst_task *task, struct mst_err *err
         .at = mst_fault_at,
         .given_ms = &l->backup_given_ms,
         .muster = MST_VERSION};
+    struct seals seals = {0};
     enum mst_rc rc = mst_local_catalog(l, &cat, err);
 
+    rc = rc == MST_OK ? mst_seals_open(l, &cat, &seals, err) : rc;
     if (rc != MST_OK) {
+        mst_seals_release(&seals);
         return rc;
     }
+    o.readers = seals.sealed ? &seals.readers : NULL;
+    o.counter_seen = mst_seal_seen(l, &cat);
     for (size_t i = 0; i < MST_CMD_PATTERNS; i++) {
         include[i] = r->cmd.include[i];
         exclude[i] = r->cmd.exclude[i];
@@ -49,6 +55,7 @@ enum mst_rc mst_run_backup(void *arg, struct mst_task *task, struct mst_err *err
     topo = mst_local_topo(l);
     o.topo = &topo->v;
     rc = mst_backup_run(&o, task, &res, err);
+    mst_seals_release(&seals);
     mst_shared_unref(&topo->shared);
     mst_jobq_result(l->jobq, mst_jobq_current(), res.id[0] ? res.id : NULL,
                     rc == MST_OK ? res.text : NULL);

@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "engine/acts.h"
+#include "engine/seals.h"
 
 static enum mst_rc look_at_all(struct local *l, const struct mst_catalog *cat,
                                struct mst_bucket_part *p, struct mst_task *task,
@@ -99,6 +100,7 @@ enum mst_rc mst_run_rebuild(void *arg, struct mst_task *task, struct mst_err *er
     struct local *l = r->l;
     struct mst_bucket_part *p = mst_bucket_new();
     struct mst_catalog cat;
+    struct seals seals = {0};
     char text[512];
     enum mst_rc rc;
 
@@ -113,9 +115,11 @@ enum mst_rc mst_run_rebuild(void *arg, struct mst_task *task, struct mst_err *er
     if (rc == MST_OK) {
         rc = mst_catalog_list(&cat, task, &p->backups, &p->n, err);
     }
+    rc = rc == MST_OK ? mst_seals_sign(l, &cat, &seals, err) : rc;
     if (rc == MST_OK) {
         rc = look_at_all(l, &cat, p, task, err);
     }
+    mst_seals_release(&seals);
     if (rc != MST_OK) {
         mst_shared_unref(&p->shared);
         return rc;

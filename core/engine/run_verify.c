@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "catalog/verify.h"
 #include "engine/acts.h"
+#include "engine/seals.h"
 
 enum mst_rc mst_run_verify(void *arg, struct mst_task *task, struct mst_err *err)
 {
@@ -12,7 +13,10 @@ enum mst_rc mst_run_verify(void *arg, struct mst_task *task, struct mst_err *err
     struct mst_verify_result *res = mst_xcalloc(1, sizeof(*res));
     const struct mst_verify_opts o = {.id = r->cmd.backup, .mark = true, .by = l->who};
     struct mst_catalog cat;
+    struct seals seals = {0};
     enum mst_rc rc = mst_local_catalog(l, &cat, err);
+
+    rc = rc == MST_OK ? mst_seals_sign(l, &cat, &seals, err) : rc;
 
     if (rc == MST_OK) {
         rc = mst_verify_run(&cat, &o, task, res, err);
@@ -22,6 +26,7 @@ enum mst_rc mst_run_verify(void *arg, struct mst_task *task, struct mst_err *err
         mst_jobq_result(l->jobq, mst_jobq_current(), res->id[0] ? res->id : NULL,
                         res->text[0] && (rc == MST_OK || rc == MST_E_INTEGRITY) ? res->text : NULL);
     }
+    mst_seals_release(&seals);
     free(res);
     return rc;
 }

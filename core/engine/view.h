@@ -31,6 +31,7 @@ struct mst_bucket_part { /* newest backup first */
     bool cached;                      /* the backups are of an older listing */
     int64_t as_of_wall_ms;            /* when the store held these backups; 0 not known at all */
     uint64_t free_bytes, total_bytes; /* 0 unknown */
+    char rollback[280];               /* "" or: the store went back behind what was seen of it */
     /* What the last rebuild found against the listing before it. */
     int64_t rebuilt_wall_ms, compared_wall_ms; /* 0: none; nothing to compare with */
     size_t n_changes;

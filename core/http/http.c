@@ -437,7 +437,7 @@ enum mst_rc mst_http_do(struct mst_http *h, const struct mst_http_request *q,
         return mst_err_set(err, MST_E_CONFIG, "%s would be reached without TLS",
                            host_of(q->url, host, sizeof(host)));
     }
-    if (mst_http_take(h, &c.slot, task, err) != MST_OK) {
+    if (mst_task_check(task, err) != MST_OK || mst_http_take(h, &c.slot, task, err) != MST_OK) {
         return err->rc;
     }
     rc = prepare(&c, err);

@@ -265,6 +265,11 @@ static const struct field mst_backup_fields[] = {
     F(mst_backup, verified_wall_ms),
     F(mst_backup, verified_ok),
     F(mst_backup, verified_text),
+    ENUM(mst_backup, signature, MST_SIGNED_FORGED),
+    F(mst_backup, signer),
+    F(mst_backup, key_id),
+    F(mst_backup, chain),
+    F(mst_backup, counter),
 };
 static DESC(ipc_backup, mst_backup);
 
@@ -284,6 +289,7 @@ static const struct field mst_bucket_part_fields[] = {
     F(mst_bucket_part, loading),
     F(mst_bucket_part, cached),
     F(mst_bucket_part, as_of_wall_ms),
+    F(mst_bucket_part, rollback),
     F(mst_bucket_part, free_bytes),
     F(mst_bucket_part, total_bytes),
     F(mst_bucket_part, rebuilt_wall_ms),

@@ -78,7 +78,11 @@ static enum mst_rc check(struct mst_restore_source *s, struct mst_task *task, st
     const struct mst_verify_opts o = {.id = b->id, .mark = false, .by = "restore"};
     struct mst_verify_result res;
 
-    return mst_verify_run(b->catalog, &o, task, &res, err);
+    if (mst_verify_run(b->catalog, &o, task, &res, err) != MST_OK) {
+        return err->rc;
+    }
+    return res.level == 2 ? MST_OK
+                          : mst_err_set(err, MST_E_AUTH, "%s was not opened: %s", b->id, res.text);
 }
 
 static void release(struct mst_restore_source *s)
@@ -153,6 +157,20 @@ static enum mst_rc add_ns(void *arg, const struct mst_man_ns *ns, struct mst_err
     return MST_OK;
 }
 
+/* Before a key is asked for: who wrote it? */
+static enum mst_rc believed(const struct mst_catalog *c, const char *id, struct mst_task *task,
+                            struct mst_err *err)
+{
+    struct mst_bkr *r = NULL;
+    enum mst_rc rc = mst_bkr_open_clear(c, id, task, &r, err);
+
+    rc = rc == MST_OK
+             ? mst_trust_allow(c->trust, mst_bkr_header(r)->id, mst_bkr_judgement(r), err)
+             : rc;
+    mst_bkr_free(r);
+    return rc;
+}
+
 enum mst_rc mst_restore_source_backup(const struct mst_catalog *c, const char *id,
                                       struct mst_task *task, struct mst_restore_source **out,
                                       struct mst_err *err)
@@ -165,7 +183,8 @@ enum mst_rc mst_restore_source_backup(const struct mst_catalog *c, const char *i
     s->impl = b;
     s->release = release;
     b->catalog = c;
-    rc = mst_bkr_open(c, id, task, &b->reader, err);
+    rc = believed(c, id, task, err);
+    rc = rc == MST_OK ? mst_bkr_open(c, id, task, &b->reader, err) : rc;
     if (rc != MST_OK) {
         goto out;
     }

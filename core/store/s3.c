@@ -63,11 +63,11 @@ const struct mst_s3_profile *mst_s3_profile(const char *word)
     return NULL;
 }
 
-static void s3_close(struct mst_store *store)
+static void close_store(struct mst_store *store)
 {
     struct s3 *s = s3_of(store);
 
-    s3_workers_stop(s);
+    mst_s3_workers_stop(s);
     for (size_t i = 0; i < S3_WINDOWS; i++) {
         mst_buf_release(&s->windows[i].data);
     }
@@ -89,23 +89,23 @@ static void s3_close(struct mst_store *store)
 }
 
 static const struct mst_store_ops ops = {
-    .close = s3_close,
-    .put_begin = s3_put_begin,
-    .put_add = s3_put_add,
-    .put_finish = s3_put_finish,
-    .put_abort = s3_put_abort,
-    .read = s3_read,
-    .stat = s3_stat,
-    .list = s3_list,
-    .remove = s3_remove,
-    .info = s3_info,
-    .versions = s3_versions,
-    .uploads = s3_uploads,
-    .abort_upload = s3_abort_upload,
-    .lock = s3_lock,
-    .thaw = s3_thaw,
-    .probe = s3_probe,
-    .caps = s3_caps,
+    .close = close_store,
+    .put_begin = mst_s3_put_begin,
+    .put_add = mst_s3_put_add,
+    .put_finish = mst_s3_put_finish,
+    .put_abort = mst_s3_put_abort,
+    .read = mst_s3_read,
+    .stat = mst_s3_stat,
+    .list = mst_s3_list,
+    .remove = mst_s3_remove,
+    .info = mst_s3_info,
+    .versions = mst_s3_versions,
+    .uploads = mst_s3_uploads,
+    .abort_upload = mst_s3_abort_upload,
+    .lock = mst_s3_lock,
+    .thaw = mst_s3_thaw,
+    .probe = mst_s3_probe,
+    .caps = mst_s3_caps,
 };
 
 /* "https://host" or "https://host:port", without a path. */
@@ -225,7 +225,7 @@ enum mst_rc mst_store_s3_open(const struct mst_s3_conf *c, struct mst_store **ou
     s->login_free = c->login_free;
     http.connections = s->limit_max + 8; /* readers and small objects do not wait for parts */
     if (mst_http_new(&http, &s->http, err) != MST_OK) {
-        s3_close(&s->base);
+        close_store(&s->base);
         return err->rc;
     }
     *out = &s->base;

@@ -16,25 +16,26 @@
 #define RETRY_COST 5
 #define QUOTA_MAX 500
 #define SKEW_MS 60000
+#define WINDOW_MS 600000 /* a signature is good for 15 minutes */
 
-void s3_ask(struct s3_req *r, const char *name, const char *value)
+void mst_s3_ask(struct s3_req *r, const char *name, const char *value)
 {
     MST_ASSERT(r->n_query < S3_QUERY);
     r->query[r->n_query++] = (struct mst_sig_pair){name, value};
 }
 
-void s3_say(struct s3_req *r, const char *name, const char *value)
+void mst_s3_say(struct s3_req *r, const char *name, const char *value)
 {
     MST_ASSERT(r->n_headers < S3_HEADERS);
     r->headers[r->n_headers++] = (struct mst_sig_pair){name, value};
 }
 
-void s3_full_key(const struct s3 *s, const char *key, struct mst_str *out)
+void mst_s3_full_key(const struct s3 *s, const char *key, struct mst_str *out)
 {
     mst_str_addf(out, "%s%s%s", s->prefix, *s->prefix ? "/" : "", key);
 }
 
-int64_t s3_header_time(const struct mst_http_reply *r, const char *name)
+int64_t mst_s3_header_time(const struct mst_http_reply *r, const char *name)
 {
     const char *v = mst_http_header(&r->headers, name);
 
@@ -57,7 +58,7 @@ static bool take_error(void *arg, const char *path, const char *text)
     return true;
 }
 
-void s3_read_error(struct s3_answer *a)
+void mst_s3_read_error(struct s3_answer *a)
 {
     const char *region = mst_http_header(&a->reply.headers, "x-amz-bucket-region");
     struct mst_err ignore = {0};
@@ -81,12 +82,17 @@ static bool has(const struct s3_answer *a, const char *header, const char *text)
     return v && strstr(v, text);
 }
 
+static bool unknown_key(const char *code)
+{
+    return strcmp(code, "InvalidAccessKeyId") == 0 || strcmp(code, "XAdminUserNotFound") == 0;
+}
+
 static enum mst_rc about_the_key(struct s3 *s, const struct s3_req *r, const struct s3_answer *a,
                                  struct mst_err *err)
 {
     const char *code = a->code;
 
-    if (strcmp(code, "InvalidAccessKeyId") == 0) {
+    if (unknown_key(code)) {
         return mst_err_set(err, MST_E_AUTH, "it does not know the access key (%s)", code);
     }
     if (strcmp(code, "SignatureDoesNotMatch") == 0) {
@@ -117,8 +123,11 @@ static enum mst_rc about_the_place(struct s3 *s, const struct s3_req *r, const s
     if (strcmp(a->code, "NoSuchBucket") == 0) {
         return mst_err_set(err, MST_E_CONFIG, "there is no bucket %s", s->bucket);
     }
-    if (a->reply.status == 404 && r->key) {
+    if (a->reply.status == 404 && r->key && (!*a->code || strncmp(a->code, "NoSuch", 6) == 0)) {
         return mst_err_set(err, MST_E_NOTFOUND, "it is not there");
+    }
+    if (a->reply.status == 404) {
+        return mst_err_set(err, MST_E_SERVER, "it answered HTTP 404 %s: %s", a->code, a->message);
     }
     if (a->region[0]) {
         return mst_err_set(err, MST_E_CONFIG,
@@ -130,8 +139,8 @@ static enum mst_rc about_the_place(struct s3 *s, const struct s3_req *r, const s
                        a->reply.status);
 }
 
-enum mst_rc s3_refused(struct s3 *s, const struct s3_req *r, const struct s3_answer *a,
-                       struct mst_err *err)
+enum mst_rc mst_s3_refused(struct s3 *s, const struct s3_req *r, const struct s3_answer *a,
+                           struct mst_err *err)
 {
     const int st = a->reply.status;
 
@@ -149,7 +158,7 @@ enum mst_rc s3_refused(struct s3 *s, const struct s3_req *r, const struct s3_ans
         return mst_err_set(err, MST_E_IO, "it is full: its quota is reached (%s)",
                            *a->code ? a->code : "HTTP 507");
     }
-    if (st == 401 || st == 403 || strcmp(a->code, "ExpiredToken") == 0) {
+    if (st == 401 || st == 403 || strcmp(a->code, "ExpiredToken") == 0 || unknown_key(a->code)) {
         return about_the_key(s, r, a, err);
     }
     if (st == 404 || (st >= 300 && st < 400) ||
@@ -198,11 +207,13 @@ static enum mst_rc send_once(struct s3 *s, const struct s3_req *r, bool fresh, c
     char host[512], region[64];
     enum mst_rc rc = s->login(s->login_arg, fresh, &login, r->task, err);
 
+    a->session = login.token.len > 0;
+    a->sent_ms = mst_clock_utc_ms(NULL) + atomic_load(&s->clock_ms);
     where_to(s, &url, host, sizeof(host), region, sizeof(region));
     mst_str_addf(&path, "/%s%s", s->path_style ? s->bucket : "",
                  s->path_style && r->key ? "/" : "");
     if (r->key) {
-        s3_full_key(s, r->key, &path);
+        mst_s3_full_key(s, r->key, &path);
     }
     for (size_t i = 0; rc == MST_OK && i < r->n_headers; i++) {
         rc = mst_http_add(headers, r->headers[i].name, r->headers[i].value, err);
@@ -245,6 +256,21 @@ static enum mst_rc send_once(struct s3 *s, const struct s3_req *r, bool fresh, c
     return rc;
 }
 
+/* The answer to a HEAD has no body, and so no word for what is wrong. */
+static void guess(const struct s3_req *r, struct s3_answer *a)
+{
+    const int64_t off = a->reply.date_ms ? a->reply.date_ms - a->sent_ms : 0;
+
+    if (a->code[0] || strcmp(r->method, "HEAD") != 0) {
+        return;
+    }
+    if (a->reply.status == 403 && (off > WINDOW_MS || off < -WINDOW_MS)) {
+        (void)mst_copy(a->code, sizeof(a->code), "RequestTimeTooSkewed");
+    } else if (a->reply.status == 400 && a->session && !a->region[0]) {
+        (void)mst_copy(a->code, sizeof(a->code), "ExpiredToken");
+    }
+}
+
 /* What came is a success only when it is a store's. */
 static enum mst_rc judge(const struct s3_req *r, struct s3_answer *a, struct mst_err *err)
 {
@@ -252,11 +278,12 @@ static enum mst_rc judge(const struct s3_req *r, struct s3_answer *a, struct mst
 
     a->code[0] = a->message[0] = a->region[0] = '\0';
     if (st < 200 || st > 299) {
-        s3_read_error(a);
+        mst_s3_read_error(a);
+        guess(r, a);
         return MST_OK;
     }
     if (r->error_in_200) {
-        s3_read_error(a); /* some stores begin to answer before they know */
+        mst_s3_read_error(a); /* some stores begin to answer before they know */
         if (a->reply.body.len == 0) {
             return mst_err_set(err, MST_E_NET, "the answer was empty");
         }
@@ -322,9 +349,11 @@ static void mend(struct s3 *s, enum mst_retry_what what, const struct s3_answer 
     if (what == MST_RETRY_CLOCK) {
         const int64_t off = a->reply.date_ms ? a->reply.date_ms - mst_clock_utc_ms(NULL) : 0;
 
+        const bool far = off > SKEW_MS || off < -SKEW_MS;
+
         t->f.clock_done = true;
-        if (off > SKEW_MS || off < -SKEW_MS) {
-            atomic_store(&s->clock_ms, off);
+        atomic_store(&s->clock_ms, far ? off : 0);
+        if (far) {
             mst_log(MST_LOG_WARN, "store",
                     "the clock of this host is %lld s %s that of the store %s: requests are signed "
                     "for the store's time; set this host's clock",
@@ -402,7 +431,8 @@ static bool may_have_happened(enum mst_rc rc, const struct s3_answer *a)
            (rc == MST_OK && y->status >= 200 && y->status <= 299);
 }
 
-enum mst_rc s3_call(struct s3 *s, const struct s3_req *r, struct s3_answer *a, struct mst_err *err)
+enum mst_rc mst_s3_call(struct s3 *s, const struct s3_req *r, struct s3_answer *a,
+                        struct mst_err *err)
 {
     struct repeat t = {.f.tries_max = r->tries_max ? r->tries_max : TRIES,
                        .start_ms = mst_clock_mono_ms(NULL)};
@@ -443,7 +473,7 @@ enum mst_rc s3_call(struct s3 *s, const struct s3_req *r, struct s3_answer *a, s
         a->reply.status = 0;
         *err = why;
     } else {
-        (void)s3_refused(s, r, a, err);
+        (void)mst_s3_refused(s, r, a, err);
     }
     fold(s, r, a, err);
     return err->rc;

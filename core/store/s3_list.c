@@ -31,7 +31,7 @@ static void undo_encoding(char *p)
     *o = '\0';
 }
 
-bool s3_page_key(struct s3_page *pg, const char *text, char out[MST_KEY_MAX])
+bool mst_s3_page_key(struct s3_page *pg, const char *text, char out[MST_KEY_MAX])
 {
     const size_t skip = *pg->s->prefix ? strlen(pg->s->prefix) + 1 : 0;
     struct mst_str key = {0};
@@ -74,7 +74,7 @@ static bool take_common(struct s3_page *pg, const char *leaf, const char *text)
     return true;
 }
 
-bool s3_page_take(void *arg, const char *path, const char *text)
+bool mst_s3_page_take(void *arg, const char *path, const char *text)
 {
     struct s3_page *pg = arg;
     const size_t root = strlen(pg->root);
@@ -120,7 +120,7 @@ static bool take_object(struct s3_page *pg, const char *leaf, const char *text)
     return true;
 }
 
-void s3_page_reset(struct s3_page *pg)
+void mst_s3_page_reset(struct s3_page *pg)
 {
     for (size_t i = 0; i < pg->n + pg->open; i++) {
         free(pg->raw[i].key);
@@ -131,23 +131,23 @@ void s3_page_reset(struct s3_page *pg)
     mst_str_reset(&pg->next_also);
 }
 
-void s3_page_release(struct s3_page *pg)
+void mst_s3_page_release(struct s3_page *pg)
 {
-    s3_page_reset(pg);
+    mst_s3_page_reset(pg);
     free(pg->raw);
     mst_str_release(&pg->next);
     mst_str_release(&pg->next_also);
 }
 
-enum mst_rc s3_page_get(struct s3_page *pg, struct s3_req *r, struct mst_err *err)
+enum mst_rc mst_s3_page_get(struct s3_page *pg, struct s3_req *r, struct mst_err *err)
 {
     struct s3_answer a;
     struct mst_err why = {0};
-    enum mst_rc rc = s3_call(pg->s, r, &a, err);
+    enum mst_rc rc = mst_s3_call(pg->s, r, &a, err);
 
-    s3_page_reset(pg);
+    mst_s3_page_reset(pg);
     if (rc == MST_OK &&
-        (mst_xml_parse(a.reply.body.p, a.reply.body.len, s3_page_take, pg, &why) != MST_OK ||
+        (mst_xml_parse(a.reply.body.p, a.reply.body.len, mst_s3_page_take, pg, &why) != MST_OK ||
          !pg->seen)) {
         const char *type = mst_http_header(&a.reply.headers, "content-type");
 
@@ -164,14 +164,14 @@ enum mst_rc s3_page_get(struct s3_page *pg, struct s3_req *r, struct mst_err *er
     return rc;
 }
 
-enum mst_rc s3_page_endless(const struct s3 *s, struct mst_err *err)
+enum mst_rc mst_s3_page_endless(const struct s3 *s, struct mst_err *err)
 {
     return mst_err_set(err, MST_E_SERVER,
                        "cannot list the store %s (%s): it sends the same page again and again",
                        s->base.name, s->base.where);
 }
 
-void s3_page_say_foreign(const struct s3 *s, size_t n)
+void mst_s3_page_say_foreign(const struct s3 *s, size_t n)
 {
     if (n > 0) {
         mst_log(MST_LOG_WARN, "store",
@@ -181,20 +181,33 @@ void s3_page_say_foreign(const struct s3 *s, size_t n)
     }
 }
 
+bool mst_s3_cycle(struct s3_cycle *c, const char *token)
+{
+    if (c->steps > 0 && strcmp(mst_str_c(&c->seen), token) == 0) {
+        return true;
+    }
+    if (++c->steps >= c->keep_at) {
+        c->keep_at = 2 * c->steps;
+        mst_str_reset(&c->seen);
+        mst_str_add(&c->seen, token);
+    }
+    return false;
+}
+
 static void ask_page(const struct s3 *s, struct s3_req *r, const char *prefix, const char *token)
 {
     const bool v1 = s->profile->list_v1;
 
     if (!v1) {
-        s3_ask(r, "list-type", "2");
+        mst_s3_ask(r, "list-type", "2");
     }
-    s3_ask(r, "max-keys", "1000");
-    s3_ask(r, "prefix", prefix);
+    mst_s3_ask(r, "max-keys", "1000");
+    mst_s3_ask(r, "prefix", prefix);
     if (!s->profile->list_plain) {
-        s3_ask(r, "encoding-type", "url");
+        mst_s3_ask(r, "encoding-type", "url");
     }
     if (*token) {
-        s3_ask(r, v1 ? "marker" : "continuation-token", token);
+        mst_s3_ask(r, v1 ? "marker" : "continuation-token", token);
     }
 }
 
@@ -203,7 +216,8 @@ static bool hand_out(struct s3_page *pg, bool (*fn)(void *arg, const struct mst_
                      void *arg)
 {
     for (size_t i = 0; i < pg->n; i++) {
-        if (s3_page_key(pg, pg->raw[i].key, pg->raw[i].item.key) && !fn(arg, &pg->raw[i].item)) {
+        if (mst_s3_page_key(pg, pg->raw[i].key, pg->raw[i].item.key) &&
+            !fn(arg, &pg->raw[i].item)) {
             return false;
         }
     }
@@ -225,25 +239,26 @@ static void go_on(const struct s3_page *pg, struct mst_str *token)
     }
 }
 
-enum mst_rc s3_list(struct mst_store *store, const char *prefix,
-                    bool (*fn)(void *arg, const struct mst_store_item *item), void *arg,
-                    struct mst_task *task, struct mst_err *err)
+enum mst_rc mst_s3_list(struct mst_store *store, const char *prefix,
+                        bool (*fn)(void *arg, const struct mst_store_item *item), void *arg,
+                        struct mst_task *task, struct mst_err *err)
 {
     struct s3 *s = s3_of(store);
     struct s3_page pg = {.s = s, .root = "ListBucketResult", .take = take_object};
-    struct mst_str full = {0}, token = {0}, before = {0}, first = {0};
+    struct mst_str full = {0}, token = {0}, first = {0};
+    struct s3_cycle cycle = {0};
     enum mst_rc rc;
 
-    s3_full_key(s, prefix, &full);
+    mst_s3_full_key(s, prefix, &full);
     mst_str_add(&full, *prefix ? "/" : "");
     do {
         struct s3_req r = {
             .method = "GET", .what = "list", .action = "s3:ListBucket", .task = task};
 
         ask_page(s, &r, mst_str_c(&full), mst_str_c(&token));
-        rc = s3_page_get(&pg, &r, err);
+        rc = mst_s3_page_get(&pg, &r, err);
         if (rc != MST_OK || (pg.n > 0 && first.len > 0 && strcmp(pg.raw[0].key, first.p) == 0)) {
-            rc = rc == MST_OK ? s3_page_endless(s, err) : rc;
+            rc = rc == MST_OK ? mst_s3_page_endless(s, err) : rc;
             break;
         }
         if (pg.n > 0) {
@@ -253,18 +268,16 @@ enum mst_rc s3_list(struct mst_store *store, const char *prefix,
         if (!hand_out(&pg, fn, arg)) {
             break;
         }
-        mst_str_reset(&before);
-        mst_str_add(&before, mst_str_c(&token));
         go_on(&pg, &token);
-        if (pg.more && (token.len == 0 || strcmp(mst_str_c(&before), mst_str_c(&token)) == 0)) {
-            rc = s3_page_endless(s, err);
+        if (pg.more && (token.len == 0 || mst_s3_cycle(&cycle, mst_str_c(&token)))) {
+            rc = mst_s3_page_endless(s, err);
         }
     } while (rc == MST_OK && pg.more && mst_task_check(task, err) == MST_OK);
-    s3_page_say_foreign(s, pg.foreign);
-    s3_page_release(&pg);
+    mst_s3_page_say_foreign(s, pg.foreign);
+    mst_s3_page_release(&pg);
     mst_str_release(&full);
     mst_str_release(&token);
-    mst_str_release(&before);
+    mst_str_release(&cycle.seen);
     mst_str_release(&first);
     return rc == MST_OK ? mst_task_check(task, err) : rc;
 }

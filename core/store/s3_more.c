@@ -88,44 +88,48 @@ static enum mst_rc walk(struct s3 *s, const struct listing *l, const char *prefi
                         struct mst_task *task, struct mst_err *err)
 {
     struct s3_page pg = {.s = s, .root = l->root, .take = l->take};
-    struct mst_str full = {0}, key = {0}, also = {0};
+    struct mst_str full = {0}, key = {0}, also = {0}, both = {0};
+    struct s3_cycle cycle = {0};
     bool on = true;
     enum mst_rc rc;
 
-    s3_full_key(s, prefix, &full);
+    mst_s3_full_key(s, prefix, &full);
     mst_str_add(&full, *prefix ? "/" : "");
     do {
         struct s3_req r = {.method = "GET", .what = l->what, .action = l->action, .task = task};
 
-        s3_ask(&r, l->ask, "");
-        s3_ask(&r, "prefix", mst_str_c(&full));
+        mst_s3_ask(&r, l->ask, "");
+        mst_s3_ask(&r, "prefix", mst_str_c(&full));
         if (!s->profile->list_plain) {
-            s3_ask(&r, "encoding-type", "url");
+            mst_s3_ask(&r, "encoding-type", "url");
         }
         if (key.len > 0) {
-            s3_ask(&r, l->marker, mst_str_c(&key));
-            s3_ask(&r, l->marker_also, mst_str_c(&also));
+            mst_s3_ask(&r, l->marker, mst_str_c(&key));
+            mst_s3_ask(&r, l->marker_also, mst_str_c(&also));
         }
-        rc = s3_page_get(&pg, &r, err);
+        rc = mst_s3_page_get(&pg, &r, err);
         for (size_t i = 0; rc == MST_OK && on && i < pg.n; i++) {
-            if (s3_page_key(&pg, pg.raw[i].key, pg.raw[i].item.key) && pg.raw[i].id[0]) {
+            if (mst_s3_page_key(&pg, pg.raw[i].key, pg.raw[i].item.key) && pg.raw[i].id[0]) {
                 on = each(arg, &pg.raw[i]);
             }
         }
+        mst_str_reset(&both);
+        mst_str_addf(&both, "%s\n%s", mst_str_c(&pg.next), mst_str_c(&pg.next_also));
         if (rc == MST_OK && on && pg.more &&
-            (pg.next.len == 0 || (strcmp(mst_str_c(&key), mst_str_c(&pg.next)) == 0 &&
-                                  strcmp(mst_str_c(&also), mst_str_c(&pg.next_also)) == 0))) {
-            rc = s3_page_endless(s, err);
+            (pg.next.len == 0 || mst_s3_cycle(&cycle, mst_str_c(&both)))) {
+            rc = mst_s3_page_endless(s, err);
         }
         mst_str_reset(&key);
         mst_str_reset(&also);
         mst_str_add(&key, mst_str_c(&pg.next));
         mst_str_add(&also, mst_str_c(&pg.next_also));
     } while (rc == MST_OK && on && pg.more && (rc = mst_task_check(task, err)) == MST_OK);
-    s3_page_release(&pg);
+    mst_s3_page_release(&pg);
     mst_str_release(&full);
     mst_str_release(&key);
     mst_str_release(&also);
+    mst_str_release(&both);
+    mst_str_release(&cycle.seen);
     return rc;
 }
 
@@ -147,9 +151,9 @@ static bool each_version(void *arg, struct s3_raw *raw)
     return t->fn(t->arg, &v);
 }
 
-enum mst_rc s3_versions(struct mst_store *store, const char *prefix,
-                        bool (*fn)(void *arg, const struct mst_store_version *v), void *arg,
-                        struct mst_task *task, struct mst_err *err)
+enum mst_rc mst_s3_versions(struct mst_store *store, const char *prefix,
+                            bool (*fn)(void *arg, const struct mst_store_version *v), void *arg,
+                            struct mst_task *task, struct mst_err *err)
 {
     static const struct listing l = {.root = "ListVersionsResult",
                                      .ask = "versions",
@@ -178,9 +182,9 @@ static bool each_upload(void *arg, struct s3_raw *raw)
     return t->fn(t->arg, &u);
 }
 
-enum mst_rc s3_uploads(struct mst_store *store, const char *prefix,
-                       bool (*fn)(void *arg, const struct mst_store_upload *u), void *arg,
-                       struct mst_task *task, struct mst_err *err)
+enum mst_rc mst_s3_uploads(struct mst_store *store, const char *prefix,
+                           bool (*fn)(void *arg, const struct mst_store_upload *u), void *arg,
+                           struct mst_task *task, struct mst_err *err)
 {
     static const struct listing l = {.root = "ListMultipartUploadsResult",
                                      .ask = "uploads",
@@ -207,16 +211,16 @@ static enum mst_rc simple(struct s3 *s, struct s3_req *r, struct mst_err *err)
     }
     if (r->body_n > 0) {
         mst_md5_of(r->body, r->body_n, md5);
-        s3_say(r, "content-type", "application/xml");
-        s3_say(r, "content-md5", mst_base64(md5, sizeof(md5), sum));
+        mst_s3_say(r, "content-type", "application/xml");
+        mst_s3_say(r, "content-md5", mst_base64(md5, sizeof(md5), sum));
     }
-    rc = s3_call(s, r, &a, err);
+    rc = mst_s3_call(s, r, &a, err);
     mst_http_reply_release(&a.reply);
     return rc;
 }
 
-enum mst_rc s3_abort_upload(struct mst_store *store, const struct mst_store_upload *u,
-                            struct mst_err *err)
+enum mst_rc mst_s3_abort_upload(struct mst_store *store, const struct mst_store_upload *u,
+                                struct mst_err *err)
 {
     struct s3_req r = {.method = "DELETE",
                        .key = u->key,
@@ -224,12 +228,12 @@ enum mst_rc s3_abort_upload(struct mst_store *store, const struct mst_store_uplo
                        .action = "s3:AbortMultipartUpload",
                        .task = mst_store_works_for()};
 
-    s3_ask(&r, "uploadId", u->id);
+    mst_s3_ask(&r, "uploadId", u->id);
     return simple(s3_of(store), &r, err);
 }
 
-enum mst_rc s3_lock(struct mst_store *store, const char *key, const char *mode,
-                    int64_t until_wall_ms, struct mst_err *err)
+enum mst_rc mst_s3_lock(struct mst_store *store, const char *key, const char *mode,
+                        int64_t until_wall_ms, struct mst_err *err)
 {
     char text[300], until[MST_TIME_MAX];
     struct mst_store_info have;
@@ -243,7 +247,7 @@ enum mst_rc s3_lock(struct mst_store *store, const char *key, const char *mode,
     if (strcmp(mode, "COMPLIANCE") != 0 && strcmp(mode, "GOVERNANCE") != 0) {
         return mst_err_set(err, MST_E_USAGE, "a lock is COMPLIANCE or GOVERNANCE");
     }
-    if (s3_info(store, key, &have, err) != MST_OK) {
+    if (mst_s3_info(store, key, &have, err) != MST_OK) {
         return err->rc;
     }
     if (have.locked_until_ms > until_wall_ms) {
@@ -256,11 +260,11 @@ enum mst_rc s3_lock(struct mst_store *store, const char *key, const char *mode,
                    "<RetainUntilDate>%s</RetainUntilDate></Retention>",
                    mode, mst_time_iso(until_wall_ms, until));
     r.body_n = strlen(text);
-    s3_ask(&r, "retention", "");
+    mst_s3_ask(&r, "retention", "");
     return simple(s3_of(store), &r, err);
 }
 
-enum mst_rc s3_thaw(struct mst_store *store, const char *key, int days, struct mst_err *err)
+enum mst_rc mst_s3_thaw(struct mst_store *store, const char *key, int days, struct mst_err *err)
 {
     char text[240];
     struct s3_req r = {.method = "POST",
@@ -276,6 +280,6 @@ enum mst_rc s3_thaw(struct mst_store *store, const char *key, int days, struct m
                    "</RestoreRequest>",
                    days);
     r.body_n = strlen(text);
-    s3_ask(&r, "restore", "");
+    mst_s3_ask(&r, "restore", "");
     return simple(s3_of(store), &r, err);
 }

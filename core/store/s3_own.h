@@ -82,6 +82,8 @@ struct s3_req {
 struct s3_answer {
     struct mst_http_reply reply;
     char code[64], message[160], region[64];
+    bool session;    /* signed with a session's token */
+    int64_t sent_ms; /* the time that was signed */
     bool maybe_done; /* an earlier try, or this one, may have had its effect */
     unsigned tries;
     int64_t took_ms;
@@ -91,32 +93,34 @@ static inline struct s3 *s3_of(struct mst_store *s)
 {
     return (struct s3 *)(void *)s;
 }
-void s3_ask(struct s3_req *r, const char *name, const char *value);
-void s3_say(struct s3_req *r, const char *name, const char *value);
+void mst_s3_ask(struct s3_req *r, const char *name, const char *value);
+void mst_s3_say(struct s3_req *r, const char *name, const char *value);
 
 /* One request with its repeats. MST_OK: a 2xx. Else the answer is left for the caller to look at
  * (reply.status 0: none came), and err has a whole sentence. Release the reply in any case. */
-enum mst_rc s3_call(struct s3 *s, const struct s3_req *r, struct s3_answer *a, struct mst_err *err);
+enum mst_rc mst_s3_call(struct s3 *s, const struct s3_req *r, struct s3_answer *a,
+                        struct mst_err *err);
 /* The sentence for a refusal. */
-enum mst_rc s3_refused(struct s3 *s, const struct s3_req *r, const struct s3_answer *a,
-                       struct mst_err *err);
-void s3_read_error(struct s3_answer *a);
+enum mst_rc mst_s3_refused(struct s3 *s, const struct s3_req *r, const struct s3_answer *a,
+                           struct mst_err *err);
+void mst_s3_read_error(struct s3_answer *a);
 /* The name of an object in the bucket. */
-void s3_full_key(const struct s3 *s, const char *key, struct mst_str *out);
-int64_t s3_header_time(const struct mst_http_reply *r, const char *name);
+void mst_s3_full_key(const struct s3 *s, const char *key, struct mst_str *out);
+int64_t mst_s3_header_time(const struct mst_http_reply *r, const char *name);
 
 /* put */
-enum mst_rc s3_put_begin(struct mst_store *s, const char *key, struct mst_store_put **out,
-                         struct mst_err *err);
-enum mst_rc s3_put_add(struct mst_store_put *p, const void *data, size_t n, struct mst_err *err);
-enum mst_rc s3_put_finish(struct mst_store_put *p, struct mst_err *err);
-void s3_put_abort(struct mst_store_put *p);
+enum mst_rc mst_s3_put_begin(struct mst_store *s, const char *key, struct mst_store_put **out,
+                             struct mst_err *err);
+enum mst_rc mst_s3_put_add(struct mst_store_put *p, const void *data, size_t n,
+                           struct mst_err *err);
+enum mst_rc mst_s3_put_finish(struct mst_store_put *p, struct mst_err *err);
+void mst_s3_put_abort(struct mst_store_put *p);
 /* Headers that every new object has. */
-void s3_object_headers(const struct s3 *s, struct s3_req *r);
+void mst_s3_object_headers(const struct s3 *s, struct s3_req *r);
 /* After an outcome that is not known: is the object there, of this size and by this put? MST_OK,
  * MST_E_EXISTS (another's), MST_E_NOTFOUND, MST_E_UNKNOWN. data NULL: cannot be compared. */
-enum mst_rc s3_is_ours(struct s3 *s, const char *key, const char *mark, uint64_t bytes,
-                       const void *data, struct mst_task *task, struct mst_err *err);
+enum mst_rc mst_s3_is_ours(struct s3 *s, const char *key, const char *mark, uint64_t bytes,
+                           const void *data, struct mst_task *task, struct mst_err *err);
 
 /* an object in parts */
 struct s3_upload {
@@ -132,37 +136,37 @@ struct s3_upload {
     uint64_t bytes;
     struct mst_err failed; /* rc MST_OK: not */
 };
-enum mst_rc s3_upload_begin(struct s3 *s, const char *key, const char *mark, struct mst_task *task,
-                            struct s3_upload **out, struct mst_err *err);
+enum mst_rc mst_s3_upload_begin(struct s3 *s, const char *key, const char *mark,
+                                struct mst_task *task, struct s3_upload **out, struct mst_err *err);
 /* Takes the bytes; waits while enough parts are on their way. */
-enum mst_rc s3_upload_part(struct s3_upload *u, struct mst_buf *data, struct mst_err *err);
-enum mst_rc s3_upload_complete_take(struct s3_upload *u, struct mst_err *err);
-void s3_upload_abort_take(struct s3_upload *u);
-void s3_workers_stop(struct s3 *s);
+enum mst_rc mst_s3_upload_part(struct s3_upload *u, struct mst_buf *data, struct mst_err *err);
+enum mst_rc mst_s3_upload_complete_take(struct s3_upload *u, struct mst_err *err);
+void mst_s3_upload_abort_take(struct s3_upload *u);
+void mst_s3_workers_stop(struct s3 *s);
 
-enum mst_rc s3_read(struct mst_store *s, const char *key, uint64_t from, void *buf, size_t n,
-                    size_t *got, struct mst_err *err);
-void s3_windows_forget(struct s3 *s, const char *key);
-enum mst_rc s3_stat(struct mst_store *s, const char *key, uint64_t *bytes, struct mst_err *err);
-enum mst_rc s3_info(struct mst_store *s, const char *key, struct mst_store_info *out,
-                    struct mst_err *err);
-enum mst_rc s3_remove(struct mst_store *s, const char *key, struct mst_err *err);
-enum mst_rc s3_list(struct mst_store *s, const char *prefix,
-                    bool (*fn)(void *arg, const struct mst_store_item *item), void *arg,
-                    struct mst_task *task, struct mst_err *err);
-enum mst_rc s3_versions(struct mst_store *s, const char *prefix,
-                        bool (*fn)(void *arg, const struct mst_store_version *v), void *arg,
+enum mst_rc mst_s3_read(struct mst_store *s, const char *key, uint64_t from, void *buf, size_t n,
+                        size_t *got, struct mst_err *err);
+void mst_s3_windows_forget(struct s3 *s, const char *key);
+enum mst_rc mst_s3_stat(struct mst_store *s, const char *key, uint64_t *bytes, struct mst_err *err);
+enum mst_rc mst_s3_info(struct mst_store *s, const char *key, struct mst_store_info *out,
+                        struct mst_err *err);
+enum mst_rc mst_s3_remove(struct mst_store *s, const char *key, struct mst_err *err);
+enum mst_rc mst_s3_list(struct mst_store *s, const char *prefix,
+                        bool (*fn)(void *arg, const struct mst_store_item *item), void *arg,
                         struct mst_task *task, struct mst_err *err);
-enum mst_rc s3_uploads(struct mst_store *s, const char *prefix,
-                       bool (*fn)(void *arg, const struct mst_store_upload *u), void *arg,
-                       struct mst_task *task, struct mst_err *err);
-enum mst_rc s3_abort_upload(struct mst_store *s, const struct mst_store_upload *u,
-                            struct mst_err *err);
-enum mst_rc s3_lock(struct mst_store *s, const char *key, const char *mode, int64_t until_wall_ms,
-                    struct mst_err *err);
-enum mst_rc s3_thaw(struct mst_store *s, const char *key, int days, struct mst_err *err);
+enum mst_rc mst_s3_versions(struct mst_store *s, const char *prefix,
+                            bool (*fn)(void *arg, const struct mst_store_version *v), void *arg,
+                            struct mst_task *task, struct mst_err *err);
+enum mst_rc mst_s3_uploads(struct mst_store *s, const char *prefix,
+                           bool (*fn)(void *arg, const struct mst_store_upload *u), void *arg,
+                           struct mst_task *task, struct mst_err *err);
+enum mst_rc mst_s3_abort_upload(struct mst_store *s, const struct mst_store_upload *u,
+                                struct mst_err *err);
+enum mst_rc mst_s3_lock(struct mst_store *s, const char *key, const char *mode,
+                        int64_t until_wall_ms, struct mst_err *err);
+enum mst_rc mst_s3_thaw(struct mst_store *s, const char *key, int days, struct mst_err *err);
 /* What the store can do, asked once. */
-enum mst_rc s3_probe(struct mst_store *s, struct mst_task *task, struct mst_err *err);
-const struct mst_store_caps *s3_caps(const struct mst_store *s);
+enum mst_rc mst_s3_probe(struct mst_store *s, struct mst_task *task, struct mst_err *err);
+const struct mst_store_caps *mst_s3_caps(const struct mst_store *s);
 
 #endif

@@ -22,13 +22,20 @@ struct s3_page {
     struct mst_str next, next_also;
     size_t foreign; /* over all pages */
 };
-bool s3_page_take(void *arg, const char *path, const char *text); /* a mst_xml_fn */
-enum mst_rc s3_page_get(struct s3_page *pg, struct s3_req *r, struct mst_err *err);
+bool mst_s3_page_take(void *arg, const char *path, const char *text); /* a mst_xml_fn */
+enum mst_rc mst_s3_page_get(struct s3_page *pg, struct s3_req *r, struct mst_err *err);
 /* The name below the prefix; false when it is none of ours. */
-bool s3_page_key(struct s3_page *pg, const char *text, char out[MST_KEY_MAX]);
-void s3_page_reset(struct s3_page *pg);
-void s3_page_release(struct s3_page *pg);
-enum mst_rc s3_page_endless(const struct s3 *s, struct mst_err *err);
-void s3_page_say_foreign(const struct s3 *s, size_t n);
+bool mst_s3_page_key(struct s3_page *pg, const char *text, char out[MST_KEY_MAX]);
+/* Do the tokens go in a circle? One is kept at growing distances, so a circle of any length is
+ * noticed within three rounds. */
+struct s3_cycle {
+    struct mst_str seen;
+    unsigned steps, keep_at;
+};
+bool mst_s3_cycle(struct s3_cycle *c, const char *token);
+void mst_s3_page_reset(struct s3_page *pg);
+void mst_s3_page_release(struct s3_page *pg);
+enum mst_rc mst_s3_page_endless(const struct s3 *s, struct mst_err *err);
+void mst_s3_page_say_foreign(const struct s3 *s, size_t n);
 
 #endif

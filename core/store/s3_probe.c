@@ -16,7 +16,7 @@
 
 enum said { SAID_YES, SAID_NO, SAID_UNKNOWN };
 
-const struct mst_store_caps *s3_caps(const struct mst_store *store)
+const struct mst_store_caps *mst_s3_caps(const struct mst_store *store)
 {
     const struct s3 *s = (const struct s3 *)(const void *)store;
     const struct mst_store_caps *have = atomic_load(&s->probed);
@@ -34,7 +34,7 @@ static void clean(struct s3 *s, const char *key)
     struct s3_answer a;
     struct mst_err ignore = {0};
 
-    (void)!s3_call(s, &r, &a, &ignore); /* who may not delete leaves it: one small object */
+    (void)!mst_s3_call(s, &r, &a, &ignore); /* who may not delete leaves it: one small object */
     mst_http_reply_release(&a.reply);
 }
 
@@ -52,13 +52,13 @@ static enum mst_rc put(struct s3 *s, const char *key, const char *name, const ch
                        .needs_etag = true,
                        .task = task};
 
-    s3_object_headers(s, &r);
-    s3_say(&r, name, value);
+    mst_s3_object_headers(s, &r);
+    mst_s3_say(&r, name, value);
     if (strcmp(name, "content-md5") != 0) { /* a bucket with locks wants a checksum of some kind */
         mst_md5_of(BODY, sizeof(BODY) - 1, md5);
-        s3_say(&r, "content-md5", mst_base64(md5, sizeof(md5), sum));
+        mst_s3_say(&r, "content-md5", mst_base64(md5, sizeof(md5), sum));
     }
-    return s3_call(s, &r, a, err);
+    return mst_s3_call(s, &r, a, err);
 }
 
 /* Two puts of one name: the second must be refused. */
@@ -155,8 +155,8 @@ static bool is_on(struct s3 *s, const char *what, const char *action, struct mst
     struct mst_err ignore = {0};
     bool on = false;
 
-    s3_ask(&r, what, "");
-    if (s3_call(s, &r, &a, &ignore) != MST_OK ||
+    mst_s3_ask(&r, what, "");
+    if (mst_s3_call(s, &r, &a, &ignore) != MST_OK ||
         mst_xml_parse(a.reply.body.p, a.reply.body.len, take_enabled, &on, &ignore) != MST_OK) {
         on = false;
     }
@@ -164,7 +164,7 @@ static bool is_on(struct s3 *s, const char *what, const char *action, struct mst
     return on;
 }
 
-enum mst_rc s3_probe(struct mst_store *store, struct mst_task *task, struct mst_err *err)
+enum mst_rc mst_s3_probe(struct mst_store *store, struct mst_task *task, struct mst_err *err)
 {
     struct s3 *s = s3_of(store);
     struct mst_store_caps *caps;

@@ -21,17 +21,17 @@ static struct s3_put *put_of(struct mst_store_put *p)
     return (struct s3_put *)(void *)p;
 }
 
-void s3_object_headers(const struct s3 *s, struct s3_req *r)
+void mst_s3_object_headers(const struct s3 *s, struct s3_req *r)
 {
-    s3_say(r, "content-type", "application/octet-stream");
+    mst_s3_say(r, "content-type", "application/octet-stream");
     if (*s->storage_class) {
-        s3_say(r, "x-amz-storage-class", s->storage_class);
+        mst_s3_say(r, "x-amz-storage-class", s->storage_class);
     }
     if (*s->sse) {
-        s3_say(r, "x-amz-server-side-encryption", s->sse);
+        mst_s3_say(r, "x-amz-server-side-encryption", s->sse);
     }
     if (*s->sse_key) {
-        s3_say(r, "x-amz-server-side-encryption-aws-kms-key-id", s->sse_key);
+        mst_s3_say(r, "x-amz-server-side-encryption-aws-kms-key-id", s->sse_key);
     }
 }
 
@@ -54,10 +54,10 @@ static enum mst_rc may_begin(struct s3 *s, const char *key, struct mst_task *tas
         return mst_err_set(err, MST_E_PRECOND, "the store %s is opened for reading only",
                            s->base.name);
     }
-    if (s3_probe(&s->base, task, err) != MST_OK) {
+    if (mst_s3_probe(&s->base, task, err) != MST_OK) {
         return err->rc;
     }
-    caps = s3_caps(&s->base);
+    caps = mst_s3_caps(&s->base);
     if (caps->create_only) {
         return MST_OK;
     }
@@ -67,7 +67,7 @@ static enum mst_rc may_begin(struct s3 *s, const char *key, struct mst_task *tas
                            "(%s): it is used only with single_writer = true",
                            s->base.name, s->base.where, caps->text);
     }
-    rc = s3_stat(&s->base, key, &bytes, err);
+    rc = mst_s3_stat(&s->base, key, &bytes, err);
     if (rc == MST_OK) {
         return mst_err_set(err, MST_E_EXISTS, "%s exists already in the store %s", key,
                            s->base.name);
@@ -79,8 +79,8 @@ static enum mst_rc may_begin(struct s3 *s, const char *key, struct mst_task *tas
     return rc;
 }
 
-enum mst_rc s3_put_begin(struct mst_store *store, const char *key, struct mst_store_put **out,
-                         struct mst_err *err)
+enum mst_rc mst_s3_put_begin(struct mst_store *store, const char *key, struct mst_store_put **out,
+                             struct mst_err *err)
 {
     struct mst_task *task = mst_store_works_for();
     uint8_t random[16];
@@ -99,7 +99,8 @@ enum mst_rc s3_put_begin(struct mst_store *store, const char *key, struct mst_st
     return MST_OK;
 }
 
-enum mst_rc s3_put_add(struct mst_store_put *base, const void *data, size_t n, struct mst_err *err)
+enum mst_rc mst_s3_put_add(struct mst_store_put *base, const void *data, size_t n,
+                           struct mst_err *err)
 {
     struct s3_put *p = put_of(base);
     struct s3 *s = s3_of(base->store);
@@ -114,10 +115,10 @@ enum mst_rc s3_put_add(struct mst_store_put *base, const void *data, size_t n, s
         if (p->buf.len < s->part_bytes || n == 0) {
             continue; /* a part goes when there is more: the last one is never empty */
         }
-        if (!p->up && s3_upload_begin(s, p->key, p->mark, p->task, &p->up, err) != MST_OK) {
+        if (!p->up && mst_s3_upload_begin(s, p->key, p->mark, p->task, &p->up, err) != MST_OK) {
             return err->rc;
         }
-        if (s3_upload_part(p->up, &p->buf, err) != MST_OK) {
+        if (mst_s3_upload_part(p->up, &p->buf, err) != MST_OK) {
             return err->rc;
         }
     }
@@ -152,7 +153,7 @@ static enum mst_rc same_bytes(struct s3 *s, const char *key, uint64_t bytes, con
                        .body_max = (size_t)bytes,
                        .task = task};
     struct s3_answer a;
-    enum mst_rc rc = s3_call(s, &r, &a, err);
+    enum mst_rc rc = mst_s3_call(s, &r, &a, err);
 
     if (rc == MST_OK && (have.len != bytes || memcmp(have.p, data, have.len) != 0)) {
         rc = mst_err_set(err, MST_E_EXISTS, "%s exists already in the store %s", key, s->base.name);
@@ -162,14 +163,14 @@ static enum mst_rc same_bytes(struct s3 *s, const char *key, uint64_t bytes, con
     return rc;
 }
 
-enum mst_rc s3_is_ours(struct s3 *s, const char *key, const char *mark, uint64_t bytes,
-                       const void *data, struct mst_task *task, struct mst_err *err)
+enum mst_rc mst_s3_is_ours(struct s3 *s, const char *key, const char *mark, uint64_t bytes,
+                           const void *data, struct mst_task *task, struct mst_err *err)
 {
     struct s3_req r = {
         .method = "HEAD", .key = key, .what = "look at", .action = "s3:GetObject", .task = task};
     struct s3_answer a;
     const char *size, *have;
-    enum mst_rc rc = s3_call(s, &r, &a, err);
+    enum mst_rc rc = mst_s3_call(s, &r, &a, err);
 
     if (rc == MST_E_NOTFOUND || rc == MST_E_CANCELLED) {
         mst_http_reply_release(&a.reply);
@@ -233,24 +234,24 @@ static enum mst_rc put_small(struct s3 *s, struct s3_put *p, struct mst_err *err
 
     mst_sha256_of(data, p->buf.len, digest);
     (void)mst_hex(digest, sizeof(digest), hash);
-    s3_object_headers(s, &r);
-    s3_say(&r, S3_MARK, p->mark);
-    if (s3_caps(&s->base)->create_only) {
-        s3_say(&r, "if-none-match", "*");
+    mst_s3_object_headers(s, &r);
+    mst_s3_say(&r, S3_MARK, p->mark);
+    if (mst_s3_caps(&s->base)->create_only) {
+        mst_s3_say(&r, "if-none-match", "*");
     }
     if (s->profile->checksum == 's') {
-        s3_say(&r, "x-amz-checksum-sha256", mst_base64(digest, sizeof(digest), sum));
+        mst_s3_say(&r, "x-amz-checksum-sha256", mst_base64(digest, sizeof(digest), sum));
     } else {
         mst_md5_of(data, p->buf.len, md5);
-        s3_say(&r, "content-md5", mst_base64(md5, sizeof(md5), sum5));
+        mst_s3_say(&r, "content-md5", mst_base64(md5, sizeof(md5), sum5));
     }
-    rc = s3_call(s, &r, &a, err);
+    rc = mst_s3_call(s, &r, &a, err);
     if (rc == MST_OK) {
         rc = same_checksum(s, p->key, &a, sum, err);
     } else if (rc != MST_E_CANCELLED && a.maybe_done) {
         /* It may be there: an answer that was lost, or a refusal of our own second attempt. */
         why = *err;
-        rc = s3_is_ours(s, p->key, p->mark, p->buf.len, data, p->task, err);
+        rc = mst_s3_is_ours(s, p->key, p->mark, p->buf.len, data, p->task, err);
         if (rc == MST_E_NOTFOUND) {
             *err = why;
             rc = why.rc == MST_E_NOTFOUND ? MST_E_SERVER : why.rc;
@@ -263,7 +264,7 @@ static enum mst_rc put_small(struct s3 *s, struct s3_put *p, struct mst_err *err
     return rc;
 }
 
-enum mst_rc s3_put_finish(struct mst_store_put *base, struct mst_err *err)
+enum mst_rc mst_s3_put_finish(struct mst_store_put *base, struct mst_err *err)
 {
     struct s3_put *p = put_of(base);
     struct s3 *s = s3_of(base->store);
@@ -271,23 +272,23 @@ enum mst_rc s3_put_finish(struct mst_store_put *base, struct mst_err *err)
 
     if (!p->up) {
         rc = put_small(s, p, err);
-    } else if (s3_upload_part(p->up, &p->buf, err) != MST_OK) {
+    } else if (mst_s3_upload_part(p->up, &p->buf, err) != MST_OK) {
         rc = err->rc;
-        s3_upload_abort_take(p->up);
+        mst_s3_upload_abort_take(p->up);
     } else {
-        rc = s3_upload_complete_take(p->up, err);
+        rc = mst_s3_upload_complete_take(p->up, err);
     }
-    s3_windows_forget(s, p->key);
+    mst_s3_windows_forget(s, p->key);
     free_put(p);
     return rc;
 }
 
-void s3_put_abort(struct mst_store_put *base)
+void mst_s3_put_abort(struct mst_store_put *base)
 {
     struct s3_put *p = put_of(base);
 
     if (p->up) {
-        s3_upload_abort_take(p->up);
+        mst_s3_upload_abort_take(p->up);
     }
     free_put(p);
 }

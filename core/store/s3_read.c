@@ -84,11 +84,11 @@ static enum mst_rc get_range(struct s3 *s, const char *key, uint64_t from, size_
 
     (void)snprintf(range, sizeof(range), "bytes=%llu-%llu", (unsigned long long)from,
                    (unsigned long long)(from + n - 1));
-    s3_say(&r, "range", range);
+    mst_s3_say(&r, "range", range);
     if (*etag) {
-        s3_say(&r, "if-match", etag);
+        mst_s3_say(&r, "if-match", etag);
     }
-    rc = s3_call(s, &r, &a, err);
+    rc = mst_s3_call(s, &r, &a, err);
     *at_end = false;
     if (rc == MST_OK) {
         rc = check_range(s, key, &a, from, out->len - g.start, at_end, err);
@@ -165,7 +165,7 @@ static void give_window(struct s3 *s, struct s3_window *w, bool keep)
     mst_mutex_unlock(&s->mtx);
 }
 
-void s3_windows_forget(struct s3 *s, const char *key)
+void mst_s3_windows_forget(struct s3 *s, const char *key)
 {
     mst_mutex_lock(&s->mtx);
     for (size_t i = 0; i < S3_WINDOWS; i++) {
@@ -191,8 +191,8 @@ static enum mst_rc fill_window(struct s3 *s, struct s3_window *w, size_t n, stru
     return get_range(s, w->key, w->from + w->data.len, want, w->etag, &w->data, &w->at_end, err);
 }
 
-enum mst_rc s3_read(struct mst_store *store, const char *key, uint64_t from, void *buf, size_t n,
-                    size_t *got, struct mst_err *err)
+enum mst_rc mst_s3_read(struct mst_store *store, const char *key, uint64_t from, void *buf,
+                        size_t n, size_t *got, struct mst_err *err)
 {
     struct s3 *s = s3_of(store);
     struct s3_window *w;
@@ -263,7 +263,7 @@ static void read_info(const struct s3_answer *a, struct mst_store_info *out)
     copy_header(a, "x-amz-storage-class", out->storage_class, sizeof(out->storage_class));
     copy_header(a, "x-amz-version-id", out->version, sizeof(out->version));
     copy_header(a, "x-amz-object-lock-mode", out->lock_mode, sizeof(out->lock_mode));
-    out->modified_wall_ms = s3_header_time(&a->reply, "last-modified");
+    out->modified_wall_ms = mst_s3_header_time(&a->reply, "last-modified");
     out->locked_until_ms = until && mst_time_parse(until) > 0 ? mst_time_parse(until) : 0;
     out->legal_hold = hold && strcmp(hold, "ON") == 0;
     if (sum) {
@@ -272,8 +272,8 @@ static void read_info(const struct s3_answer *a, struct mst_store_info *out)
     read_thaw(a, out);
 }
 
-enum mst_rc s3_info(struct mst_store *store, const char *key, struct mst_store_info *out,
-                    struct mst_err *err)
+enum mst_rc mst_s3_info(struct mst_store *store, const char *key, struct mst_store_info *out,
+                        struct mst_err *err)
 {
     struct s3 *s = s3_of(store);
     struct s3_req r = {.method = "HEAD",
@@ -288,9 +288,9 @@ enum mst_rc s3_info(struct mst_store *store, const char *key, struct mst_store_i
 
     memset(out, 0, sizeof(*out));
     if (s->profile->checksum == 's') {
-        s3_say(&r, "x-amz-checksum-mode", "ENABLED");
+        mst_s3_say(&r, "x-amz-checksum-mode", "ENABLED");
     }
-    rc = s3_call(s, &r, &a, err);
+    rc = mst_s3_call(s, &r, &a, err);
     size = mst_http_header(&a.reply.headers, "content-length");
     if (rc == MST_OK && !size) {
         rc = mst_err_set(err, MST_E_SERVER, "the store %s (%s) does not say how large %s is",
@@ -306,16 +306,17 @@ enum mst_rc s3_info(struct mst_store *store, const char *key, struct mst_store_i
     return rc;
 }
 
-enum mst_rc s3_stat(struct mst_store *store, const char *key, uint64_t *bytes, struct mst_err *err)
+enum mst_rc mst_s3_stat(struct mst_store *store, const char *key, uint64_t *bytes,
+                        struct mst_err *err)
 {
     struct mst_store_info info;
-    const enum mst_rc rc = s3_info(store, key, &info, err);
+    const enum mst_rc rc = mst_s3_info(store, key, &info, err);
 
     *bytes = info.bytes;
     return rc;
 }
 
-enum mst_rc s3_remove(struct mst_store *store, const char *key, struct mst_err *err)
+enum mst_rc mst_s3_remove(struct mst_store *store, const char *key, struct mst_err *err)
 {
     struct s3 *s = s3_of(store);
     struct s3_req r = {.method = "DELETE",
@@ -330,8 +331,8 @@ enum mst_rc s3_remove(struct mst_store *store, const char *key, struct mst_err *
         return mst_err_set(err, MST_E_PRECOND, "the store %s is opened for reading only",
                            s->base.name);
     }
-    rc = s3_call(s, &r, &a, err);
+    rc = mst_s3_call(s, &r, &a, err);
     mst_http_reply_release(&a.reply);
-    s3_windows_forget(s, key);
+    mst_s3_windows_forget(s, key);
     return rc;
 }

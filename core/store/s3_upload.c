@@ -34,19 +34,19 @@ static enum mst_rc send_part(struct s3_part *part, struct s3_done *done, struct 
     enum mst_rc rc;
 
     (void)snprintf(number, sizeof(number), "%u", part->number);
-    s3_ask(&r, "partNumber", number);
-    s3_ask(&r, "uploadId", u->id);
+    mst_s3_ask(&r, "partNumber", number);
+    mst_s3_ask(&r, "uploadId", u->id);
     mst_sha256_of(part->data.p, part->data.len, digest);
     (void)mst_hex(digest, sizeof(digest), hash);
     if (u->s->profile->checksum == 's') {
         (void)mst_base64(digest, sizeof(digest), sum);
-        s3_say(&r, "x-amz-checksum-sha256", sum);
+        mst_s3_say(&r, "x-amz-checksum-sha256", sum);
         (void)mst_copy(done->checksum, sizeof(done->checksum), sum);
     } else {
         mst_md5_of(part->data.p, part->data.len, md5);
-        s3_say(&r, "content-md5", mst_base64(md5, sizeof(md5), sum));
+        mst_s3_say(&r, "content-md5", mst_base64(md5, sizeof(md5), sum));
     }
-    rc = s3_call(u->s, &r, &a, err);
+    rc = mst_s3_call(u->s, &r, &a, err);
     if (rc == MST_OK) {
         kept = mst_http_header(&a.reply.headers, "x-amz-checksum-sha256");
         (void)mst_copy(done->etag, sizeof(done->etag), mst_http_header(&a.reply.headers, "etag"));
@@ -117,7 +117,7 @@ static enum mst_rc start_workers(struct s3 *s, struct mst_err *err)
     return MST_OK;
 }
 
-void s3_workers_stop(struct s3 *s)
+void mst_s3_workers_stop(struct s3 *s)
 {
     mst_mutex_lock(&s->mtx);
     s->stopping = true;
@@ -148,8 +148,8 @@ static bool take_id(void *arg, const char *path, const char *text)
     return true;
 }
 
-enum mst_rc s3_upload_begin(struct s3 *s, const char *key, const char *mark, struct mst_task *task,
-                            struct s3_upload **out, struct mst_err *err)
+enum mst_rc mst_s3_upload_begin(struct s3 *s, const char *key, const char *mark,
+                                struct mst_task *task, struct s3_upload **out, struct mst_err *err)
 {
     struct s3_upload *u = mst_xcalloc(1, sizeof(*u));
     struct s3_req r = {.method = "POST",
@@ -164,13 +164,13 @@ enum mst_rc s3_upload_begin(struct s3 *s, const char *key, const char *mark, str
     u->task = task;
     (void)mst_copy(u->key, sizeof(u->key), key);
     (void)mst_copy(u->mark, sizeof(u->mark), mark);
-    s3_ask(&r, "uploads", "");
-    s3_object_headers(s, &r);
-    s3_say(&r, S3_MARK, u->mark);
+    mst_s3_ask(&r, "uploads", "");
+    mst_s3_object_headers(s, &r);
+    mst_s3_say(&r, S3_MARK, u->mark);
     if (s->profile->checksum == 's') {
-        s3_say(&r, "x-amz-checksum-algorithm", "SHA256");
+        mst_s3_say(&r, "x-amz-checksum-algorithm", "SHA256");
     }
-    rc = s3_call(s, &r, &a, err);
+    rc = mst_s3_call(s, &r, &a, err);
     if (rc == MST_OK) {
         struct mst_err why = {0};
 
@@ -194,7 +194,7 @@ enum mst_rc s3_upload_begin(struct s3 *s, const char *key, const char *mark, str
     return MST_OK;
 }
 
-enum mst_rc s3_upload_part(struct s3_upload *u, struct mst_buf *data, struct mst_err *err)
+enum mst_rc mst_s3_upload_part(struct s3_upload *u, struct mst_buf *data, struct mst_err *err)
 {
     struct s3 *s = u->s;
     struct s3_part *part;
@@ -299,12 +299,12 @@ static enum mst_rc complete(struct s3_upload *u, struct mst_err *err)
     complete_text(u, &text);
     r.body = text.p;
     r.body_n = text.len;
-    s3_ask(&r, "uploadId", u->id);
-    s3_say(&r, "content-type", "application/xml");
-    if (s3_caps(&u->s->base)->create_only) {
-        s3_say(&r, "if-none-match", "*");
+    mst_s3_ask(&r, "uploadId", u->id);
+    mst_s3_say(&r, "content-type", "application/xml");
+    if (mst_s3_caps(&u->s->base)->create_only) {
+        mst_s3_say(&r, "if-none-match", "*");
     }
-    rc = s3_call(u->s, &r, &a, err);
+    rc = mst_s3_call(u->s, &r, &a, err);
     if (rc == MST_OK &&
         (mst_xml_parse(a.reply.body.p, a.reply.body.len, take_etag, &have, &why) != MST_OK ||
          !have)) {
@@ -316,7 +316,7 @@ static enum mst_rc complete(struct s3_upload *u, struct mst_err *err)
     if (rc != MST_OK && rc != MST_E_CANCELLED && a.maybe_done) {
         /* Outcome unknown: look before anything is said or taken away. */
         why = *err;
-        rc = s3_is_ours(u->s, u->key, u->mark, u->bytes, NULL, u->task, err);
+        rc = mst_s3_is_ours(u->s, u->key, u->mark, u->bytes, NULL, u->task, err);
         if (rc == MST_E_NOTFOUND) {
             *err = why;
             rc = why.rc == MST_E_NOTFOUND ? MST_E_SERVER : why.rc;
@@ -345,14 +345,14 @@ static void abort_it(struct s3_upload *u)
     struct s3_answer a;
     struct mst_err err = {0};
 
-    s3_ask(&r, "uploadId", u->id);
-    if (s3_call(u->s, &r, &a, &err) != MST_OK && err.rc != MST_E_NOTFOUND) {
+    mst_s3_ask(&r, "uploadId", u->id);
+    if (mst_s3_call(u->s, &r, &a, &err) != MST_OK && err.rc != MST_E_NOTFOUND) {
         mst_log(MST_LOG_WARN, "store", "an unfinished upload stays in the store: %s", err.msg);
     }
     mst_http_reply_release(&a.reply);
 }
 
-enum mst_rc s3_upload_complete_take(struct s3_upload *u, struct mst_err *err)
+enum mst_rc mst_s3_upload_complete_take(struct s3_upload *u, struct mst_err *err)
 {
     enum mst_rc rc = settle(u, err);
 
@@ -366,7 +366,7 @@ enum mst_rc s3_upload_complete_take(struct s3_upload *u, struct mst_err *err)
     return rc;
 }
 
-void s3_upload_abort_take(struct s3_upload *u)
+void mst_s3_upload_abort_take(struct s3_upload *u)
 {
     struct mst_err err = {0};
 

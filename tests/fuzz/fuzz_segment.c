@@ -62,13 +62,14 @@ static void read_it(const uint8_t *p, size_t n)
     struct mst_manr *m;
     struct mst_man_rec *rec = mst_xcalloc(1, sizeof(*rec));
 
-    if (mst_segr_open(&o.base, "d/0001-0", NULL, &r, &err) == MST_OK) {
+    if (mst_segr_open(&o.base, "d/0001-0", NULL, NULL, &r, &err) == MST_OK) {
         documents(r);
     }
-    if (mst_segr_open_extent(&o.base, "d/0001-0", &e, &r, &err) == MST_OK) {
+    if (mst_segr_open_extent(&o.base, "d/0001-0", NULL, &e, NULL, &r, &err) == MST_OK) {
         documents(r);
     }
-    if (mst_manr_open(&o.base, "manifest", NULL, 0, &m, &err) == MST_OK) {
+    if (mst_manr_open(&(struct mst_man_where){.store = &o.base, .key = "manifest"}, &m, &err) ==
+        MST_OK) {
         while (mst_manr_next(m, rec, &err) == MST_OK && rec->kind != MST_MAN_END) {
         }
         mst_manr_free(m);

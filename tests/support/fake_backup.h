@@ -11,7 +11,8 @@
 
 #include "base/file.h"
 #include "base/mem.h"
-#include "catalog/catalog.h"
+#include "catalog/keys.h"
+#include "catalog/sums.h"
 #include "catalog/verify.h"
 
 #define FAKE_ATTEMPT "00112233445566aa"
@@ -20,6 +21,13 @@ struct fake {
     struct mst_catalog c;
     char id[MST_ID_MAX];
     uint32_t left_out;
+    const struct mst_readers *readers; /* who may read it; NULL: not sealed */
+    struct mst_data_key key;
+    struct mst_sealing with;
+    const struct mst_sealing *sealing; /* NULL or with */
+    uint64_t counter;                  /* of its COMMIT; f->c.signer signs */
+    char previous[MST_SHA256_HEX];
+    char sha_commit[MST_SHA256_HEX]; /* of the COMMIT that was made */
     struct mst_man_object objects[2];
     struct mst_extent big, small;
     struct mst_sum256 sum_big, sum_small;
@@ -75,7 +83,7 @@ static inline enum mst_rc fake_segment(struct fake *f, enum mst_segment_role rol
     (void)mst_copy(o->key, sizeof(o->key), name);
     o->role = role;
     mst_catalog_key(&f->c, f->id, FAKE_ATTEMPT, name, key);
-    return mst_segw_open(f->c.store, key, &id, w, err);
+    return mst_segw_open(f->c.store, key, &id, f->sealing, w, err);
 }
 
 static inline enum mst_rc fake_data(struct fake *f, struct mst_err *err)
@@ -167,7 +175,7 @@ static inline enum mst_rc fake_manifest(struct fake *f, const char *name, struct
     (void)mst_copy(b.set, sizeof(b.set), f->c.set);
     mst_catalog_key(&f->c, f->id, FAKE_ATTEMPT, name, key);
     BSON_APPEND_UTF8(&facts, "name", "db1:27017");
-    rc = mst_manw_open(f->c.store, key, &b, &m, err);
+    rc = mst_manw_open(f->c.store, key, &b, f->sealing, &m, err);
     rc = rc == MST_OK ? mst_manw_member(m, &facts, err) : rc;
     rc = rc == MST_OK ? mst_manw_object(m, &f->objects[0], err) : rc;
     rc = rc == MST_OK ? mst_manw_object(m, &f->objects[1], err) : rc;
@@ -192,6 +200,88 @@ static inline enum mst_rc fake_manifest(struct fake *f, const char *name, struct
     return rc;
 }
 
+/* The second copy is the first one's bytes: sealed again they would be others. */
+static inline enum mst_rc fake_copy(struct fake *f, struct mst_err *err)
+{
+    struct mst_buf b = {0};
+    char from[MST_KEY_MAX], to[MST_KEY_MAX];
+    enum mst_rc rc;
+
+    mst_catalog_key(&f->c, f->id, FAKE_ATTEMPT, "manifest", from);
+    mst_catalog_key(&f->c, f->id, FAKE_ATTEMPT, "manifest.copy", to);
+    rc = mst_store_read_all(f->c.store, from, 1 << 20, &b, err);
+    rc = rc == MST_OK ? mst_store_put_all(f->c.store, to, b.p, b.len, err) : rc;
+    mst_buf_release(&b);
+    return rc;
+}
+
+static inline enum mst_rc fake_seal(struct fake *f, struct mst_header *h, struct mst_err *err)
+{
+    f->sealing = NULL;
+    if (!f->readers) {
+        return MST_OK;
+    }
+    mst_data_key_release(&f->key);
+    if (mst_keys_make(&f->c, f->id, FAKE_ATTEMPT, f->readers, &f->key, err) != MST_OK) {
+        return err->rc;
+    }
+    h->sealed = true;
+    mst_data_key_id(&f->key, h->key_id);
+    f->with.key = &f->key;
+    f->with.set = f->c.set;
+    f->sealing = &f->with;
+    return MST_OK;
+}
+
+static inline enum mst_rc fake_sums(struct fake *f, struct mst_header *h, struct mst_err *err)
+{
+    struct mst_str s = {0};
+    uint8_t sha[MST_SHA256_LEN];
+    char key[MST_KEY_MAX];
+    enum mst_rc rc;
+
+    if (!h->sealed) {
+        return MST_OK;
+    }
+    mst_sums_put(f->objects, 2, &s);
+    mst_sha256_of(s.p, s.len, sha);
+    (void)mst_hex(sha, sizeof(sha), h->sums_sha);
+    h->sums_bytes = s.len;
+    mst_catalog_key(&f->c, f->id, FAKE_ATTEMPT, "sums", key);
+    rc = mst_store_put_all(f->c.store, key, s.p, s.len, err);
+    mst_str_release(&s);
+    return rc;
+}
+
+static inline enum mst_rc fake_clear(struct fake *f, const struct mst_header *h,
+                                     struct mst_commit *c, struct mst_err *err)
+{
+    struct mst_str s = {0};
+    char key[MST_KEY_MAX];
+    uint8_t sha[MST_SHA256_LEN];
+    enum mst_rc rc;
+
+    mst_header_put(h, &s);
+    mst_sha256_of(s.p, s.len, sha);
+    (void)mst_hex(sha, sizeof(sha), c->header_sha);
+    c->header_bytes = s.len;
+    mst_catalog_key(&f->c, f->id, FAKE_ATTEMPT, "header", key);
+    rc = mst_store_put_all(f->c.store, key, s.p, s.len, err);
+    (void)mst_copy(c->id, sizeof(c->id), f->id);
+    (void)mst_copy(c->previous, sizeof(c->previous), f->previous);
+    c->counter = f->counter;
+    c->committed_wall_ms = 1795389522000;
+    rc = rc == MST_OK ? mst_commit_put(c, f->c.signer, &s, err) : rc;
+    if (rc == MST_OK) {
+        mst_sha256_of(s.p, s.len, sha);
+        (void)mst_hex(sha, sizeof(sha), f->sha_commit);
+        mst_catalog_key(&f->c, f->id, "", "COMMIT", key);
+        rc = mst_store_put_all(f->c.store, key, s.p, s.len, err);
+    }
+    mst_str_release(&s);
+    return rc;
+}
+
 /* Every step through f->c.store; the first failure ends it, as a run would end. */
 static inline enum mst_rc fake_make(struct fake *f, struct mst_err *err)
 {
@@ -204,9 +294,6 @@ static inline enum mst_rc fake_make(struct fake *f, struct mst_err *err)
                            .point_proof = "majority",
                            .oplog_entries = 5};
     struct mst_commit c = {.attempt = FAKE_ATTEMPT};
-    struct mst_str s = {0};
-    char key[MST_KEY_MAX];
-    uint8_t sha[MST_SHA256_LEN];
     enum mst_rc rc;
 
     memset(f->objects, 0, sizeof(f->objects));
@@ -218,26 +305,14 @@ static inline enum mst_rc fake_make(struct fake *f, struct mst_err *err)
     fake_optime(&h.first, 1);
     fake_optime(&h.apply, 2);
     fake_optime(&h.last, 5);
-    rc = fake_data(f, err);
+    rc = fake_seal(f, &h, err);
+    rc = rc == MST_OK ? fake_data(f, err) : rc;
     rc = rc == MST_OK ? fake_oplog(f, err) : rc;
     rc = rc == MST_OK ? fake_manifest(f, "manifest", &h, &c, err) : rc;
-    rc = rc == MST_OK ? fake_manifest(f, "manifest.copy", &h, &c, err) : rc;
-    if (rc == MST_OK) {
-        mst_header_put(&h, &s);
-        mst_sha256_of(s.p, s.len, sha);
-        (void)mst_hex(sha, sizeof(sha), c.header_sha);
-        c.header_bytes = s.len;
-        mst_catalog_key(&f->c, f->id, FAKE_ATTEMPT, "header", key);
-        rc = mst_store_put_all(f->c.store, key, s.p, s.len, err);
-    }
-    if (rc == MST_OK) {
-        (void)mst_copy(c.id, sizeof(c.id), f->id);
-        c.committed_wall_ms = 1795389522000;
-        mst_commit_put(&c, &s);
-        mst_catalog_key(&f->c, f->id, "", "COMMIT", key);
-        rc = mst_store_put_all(f->c.store, key, s.p, s.len, err);
-    }
-    mst_str_release(&s);
+    rc = rc == MST_OK ? fake_copy(f, err) : rc;
+    rc = rc == MST_OK ? fake_sums(f, &h, err) : rc;
+    rc = rc == MST_OK ? fake_clear(f, &h, &c, err) : rc;
+    mst_data_key_release(&f->key);
     return rc;
 }
 

@@ -130,15 +130,15 @@ static void header_commit_and_mark_come_back(void **state)
     assert_rc(mst_commit_get(s.p, s.len, &c2, &err), MST_E_INTEGRITY, &err); /* another type */
     memset(c.header_sha, 'a', 64);
     memset(c.manifest_sha, 'b', 64);
-    mst_commit_put(&c, &s);
+    assert_ok(mst_commit_put(&c, NULL, &s, &err), &err);
     assert_ok(mst_commit_get(s.p, s.len, &c2, &err), &err);
     assert_int_equal(c2.lease_epoch, 3);
-    mst_mark_put(&m, &s);
+    assert_ok(mst_mark_put(&m, NULL, &s, &err), &err);
     assert_ok(mst_mark_get(s.p, s.len, &m2, &err), &err);
     assert_true(m2.ok && m2.level == 2);
     memset(m.text, 'x', sizeof(m.text) - 2); /* cut in the middle of a character */
     m.text[sizeof(m.text) - 2] = '\xc3';
-    mst_mark_put(&m, &s);
+    assert_ok(mst_mark_put(&m, NULL, &s, &err), &err);
     assert_ok(mst_mark_get(s.p, s.len, &m2, &err), &err);
     mst_str_release(&s);
 }
@@ -219,14 +219,14 @@ static void a_segment_is_bound_to_its_place(void **state)
     (void)mst_copy(id.backup, sizeof(id.backup), x->f.id);
     (void)mst_copy(id.attempt, sizeof(id.attempt), FAKE_ATTEMPT);
     mst_catalog_key(&x->f.c, x->f.id, FAKE_ATTEMPT, "d/0000-0", key);
-    assert_ok(mst_segr_open(x->s, key, &id, &r, &err), &err);
+    assert_ok(mst_segr_open(x->s, key, &id, NULL, &r, &err), &err);
     mst_segr_free(r);
     id.part = 1;
-    assert_rc(mst_segr_open(x->s, key, &id, &r, &err), MST_E_INTEGRITY, &err);
+    assert_rc(mst_segr_open(x->s, key, &id, NULL, &r, &err), MST_E_INTEGRITY, &err);
     id.part = 0;
     id.role = MST_SEG_OPLOG;
-    assert_rc(mst_segr_open(x->s, key, &id, &r, &err), MST_E_INTEGRITY, &err);
-    assert_rc(mst_segr_open(x->s, "nothing/here", &id, &r, &err), MST_E_NOTFOUND, &err);
+    assert_rc(mst_segr_open(x->s, key, &id, NULL, &r, &err), MST_E_INTEGRITY, &err);
+    assert_rc(mst_segr_open(x->s, "nothing/here", &id, NULL, &r, &err), MST_E_NOTFOUND, &err);
 }
 
 static void documents_of_any_size_go_through_a_segment(void **state)
@@ -242,7 +242,7 @@ static void documents_of_any_size_go_through_a_segment(void **state)
     uint64_t bytes;
     uint32_t n;
 
-    assert_ok(mst_segw_open(x->s, "seg", &id, &w, &err), &err);
+    assert_ok(mst_segw_open(x->s, "seg", &id, NULL, &w, &err), &err);
     for (size_t i = 0; i < MST_COUNT(sizes); i++) {
         mst_put_le32(doc, sizes[i]);
         assert_ok(mst_segw_add(w, doc, sizes[i], &err), &err);
@@ -251,7 +251,7 @@ static void documents_of_any_size_go_through_a_segment(void **state)
     assert_rc(mst_segw_add(w, doc, MST_DOC_MAX + 1, &err), MST_E_LIMIT, &err);
     assert_rc(mst_segw_add(w, doc, 10, &err), MST_E_LIMIT, &err); /* its length says otherwise */
     assert_ok(mst_segw_finish_take(w, &bytes, sha, &err), &err);
-    assert_ok(mst_segr_open(x->s, "seg", &id, &r, &err), &err);
+    assert_ok(mst_segr_open(x->s, "seg", &id, NULL, &r, &err), &err);
     for (size_t i = 0; i < MST_COUNT(sizes); i++) {
         assert_ok(mst_segr_next(r, &got, &n, &err), &err);
         assert_non_null(got);
@@ -649,7 +649,7 @@ static void a_wrong_sum_in_a_well_formed_manifest_is_found(void **state)
         assert_ok(fake_manifest(&x->f, "manifest", &h, &c, &err), &err);
         assert_ok(fake_manifest(&x->f, "manifest.copy", &h, &c, &err), &err);
         (void)mst_copy(c.id, sizeof(c.id), x->f.id);
-        mst_commit_put(&c, &s);
+        assert_ok(mst_commit_put(&c, NULL, &s, &err), &err);
         mst_catalog_key(&x->f.c, x->f.id, "", "COMMIT", key);
         assert_ok(mst_store_put_all(x->s, key, s.p, s.len, &err), &err);
         mst_str_release(&s);

@@ -1,0 +1,39 @@
+/* seals.h: keys of the configuration for one act, and what is remembered of signed backups; private
+ * to engine. Secrets are loaded when they are needed and wiped with the act. */
+#ifndef MST_ENGINE_SEALS_H
+#define MST_ENGINE_SEALS_H
+
+#include "catalog/keys.h"
+#include "engine/inner.h"
+
+/* Who is believed: seal.trusted and this host's own signer. At the start; what cannot be read is
+ * said and left out, so that less is believed. */
+void mst_seal_trust(struct local *l);
+/* Who is believed and how a sealed backup is opened, for a catalog that was just made. */
+void mst_seal_catalog(struct local *l, struct mst_catalog *c);
+
+struct seals { /* of one act that writes */
+    bool sealed;
+    struct mst_readers readers;
+    struct mst_secret phrase;
+    struct mst_sign_key signer;
+};
+/* For an act that only leaves marks: the signer. MST_OK also when none is configured. */
+enum mst_rc mst_seals_sign(struct local *l, struct mst_catalog *c, struct seals *s,
+                           struct mst_err *err) MST_MUST_CHECK;
+/* For a backup into this store: the signer and who may read it. MST_E_PRECOND when it would be
+ * unsealed and the store is not one of this host. */
+enum mst_rc mst_seals_open(struct local *l, struct mst_catalog *c, struct seals *s,
+                           struct mst_err *err) MST_MUST_CHECK;
+void mst_seals_release(struct seals *s);
+
+/* The highest number of a signed backup that was seen in this store; 0 none. */
+uint64_t mst_seal_seen(struct local *l, const struct mst_catalog *c);
+/* A listing was read: remember its highest number; p->rollback says it when that went back. */
+void mst_seal_look(struct local *l, const char *set, struct mst_bucket_part *p);
+
+/* May a backup that is not sealed go there? MST_E_PRECOND says no. Pure. */
+enum mst_rc mst_seal_allowed(bool sealed, bool local_store, bool allow_unsealed, const char *store,
+                             struct mst_err *err) MST_MUST_CHECK;
+
+#endif
