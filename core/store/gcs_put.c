@@ -416,8 +416,12 @@ static enum mst_rc send_buf(struct put *p, bool last, struct mst_err *err)
         }
     }
     if (rc == MST_OK && done && !last) {
-        rc = mst_err_set(err, MST_E_SERVER, "cannot write %s: %s closed the upload before its end",
-                         p->key, store_of(p)->host);
+        char left[240];
+
+        take_back(p, mst_gjson_text(done, "generation"), left, sizeof(left));
+        rc =
+            mst_err_set(err, MST_E_INTEGRITY, "%s took the upload of %s as ended in its middle: %s",
+                        store_of(p)->host, p->key, left);
     } else if (rc == MST_OK && done && !bson_empty(done)) {
         rc = verify(p, done, err);
     }

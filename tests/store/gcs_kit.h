@@ -36,7 +36,7 @@ static inline char *kit_path(const struct kit *k, const char *name)
 }
 
 /* A store with this way to a token; NULL members of a: the token command. */
-static void kit_open_auth(struct kit *k, struct mst_gauth_opts *a, const char *prefix)
+static inline void kit_open_auth(struct kit *k, struct mst_gauth_opts *a, const char *prefix)
 {
     static char argv[2][MST_CFG_WORD] = {"/bin/echo", GCSD_COMMAND_TOKEN};
     const struct mst_cfg_list command = {.n = 2, .item = argv};
@@ -61,14 +61,14 @@ static void kit_open_auth(struct kit *k, struct mst_gauth_opts *a, const char *p
     assert_ok(mst_store_gcs_open_take("cloud", &o, auth, &k->s, &err), &err);
 }
 
-static void kit_open(struct kit *k, const char *prefix)
+static inline void kit_open(struct kit *k, const char *prefix)
 {
     struct mst_gauth_opts a = {0};
 
     kit_open_auth(k, &a, prefix);
 }
 
-static int kit_up(void **state)
+static inline int kit_up(void **state)
 {
     struct kit *k = mst_xcalloc(1, sizeof(*k));
 
@@ -80,7 +80,7 @@ static int kit_up(void **state)
     return 0;
 }
 
-static int kit_down(void **state)
+static inline int kit_down(void **state)
 {
     static const char *const files[] = {"key.json", "identity.json", "subject"};
     struct kit *k = *state;
@@ -99,7 +99,7 @@ static int kit_down(void **state)
 }
 
 /* Nothing that the client sent was wrong. */
-static void kit_no_complaints(struct kit *k)
+static inline void kit_no_complaints(struct kit *k)
 {
     char *text = gcsd_complaints(k->d);
 
@@ -139,8 +139,8 @@ static enum mst_rc kit_put(struct kit *k, const char *key, const uint8_t *p, siz
     return mst_store_put_finish_take(put, err);
 }
 
-static void kit_fault(struct kit *k, enum gcsd_kind kind, unsigned nth, unsigned times,
-                      enum gcsd_what what)
+static inline void kit_fault(struct kit *k, enum gcsd_kind kind, unsigned nth, unsigned times,
+                             enum gcsd_what what)
 {
     const struct gcsd_fault f = {
         .kind = kind, .nth = nth, .times = times, .what = what, .ms = 1000};
