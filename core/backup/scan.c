@@ -424,6 +424,7 @@ void scan_main(void *arg)
 
     s.sink.r = r;
     s.sink.role = MST_SEG_DATA;
+    mst_store_work_for(r->outer);
     session_init(&s);
     bson_init(&s.token);
     mst_sha256_init(&s.sha);

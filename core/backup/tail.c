@@ -311,6 +311,7 @@ void tail_main(void *arg)
 
     t.sink.r = r;
     t.sink.role = MST_SEG_OPLOG;
+    mst_store_work_for(r->outer);
     rc = follow(&t, &err);
     if (rc == MST_OK) {
         rc = sink_close(&t.sink, &err);

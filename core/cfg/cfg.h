@@ -79,6 +79,15 @@ struct mst_cfg_store {
     char type[16];
     char path[MST_CFG_PATH];
     bool allow_unsealed; /* backups in the clear may go there though it is not of this host */
+    /* What follows is of stores that are reached over the network. */
+    char endpoint[256], region[64], bucket[200], prefix[256], profile[16];
+    char access_key[160], secret_key_file[MST_CFG_PATH];
+    struct mst_cfg_list secret_key_command; /* argv, no shell */
+    char credentials_file[MST_CFG_PATH], credentials_profile[64];
+    char ca_file[MST_CFG_PATH], proxy[256];
+    bool path_style, plain_http, single_writer;
+    int64_t rate_bytes_per_s, connections, part_bytes;
+    char storage_class[32], sse[16], sse_key[256];
 };
 
 struct mst_cfg_tls {
@@ -174,6 +183,13 @@ enum mst_rc mst_cfg_password(const struct mst_cfg_cred *cred, enum mst_cred_act 
  * "password command". MST_E_CONFIG when it cannot be run, MST_E_AUTH when it fails. */
 enum mst_rc mst_cfg_command(const struct mst_cfg_list *cmd, const char *what,
                             struct mst_secret *out, struct mst_err *err) MST_MUST_CHECK;
+/* Secret of a store's access key, from secret_key_file or secret_key_command; unset when the
+ * configuration has neither. */
+enum mst_rc mst_cfg_store_secret(const struct mst_cfg_store *store, struct mst_secret *out,
+                                 struct mst_err *err) MST_MUST_CHECK;
+/* "directory /srv/backups", "bucket vault/site at s3.example.com"; not more than its options say.
+ */
+void mst_cfg_store_where(const struct mst_cfg_store *store, char *out, size_t size);
 /* "mstpub-... ops": the key and what it is called ("" when nothing follows). MST_E_CONFIG. */
 enum mst_rc mst_cfg_pub(const char *item, enum mst_key_kind kind, uint8_t pub[32], char label[64],
                         struct mst_err *err) MST_MUST_CHECK;

@@ -246,6 +246,13 @@ static void unknown(struct load *l, const struct mst_section *in, const config_s
     const char *near;
     struct mst_str all = {0};
 
+    if (strcmp(name, "secret_key") == 0) {
+        problem(l, s,
+                "%s: a secret does not stand in this file: use secret_key_file or "
+                "secret_key_command",
+                path);
+        return;
+    }
     if (strcmp(name, "password") == 0 || strcmp(name, "passwd") == 0) {
         problem(l, s,
                 "%s: a password does not stand in this file: use password_file, password_command "
@@ -268,6 +275,21 @@ static void unknown(struct load *l, const struct mst_section *in, const config_s
 
 static void read_group(struct load *l, const struct mst_section *in, const config_setting_t *group,
                        char *base);
+
+static void check_group(struct load *l, const struct mst_section *sec, const config_setting_t *e,
+                        const char *base, int number)
+{
+    for (size_t o = 0; o < sec->n_opts; o++) {
+        const config_setting_t *have = config_setting_get_member(e, sec->opts[o].name);
+
+        if (!have && sec->opts[o].needed) {
+            problem(l, e, "%s number %d has no %s", sec->path, number, sec->opts[o].name);
+        } else if (have && !mst_cfg_of_type(sec, &sec->opts[o], base)) {
+            problem(l, have, "%s.%s is for the type \"%s\" only", sec->path, sec->opts[o].name,
+                    sec->opts[o].of_type);
+        }
+    }
+}
 
 static void read_list(struct load *l, const struct mst_section *sec, const config_setting_t *s)
 {
@@ -292,11 +314,7 @@ static void read_list(struct load *l, const struct mst_section *sec, const confi
             continue;
         }
         read_group(l, sec, e, (char *)l->cfg + sec->base + count * sec->elem);
-        for (size_t o = 0; o < sec->n_opts; o++) {
-            if (!config_setting_get_member(e, sec->opts[o].name)) {
-                problem(l, e, "%s number %d has no %s", sec->path, i + 1, sec->opts[o].name);
-            }
-        }
+        check_group(l, sec, e, (char *)l->cfg + sec->base + count * sec->elem, i + 1);
         count++;
     }
     memcpy((char *)l->cfg + sec->n_offset, &count, sizeof(count));
@@ -406,6 +424,36 @@ static void check_seal(struct load *l, const config_setting_t *at)
     }
 }
 
+struct about {
+    struct load *l;
+    const config_setting_t *at;
+};
+
+static void say_about(void *arg, const char *text)
+{
+    const struct about *a = arg;
+
+    problem(a->l, a->at, "%s", text);
+}
+
+static void check_stores(struct load *l, const config_setting_t *list)
+{
+    const struct mst_cfg *c = l->cfg;
+
+    for (size_t i = 0; i < c->n_stores; i++) {
+        /* The groups of a list are its elements, unless something else was among them. */
+        const config_setting_t *e = config_setting_get_elem(list, (unsigned)i);
+        struct about a = {l, e && config_setting_is_group(e) ? e : list};
+
+        mst_cfg_check_store(c, &c->stores[i], say_about, &a);
+        for (size_t j = 0; j < i; j++) {
+            if (strcmp(c->stores[i].name, c->stores[j].name) == 0) {
+                problem(l, a.at, "two stores are called \"%s\"", c->stores[i].name);
+            }
+        }
+    }
+}
+
 /* What no single option can know. */
 static void check_whole(struct load *l, const config_setting_t *root)
 {
@@ -444,14 +492,7 @@ static void check_whole(struct load *l, const config_setting_t *root)
                     act);
         }
     }
-    for (size_t i = 0; i < c->n_stores; i++) {
-        for (size_t j = 0; j < i; j++) {
-            if (strcmp(c->stores[i].name, c->stores[j].name) == 0) {
-                problem(l, config_setting_get_member(root, "stores"),
-                        "two stores are called \"%s\"", c->stores[i].name);
-            }
-        }
-    }
+    check_stores(l, config_setting_get_member(root, "stores"));
     if (c->backup.store[0]) {
         bool found = false;
 

@@ -22,7 +22,6 @@
 
 static const char *const classes[] = {"PROD", "TEST", "SANDBOX", NULL};
 static const char *const acts[] = {"restore", "import", "discard", "clean", "switch", NULL};
-static const char *const store_types[] = {"local", NULL};
 static const char *const mechanisms[] = {"SCRAM-SHA-1", "SCRAM-SHA-256", "MONGODB-X509", NULL};
 
 static const struct mst_option set_opts[] = {
@@ -65,10 +64,12 @@ static const struct mst_option dial_opts[] = {
     {.name = "name",
      .type = MST_OPT_TEXT,
      OF(mst_cfg_dial, name),
+     .needed = true,
      .doc = "a member, as in the configuration of the replica set"},
     {.name = "address",
      .type = MST_OPT_TEXT,
      OF(mst_cfg_dial, address),
+     .needed = true,
      .doc = "where to connect for it: a tunnel or a mapped port. TLS still checks the name, and "
             "the member that answers must call itself by it"},
 };
@@ -118,26 +119,6 @@ static const struct mst_option cred_opts[] = {
      .type = MST_OPT_BOOL,
      OF(mst_cfg_cred, prompt),
      .doc = "ask for the password on the terminal"},
-};
-static const struct mst_option store_opts[] = {
-    {.name = "name",
-     .type = MST_OPT_TEXT,
-     OF(mst_cfg_store, name),
-     .doc = "what backup.store and --store call it"},
-    {.name = "type",
-     .type = MST_OPT_WORD,
-     OF(mst_cfg_store, type),
-     .words = store_types,
-     .doc = "kind of store"},
-    {.name = "path",
-     .type = MST_OPT_PATH,
-     OF(mst_cfg_store, path),
-     .doc = "directory of a local store; it exists already and only its owner may write to it"},
-    {.name = "allow_unsealed",
-     .type = MST_OPT_BOOL,
-     OF(mst_cfg_store, allow_unsealed),
-     .doc = "a store that is not a directory of this host takes sealed backups only; with this it "
-            "takes others too, and every screen says UNSEALED"},
 };
 static const struct mst_option backup_opts[] = {
     {.name = "store", TEXT(backup, store), .doc = "store that backups go to; absent: the only one"},
@@ -273,7 +254,9 @@ static const struct mst_section sections[] = {
      .elem = sizeof(struct mst_cfg_store),
      .n_offset = offsetof(struct mst_cfg, n_stores),
      .max = MST_CFG_STORES,
-     OPTS(store_opts),
+     .type_offset = offsetof(struct mst_cfg_store, type),
+     .opts = mst_cfg_store_opts,
+     .n_opts = MST_CFG_STORE_OPTS,
      .doc = "Where backups are kept."},
     {.path = "backup",
      .base = offsetof(struct mst_cfg, backup),
@@ -304,15 +287,23 @@ const struct mst_section *mst_cfg_sections(size_t *n)
     return sections;
 }
 
+bool mst_cfg_of_type(const struct mst_section *sec, const struct mst_option *o, const void *base)
+{
+    return !o->of_type || sec->type_offset == 0 ||
+           strcmp(o->of_type, (const char *)base + sec->type_offset) == 0;
+}
+
 void mst_cfg_defaults(struct mst_cfg *cfg)
 {
     for (size_t s = 0; s < MST_COUNT(sections); s++) {
-        for (size_t i = 0; i < sections[s].n_opts; i++) {
-            const struct mst_option *o = &sections[s].opts[i];
+        const struct mst_section *sec = &sections[s];
+
+        for (size_t i = 0; i < sec->n_opts * (sec->elem ? sec->max : 1); i++) {
+            const struct mst_option *o = &sec->opts[i % sec->n_opts];
 
             if (o->type == MST_OPT_INT) {
-                memcpy((char *)cfg + sections[s].base + o->offset, &o->otherwise,
-                       sizeof(o->otherwise));
+                memcpy((char *)cfg + sec->base + i / sec->n_opts * sec->elem + o->offset,
+                       &o->otherwise, sizeof(o->otherwise));
             }
         }
     }
@@ -374,7 +365,8 @@ void mst_cfg_doc(struct mst_str *out)
         for (size_t i = 0; i < sec->n_opts; i++) {
             mst_str_addf(out, "| `%s` | ", sec->opts[i].name);
             doc_range(&sec->opts[i], out);
-            mst_str_addf(out, " | %s |\n", sec->opts[i].doc);
+            mst_str_addf(out, " | %s%s%s |\n", sec->opts[i].of_type ? sec->opts[i].of_type : "",
+                         sec->opts[i].of_type ? ": " : "", sec->opts[i].doc);
         }
     }
 }

@@ -22,6 +22,8 @@ struct mst_option {
     const char *otherwise_text;
     const char *const *words; /* ended by NULL */
     bool secret;              /* never shown */
+    bool needed;              /* every group of a list has it */
+    const char *of_type;      /* "s3": only groups of this type have it; NULL all */
     const char *doc;
 };
 
@@ -30,6 +32,7 @@ struct mst_section {
     size_t base;          /* inside struct mst_cfg */
     size_t elem;          /* a list of groups: size of one, else 0 */
     size_t n_offset, max; /* of a list */
+    size_t type_offset;   /* of the word that of_type is compared with; 0 none */
     size_t set_offset;    /* of a bool that says the section is there; 0 none */
     const struct mst_option *opts;
     size_t n_opts;
@@ -37,6 +40,13 @@ struct mst_section {
 };
 
 const struct mst_section *mst_cfg_sections(size_t *n);
+#define MST_CFG_STORE_OPTS 25
+extern const struct mst_option mst_cfg_store_opts[MST_CFG_STORE_OPTS];
+/* What is wrong with a store as a whole: one call for each. */
+typedef void mst_cfg_say_fn(void *arg, const char *text);
+void mst_cfg_check_store(const struct mst_cfg *cfg, const struct mst_cfg_store *s,
+                         mst_cfg_say_fn *say, void *arg);
+bool mst_cfg_of_type(const struct mst_section *sec, const struct mst_option *o, const void *base);
 void mst_cfg_defaults(struct mst_cfg *cfg);
 
 #endif

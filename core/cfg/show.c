@@ -89,7 +89,11 @@ static void show_elements(struct mst_str *out, const struct mst_section *s,
     for (size_t i = 0; i < n; i++) {
         mst_str_addf(out, "%*s%s{\n", indent, "", i ? ", " : "");
         for (size_t o = 0; o < s->n_opts; o++) {
-            show_option(out, &s->opts[o], (const char *)cfg + s->base + i * s->elem, indent + 4);
+            const char *base = (const char *)cfg + s->base + i * s->elem;
+
+            if (mst_cfg_of_type(s, &s->opts[o], base)) {
+                show_option(out, &s->opts[o], base, indent + 4);
+            }
         }
         mst_str_addf(out, "%*s}\n", indent, "");
     }

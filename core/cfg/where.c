@@ -247,6 +247,9 @@ void mst_cfg_free(struct mst_cfg *cfg)
     free(cfg->set.acts.item);
     free(cfg->set.members.item);
     free(cfg->set.switch_hours.item);
+    for (size_t i = 0; i < MST_CFG_STORES; i++) {
+        free(cfg->stores[i].secret_key_command.item);
+    }
     free(cfg->seal.recipients.item);
     free(cfg->seal.escrow.item);
     free(cfg->seal.trusted.item);

@@ -17,8 +17,7 @@ static struct mst_bucket_part *new_part(const struct local *l)
 
     if (l->store_cfg) {
         (void)mst_copy(p->store, sizeof(p->store), l->store_cfg->name);
-        (void)snprintf(p->where, sizeof(p->where), "directory %.200s", l->store_cfg->path);
-        mst_text_sanitise(p->where);
+        mst_cfg_store_where(l->store_cfg, p->where, sizeof(p->where));
     }
     return p;
 }
@@ -35,8 +34,12 @@ static struct mst_cache_key key_of(const struct local *l, const char *set, char 
     const struct mst_cache_key key = {
         .set = set, .store = l->store_cfg ? l->store_cfg->name : "", .place = place};
 
-    (void)snprintf(place, size, "%s:%s", l->store_cfg ? l->store_cfg->type : "",
-                   l->store_cfg ? l->store_cfg->path : "");
+    (void)mst_copy(place, size, "");
+    if (l->store_cfg && strcmp(l->store_cfg->type, "local") != 0) {
+        mst_cfg_store_where(l->store_cfg, place, size);
+    } else if (l->store_cfg) {
+        (void)snprintf(place, size, "%s:%s", l->store_cfg->type, l->store_cfg->path);
+    }
     return key;
 }
 
@@ -48,7 +51,7 @@ static void copy_backups(struct mst_bucket_part *p, const struct mst_backup *b, 
 
 static void from_cache(struct local *l, struct mst_bucket_part *p)
 {
-    char place[MST_CFG_PATH + 32];
+    char place[MST_CFG_PATH + 300];
     const struct mst_cache_key key = key_of(l, l->wire.set_name, place, sizeof(place));
     struct mst_err err = {0};
     const enum mst_rc rc = mst_cache_load(l->db, &key, &l->before, &err);
@@ -107,7 +110,7 @@ static void keep_changes(struct mst_bucket_part *p, const struct mst_bucket_part
 
 static void keep(struct local *l, const char *set, const struct mst_bucket_part *p)
 {
-    char place[MST_CFG_PATH + 32];
+    char place[MST_CFG_PATH + 300];
     const struct mst_cache_key key = key_of(l, set, place, sizeof(place));
     struct mst_err err = {0};
 
@@ -169,7 +172,7 @@ void mst_bucket_read_take(struct local *l, const struct mst_catalog *cat, struct
 
 void mst_bucket_before(struct local *l, const char *set, struct mst_cached *out)
 {
-    char place[MST_CFG_PATH + 32];
+    char place[MST_CFG_PATH + 300];
     const struct mst_cache_key key = key_of(l, set, place, sizeof(place));
     struct mst_err ignore = {0};
     bool first;

@@ -10,6 +10,7 @@
 #include "engine/inner.h"
 #include "engine/runs.h"
 #include "engine/seals.h"
+#include "store/open.h"
 
 #define NAME_WAIT_MS 5000
 #define NOTES_MS 10000 /* a note is open for a minute, so none is missed */
@@ -58,8 +59,7 @@ static enum mst_rc open_store(struct local *l, struct mst_store **out, struct ms
     if (*out) {
         return MST_OK;
     }
-    rc = mst_store_local_open(l->store_cfg->name, l->store_cfg->path, !l->cfg->read_only, &fresh,
-                              err);
+    rc = mst_store_open(l->store_cfg, !l->cfg->read_only, &fresh, err);
     if (rc != MST_OK) {
         return rc;
     }
@@ -209,6 +209,7 @@ void mst_io_run(void *arg)
     struct local *l = arg;
     int64_t next = 0;
 
+    mst_store_work_for(&l->io_task);
     if (l->o.agent && l->lock_fd >= 0) {
         mst_switch_thaw(l);
         mst_runs_recover(l);

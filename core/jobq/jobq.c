@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "log/log.h"
+#include "store/store.h"
 
 #define LOG_MAX 100000 /* lines of one job that are kept */
 
@@ -177,7 +178,9 @@ static void run_job(struct live *l)
     changed(l->q);
     if (rc == MST_OK) {
         current_job = l->id;
+        mst_store_work_for(&l->task);
         rc = l->spec.fn(l->spec.arg, &l->task, &err);
+        mst_store_work_for(NULL);
         current_job = 0;
     }
     finish(l, rc, &err);

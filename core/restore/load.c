@@ -16,6 +16,7 @@
 #include "base/mem.h"
 #include "conc/thread.h"
 #include "restore/target.h"
+#include "store/store.h"
 
 #define BATCH_DOCS 1000U
 #define BATCH_BYTES (4u << 20)
@@ -544,6 +545,7 @@ static void work(void *arg)
     l->crew = w;
     l->r = w->r;
     mst_sha256_init(&l->sha);
+    mst_store_work_for(w->r->task);
     rc = mst_rs_connect(w->r->o, "muster restore load", w->r->task, &l->conn, &err);
     while (rc == MST_OK && !atomic_load(&w->stop)) {
         const size_t n = atomic_fetch_add(&w->next, 1);

@@ -117,6 +117,8 @@ static void what_show_prints_can_be_read_again(void **state)
     mst_cfg_free(cfg);
 }
 
+#define S3(rest) "stores = (\n  { name = \"a\"; type = \"s3\"; " rest " });"
+
 /* Each wrong file with the line and the words that its message must hold. */
 static void every_mistake_is_named_with_its_line(void **state)
 {
@@ -139,7 +141,29 @@ static void every_mistake_is_named_with_its_line(void **state)
         {"set = 5;", ":1:", "must be a group"},
         {"stores = {\n};", ":1:", "list of groups"},
         {"stores = (\n  { name = \"a\"; type = \"local\"; });", ":2:", "has no path"},
-        {"stores = (\n  { name = \"a\"; type = \"s3\"; path = \"/\"; });", ":2:", "one of local"},
+        {"stores = (\n  { name = \"a\"; type = \"ftp\"; });", ":2:", "one of local, s3"},
+        {"stores = (\n  { name = \"a\"; type = \"s3\"; bucket = \"b\";\n  path = \"/\"; });",
+         ":3:", "for the type \"local\" only"},
+        {"stores = (\n  { name = \"a\"; type = \"local\"; path = \"/\";\n bucket = \"b\"; });",
+         ":3:", "for the type \"s3\" only"},
+        {S3("bucket = \"b\"; secret_key = \"x\";"), ":2:", "a secret does not stand in this file"},
+        {S3(""), ":2:", "has no bucket"},
+        {S3("bucket = \"b\"; profile = \"minio\";"), ":2:", "has no endpoint"},
+        {S3("bucket = \"b\"; profile = \"nosuch\";"), ":2:", "one of aws, minio"},
+        {S3("bucket = \"b\"; endpoint = \"h:80\";"), ":2:", "like https://host:port"},
+        {S3("bucket = \"b\"; endpoint = \"http://h\";"), ":2:", "plain_http = true"},
+        {S3("bucket = \"b\"; endpoint = \"https://u:p@h\";"), ":2:", "no name or password"},
+        {S3("bucket = \"b\"; proxy = \"h:1\";"), ":2:", "socks5h://host:port"},
+        {S3("bucket = \"b\"; access_key = \"A\";"), ":2:", "exactly one of secret_key_file"},
+        {S3("bucket = \"b\"; secret_key_file = \"A\";"), ":2:", "a secret and no access_key"},
+        {S3("bucket = \"b\"; access_key = \"A\"; secret_key_file = \"f\"; credentials_file = "
+            "\"c\";"),
+         ":2:", "exclude each other"},
+        {S3("bucket = \"b\"; sse_key = \"A\";"), ":2:", "of use with sse"},
+        {S3("bucket = \"b\"; part_bytes = 1000;"), ":2:", "from 5242880 to"},
+        {"set = { class = \"PROD\"; };\nstores = ({ name = \"a\"; type = \"s3\"; bucket = \"b\"; "
+         "plain_http = true; endpoint = \"http://10.0.0.1:9000\"; });",
+         ":2:", "class PROD is not sent without TLS"},
         {"set = {\n  tls = {\n    on = 1;\n  };\n};", ":3:", "true or false"},
         {"set = {\n  credentials = {\n    view = {\n      password = \"x\";\n }; }; };",
          ":4:", "use password_file"},
@@ -347,10 +371,46 @@ static void hours_of_the_day_may_pass_midnight(void **state)
     }
 }
 
+static void a_store_far_away_has_its_options(void **state)
+{
+    const struct mst_cfg_store *st;
+    struct mst_secret secret = {0};
+    struct mst_str shown = {0};
+    struct mst_cfg *cfg;
+    struct mst_err err = {0};
+    char where[128];
+
+    (void)state;
+    assert_ok(
+        load("set = { members = [\"a:1\"]; class = \"PROD\"; };\n"
+             "stores = ({ name = \"here\"; type = \"local\"; path = \"/srv\"; },\n"
+             "  { name = \"far\"; type = \"s3\"; bucket = \"vault\"; prefix = \"site\"; plain_http "
+             "= true;\n    endpoint = \"http://127.0.0.1:9000\"; profile = \"minio\"; access_key = "
+             "\"AKID\";\n    secret_key_command = [\"printf\", \"from-a-command\\nmore\"]; });\n"
+             "backup = { store = \"far\"; };",
+             &cfg, NULL, &err),
+        &err);
+    assert_ok(mst_cfg_store(cfg, "", &st, &err), &err);
+    assert_string_equal(st->bucket, "vault");
+    assert_int_equal(st->connections, 4); /* defaults reach every group of a list */
+    assert_int_equal(st->part_bytes, 8388608);
+    mst_cfg_store_where(st, where, sizeof(where));
+    assert_string_equal(where, "bucket vault/site at 127.0.0.1:9000");
+    assert_ok(mst_cfg_store_secret(st, &secret, &err), &err);
+    assert_string_equal(secret.p, "from-a-command");
+    mst_cfg_show(cfg, &shown);
+    assert_non_null(strstr(shown.p, "bucket = \"vault\""));
+    assert_ptr_equal(strstr(strstr(shown.p, "path = \"/srv\"") + 1, "path = "), NULL);
+    mst_str_release(&shown);
+    mst_secret_release(&secret);
+    mst_cfg_free(cfg);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
+        T(a_store_far_away_has_its_options),
         cmocka_unit_test(hours_of_the_day_may_pass_midnight),
         T(a_whole_file_is_read),
         T(what_show_prints_can_be_read_again),

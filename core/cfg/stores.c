@@ -1,0 +1,276 @@
+/* Options of stores: the table, and what does not fit together in one. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/text.h"
+#include "cfg/options.h"
+#include "cfg/program.h"
+#include "log/log.h"
+
+#define FIELD(field) \
+    .offset = offsetof(struct mst_cfg_store, field), \
+    .size = sizeof(((struct mst_cfg_store *)NULL)->field)
+#define TEXT(field) .type = MST_OPT_TEXT, FIELD(field)
+#define WORD(field, list) .type = MST_OPT_WORD, FIELD(field), .words = (list)
+#define PATH(field) .type = MST_OPT_PATH, FIELD(field)
+#define BOOL(field) .type = MST_OPT_BOOL, FIELD(field)
+#define INT(field, def, low, high) \
+    .type = MST_OPT_INT, FIELD(field), .otherwise = (def), .min = (low), .max = (high)
+
+static const char *const types[] = {"local", "s3", NULL};
+static const char *const profiles[] = {"aws",    "minio",     "versitygw", "ceph",
+                                       "garage", "seaweedfs", "wasabi",    "backblaze",
+                                       "r2",     "rclone",    "other",     NULL};
+static const char *const encryption[] = {"AES256", "aws:kms", NULL};
+
+const struct mst_option mst_cfg_store_opts[MST_CFG_STORE_OPTS] = {
+    {.name = "name", TEXT(name), .needed = true, .doc = "what backup.store and --store call it"},
+    {.name = "type", WORD(type, types), .needed = true, .doc = "kind of store"},
+    {.name = "allow_unsealed",
+     BOOL(allow_unsealed),
+     .doc = "a store that is not a directory of this host takes sealed backups only; with this it "
+            "takes others too, and every screen says UNSEALED"},
+    {.name = "path",
+     PATH(path),
+     .of_type = "local",
+     .doc = "directory of the store; it exists already and only its owner may write to it"},
+    {.name = "bucket",
+     TEXT(bucket),
+     .of_type = "s3",
+     .doc = "name of the bucket; it exists already"},
+    {.name = "prefix",
+     TEXT(prefix),
+     .of_type = "s3",
+     .doc =
+         "everything of this store is below it, and nothing else is looked at; absent: the whole "
+         "bucket"},
+    {.name = "endpoint",
+     TEXT(endpoint),
+     .of_type = "s3",
+     .doc = "`https://host` or `https://host:port`; absent with profile aws: Amazon's, by the "
+            "region"},
+    {.name = "region",
+     TEXT(region),
+     .of_type = "s3",
+     .doc = "region to sign for; absent: us-east-1"},
+    {.name = "profile",
+     WORD(profile, profiles),
+     .of_type = "s3",
+     .doc = "which kind of server it is; absent: aws without an endpoint, else other"},
+    {.name = "path_style",
+     BOOL(path_style),
+     .of_type = "s3",
+     .doc = "the bucket is part of the path and not of the host name; all profiles but aws do so "
+            "anyway"},
+    {.name = "access_key",
+     TEXT(access_key),
+     .of_type = "s3",
+     .doc = "access key; absent: from credentials_file, the environment or "
+            "`~/.aws/credentials`"},
+    {.name = "secret_key_file",
+     PATH(secret_key_file),
+     .of_type = "s3",
+     .doc = "file whose first line is the secret of access_key; only its owner may read it"},
+    {.name = "secret_key_command",
+     .type = MST_OPT_TEXTS,
+     FIELD(secret_key_command),
+     .max = MST_CFG_ARGV,
+     .of_type = "s3",
+     .doc = "program and arguments that print that secret on one line, run without a shell, given "
+            "10 s"},
+    {.name = "credentials_file",
+     PATH(credentials_file),
+     .of_type = "s3",
+     .doc = "file with sections of access keys, as other tools use it; only its owner may read it"},
+    {.name = "credentials_profile",
+     TEXT(credentials_profile),
+     .of_type = "s3",
+     .doc = "section of that file, or of `~/.aws/credentials`; absent: `AWS_PROFILE`, then "
+            "default"},
+    {.name = "ca_file",
+     PATH(ca_file),
+     .of_type = "s3",
+     .doc = "certificates that sign the server's one (PEM), instead of the system's; it cannot be "
+            "switched off that it is checked"},
+    {.name = "proxy",
+     TEXT(proxy),
+     .of_type = "s3",
+     .doc = "`http://host:port` or `socks5h://host:port`; absent: none, whatever the environment "
+            "says"},
+    {.name = "plain_http",
+     BOOL(plain_http),
+     .of_type = "s3",
+     .doc = "the endpoint may be http://; for a set of class PROD only on this host"},
+    {.name = "single_writer",
+     BOOL(single_writer),
+     .of_type = "s3",
+     .doc = "nobody but this host writes below the prefix; needed for stores that cannot refuse to "
+            "overwrite, and shown"},
+    {.name = "rate_bytes_per_s",
+     INT(rate_bytes_per_s, 0, 0, INT64_C(1) << 40),
+     .of_type = "s3",
+     .doc = "most bytes both ways each second; 0 is no limit"},
+    {.name = "connections",
+     INT(connections, 4, 1, 32),
+     .of_type = "s3",
+     .doc = "parts that are sent at the same time; memory is this times part_bytes, and one more "
+            "part for each object that is written"},
+    {.name = "part_bytes",
+     INT(part_bytes, 8388608, 5242880, INT64_C(1) << 30),
+     .of_type = "s3",
+     .doc = "size of the parts of a large object, of which there are at most 10000"},
+    {.name = "storage_class",
+     TEXT(storage_class),
+     .of_type = "s3",
+     .doc = "class of what is written, as the store calls it: `STANDARD_IA`"},
+    {.name = "sse",
+     WORD(sse, encryption),
+     .of_type = "s3",
+     .doc = "encryption by the store, besides the sealing of muster"},
+    {.name = "sse_key", TEXT(sse_key), .of_type = "s3", .doc = "name of the key for sse aws:kms"},
+};
+
+static void say_it(mst_cfg_say_fn *say, void *arg, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+
+static void say_it(mst_cfg_say_fn *say, void *arg, const char *fmt, ...)
+{
+    char text[512];
+    va_list ap;
+
+    va_start(ap, fmt);
+    (void)vsnprintf(text, sizeof(text), fmt, ap);
+    va_end(ap);
+    say(arg, text);
+}
+
+/* "http://127.0.0.1:9000": does it stay on this host? */
+static bool is_loopback(const char *url)
+{
+    static const char *const hosts[] = {"127.0.0.1", "localhost", "[::1]"};
+    const char *host = strstr(url, "://");
+
+    for (size_t i = 0; host && i < MST_COUNT(hosts); i++) {
+        const size_t n = strlen(hosts[i]);
+
+        if (strncmp(host + 3, hosts[i], n) == 0 && strchr(":/", host[3 + n])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void check_way(const struct mst_cfg *cfg, const struct mst_cfg_store *s, mst_cfg_say_fn *say,
+                      void *arg)
+{
+    const bool http = strncmp(s->endpoint, "http://", 7) == 0;
+    const bool aws = !s->profile[0] || strcmp(s->profile, "aws") == 0;
+
+    if (!s->endpoint[0] && !aws) {
+        say_it(say, arg, "the store \"%s\" has no endpoint: say where it is", s->name);
+    } else if (s->endpoint[0] && !http && strncmp(s->endpoint, "https://", 8) != 0) {
+        say_it(say, arg, "stores.endpoint is \"%s\": it must be like https://host:port",
+               s->endpoint);
+    } else if (strchr(s->endpoint, '@') || strchr(s->proxy, '@')) {
+        say_it(say, arg, "the store \"%s\": no name or password stands in an address", s->name);
+    } else if (http && !s->plain_http) {
+        say_it(say, arg,
+               "stores.endpoint is \"%s\": without TLS only when the store says plain_http = true",
+               s->endpoint);
+    } else if (http && strcmp(cfg->set.cls, "PROD") == 0 && !is_loopback(s->endpoint)) {
+        say_it(say, arg, "stores.endpoint is \"%s\": a set of class PROD is not sent without TLS",
+               s->endpoint);
+    }
+    if (s->proxy[0] && strncmp(s->proxy, "http://", 7) != 0 &&
+        strncmp(s->proxy, "https://", 8) != 0 && strncmp(s->proxy, "socks5h://", 10) != 0) {
+        say_it(say, arg,
+               "stores.proxy is \"%s\": it must be like http://host:port or socks5h://host:port",
+               s->proxy);
+    }
+}
+
+static void check_keys(const struct mst_cfg_store *s, mst_cfg_say_fn *say, void *arg)
+{
+    const int secrets = (s->secret_key_file[0] != 0) + (s->secret_key_command.n > 0);
+
+    if (s->access_key[0] && secrets != 1) {
+        say_it(say, arg,
+               "the store \"%s\" has an access_key: it needs exactly one of secret_key_file and "
+               "secret_key_command",
+               s->name);
+    } else if (!s->access_key[0] && secrets > 0) {
+        say_it(say, arg, "the store \"%s\" has a secret and no access_key", s->name);
+    }
+    if (s->access_key[0] && (s->credentials_file[0] || s->credentials_profile[0])) {
+        say_it(say, arg,
+               "the store \"%s\": access_key and a file of credentials exclude each other: keep "
+               "one",
+               s->name);
+    }
+}
+
+void mst_cfg_check_store(const struct mst_cfg *cfg, const struct mst_cfg_store *s,
+                         mst_cfg_say_fn *say, void *arg)
+{
+    if (strcmp(s->type, "local") == 0) {
+        if (!s->path[0]) {
+            say_it(say, arg, "the store \"%s\" has no path", s->name);
+        }
+        return;
+    }
+    if (strcmp(s->type, "s3") != 0) {
+        return; /* said already */
+    }
+    if (!s->bucket[0]) {
+        say_it(say, arg, "the store \"%s\" has no bucket", s->name);
+    }
+    if (s->sse_key[0] && strcmp(s->sse, "aws:kms") != 0) {
+        say_it(say, arg, "the store \"%s\": sse_key is of use with sse = \"aws:kms\" only",
+               s->name);
+    }
+    check_way(cfg, s, say, arg);
+    check_keys(s, say, arg);
+}
+
+enum mst_rc mst_cfg_store_secret(const struct mst_cfg_store *store, struct mst_secret *out,
+                                 struct mst_err *err)
+{
+    char text[MST_SECRET_MAX + 2];
+    size_t n = 0;
+    enum mst_rc rc = MST_OK;
+
+    if (store->secret_key_file[0]) {
+        rc = mst_secret_from_file(out, store->secret_key_file, err);
+    } else if (store->secret_key_command.n > 0) {
+        rc = mst_cfg_run(&store->secret_key_command, "secret key command", NULL, 0, text,
+                         sizeof(text), &n, err);
+        text[rc == MST_OK ? n : 0] = '\0';
+        n = strcspn(text, "\r\n");
+        if (rc == MST_OK && n == 0) {
+            rc = mst_err_set(err, MST_E_AUTH,
+                             "the secret key command %s printed an empty first line",
+                             store->secret_key_command.item[0]);
+        } else if (rc == MST_OK) {
+            mst_secret_set(out, text, n);
+        }
+        mst_wipe(text, sizeof(text));
+    }
+    if (rc == MST_OK && out->p) {
+        mst_log_redact(out);
+    }
+    return rc;
+}
+
+void mst_cfg_store_where(const struct mst_cfg_store *s, char *out, size_t size)
+{
+    const char *host = strstr(s->endpoint, "://");
+
+    if (strcmp(s->type, "s3") != 0) {
+        (void)snprintf(out, size, "directory %.200s", s->path);
+    } else {
+        (void)snprintf(out, size, "bucket %s%s%s at %s", s->bucket, s->prefix[0] ? "/" : "",
+                       s->prefix, host ? host + 3 : "Amazon S3");
+    }
+    mst_text_sanitise(out);
+}

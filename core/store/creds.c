@@ -1,0 +1,319 @@
+#include "store/creds.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/mem.h"
+#include "base/text.h"
+#include "log/log.h"
+
+#define EARLY_MS 300000
+#define LOOK_MS 200
+
+struct mst_creds {
+    const struct mst_cfg_store *cfg;
+    struct mst_mutex mtx; /* what follows; not held while something is read */
+    struct mst_cond done;
+    struct mst_login have;
+    bool known, reading;
+};
+
+struct mst_creds *mst_creds_new(const struct mst_cfg_store *cfg)
+{
+    struct mst_creds *c = mst_xcalloc(1, sizeof(*c));
+
+    c->cfg = cfg;
+    mst_mutex_init(&c->mtx);
+    mst_cond_init(&c->done);
+    return c;
+}
+
+void mst_creds_free(void *creds)
+{
+    struct mst_creds *c = creds;
+
+    if (c) {
+        mst_login_release(&c->have);
+        mst_cond_release(&c->done);
+        mst_mutex_release(&c->mtx);
+        free(c);
+    }
+}
+
+/* --- files of credentials --- */
+
+struct field { /* of a line "name = value" */
+    const char *name, *value;
+    size_t name_n, value_n;
+};
+
+static void trim(const char **p, size_t *n)
+{
+    for (; *n > 0 && strchr(" \t\r", **p) && **p; (*n)--) {
+        (*p)++;
+    }
+    for (; *n > 0 && strchr(" \t\r", (*p)[*n - 1]) && (*p)[*n - 1]; (*n)--) {
+    }
+}
+
+static bool is(const char *p, size_t n, const char *word)
+{
+    return strlen(word) == n && memcmp(p, word, n) == 0;
+}
+
+static enum mst_rc take_field(const struct field *f, struct mst_login *out, struct mst_err *err)
+{
+    if (f->value_n == 0 || f->value_n > MST_SECRET_MAX || memchr(f->value, '\0', f->value_n)) {
+        return mst_err_set(err, MST_E_CONFIG, "%.40s has no value that can be one",
+                           is(f->name, f->name_n, "aws_access_key_id") ? "aws_access_key_id"
+                                                                       : "a secret");
+    }
+    if (is(f->name, f->name_n, "aws_access_key_id")) {
+        if (f->value_n >= sizeof(out->access_key)) {
+            return mst_err_set(err, MST_E_CONFIG, "aws_access_key_id is too long");
+        }
+        memcpy(out->access_key, f->value, f->value_n);
+        out->access_key[f->value_n] = '\0';
+    } else if (is(f->name, f->name_n, "aws_secret_access_key")) {
+        mst_secret_set(&out->secret, f->value, f->value_n);
+    } else if (is(f->name, f->name_n, "aws_session_token")) {
+        mst_secret_set(&out->token, f->value, f->value_n);
+    }
+    return MST_OK;
+}
+
+static bool is_ours(const struct field *f)
+{
+    return is(f->name, f->name_n, "aws_access_key_id") ||
+           is(f->name, f->name_n, "aws_secret_access_key") ||
+           is(f->name, f->name_n, "aws_session_token");
+}
+
+enum mst_rc mst_creds_parse(const char *text, size_t n, const char *section, struct mst_login *out,
+                            struct mst_err *err)
+{
+    bool in = false, found = false;
+
+    for (const char *end = text + n; text < end;) {
+        const char *stop = memchr(text, '\n', (size_t)(end - text)), *line = text, *eq;
+        size_t len = (size_t)((stop ? stop : end) - text);
+
+        text += len + 1;
+        trim(&line, &len);
+        if (len == 0 || *line == '#' || *line == ';') {
+            continue;
+        }
+        if (*line == '[') {
+            const char *name = line + 1;
+            size_t name_n = len > 1 && line[len - 1] == ']' ? len - 2 : 0;
+
+            trim(&name, &name_n);
+            in = !found && is(name, name_n, section);
+            found = found || in;
+            continue;
+        }
+        eq = memchr(line, '=', len);
+        if (in && eq) {
+            struct field f = {line, eq + 1, (size_t)(eq - line), len - (size_t)(eq - line) - 1};
+
+            trim(&f.name, &f.name_n);
+            trim(&f.value, &f.value_n);
+            if (is_ours(&f) && take_field(&f, out, err) != MST_OK) {
+                return err->rc;
+            }
+        }
+    }
+    if (!found) {
+        return mst_err_set(err, MST_E_NOTFOUND, "there is no section [%.60s]", section);
+    }
+    if (!out->access_key[0] || !out->secret.p) {
+        return mst_err_set(err, MST_E_CONFIG, "the section [%.60s] has no %s", section,
+                           out->access_key[0] ? "aws_secret_access_key" : "aws_access_key_id");
+    }
+    return MST_OK;
+}
+
+static enum mst_rc from_file(const char *path, const char *section, struct mst_login *out,
+                             struct mst_err *err)
+{
+    struct mst_buf text = {0};
+    struct stat st;
+    enum mst_rc rc;
+
+    if (stat(path, &st) == 0 && (st.st_mode & 077)) {
+        return mst_err_set(err, MST_E_CONFIG,
+                           "the credentials file %s can be read by others (mode %04o): chmod 600 "
+                           "it",
+                           path, (unsigned)st.st_mode & 07777U);
+    }
+    rc = mst_file_read(path, MST_CREDS_FILE_MAX, &text, err);
+    if (rc == MST_OK) {
+        rc = mst_creds_parse((const char *)text.p, text.len, section, out, err);
+        if (rc != MST_OK) {
+            mst_err_prefix(err, "the credentials file %s", path);
+        }
+    }
+    if (text.p) {
+        mst_wipe(text.p, text.len);
+    }
+    mst_buf_release(&text);
+    (void)snprintf(out->from, sizeof(out->from), "section %.30s of %.50s", section, path);
+    return rc;
+}
+
+/* --- the order --- */
+
+static const char *env(const char *name)
+{
+    const char *v = getenv(name);
+
+    return v && *v ? v : NULL;
+}
+
+static enum mst_rc from_env(struct mst_login *out, struct mst_err *err)
+{
+    const char *key = env("AWS_ACCESS_KEY_ID"), *secret = env("AWS_SECRET_ACCESS_KEY");
+    const char *token = env("AWS_SESSION_TOKEN");
+
+    if (!key || !secret) {
+        return mst_err_set(err, MST_E_NOTFOUND, "no key in the environment");
+    }
+    if (!mst_copy(out->access_key, sizeof(out->access_key), key)) {
+        return mst_err_set(err, MST_E_CONFIG, "AWS_ACCESS_KEY_ID is too long");
+    }
+    mst_secret_set(&out->secret, secret, strlen(secret));
+    if (token) {
+        mst_secret_set(&out->token, token, strlen(token));
+    }
+    (void)mst_copy(out->from, sizeof(out->from), "the environment");
+    return MST_OK;
+}
+
+static enum mst_rc usual_file(const char *section, struct mst_login *out, struct mst_err *err)
+{
+    const char *named = env("AWS_SHARED_CREDENTIALS_FILE"), *home = env("HOME");
+    char path[MST_CFG_PATH];
+
+    if (!named && !home) {
+        return mst_err_set(err, MST_E_NOTFOUND, "HOME is not set");
+    }
+    (void)snprintf(path, sizeof(path), "%s%s", named ? named : home,
+                   named ? "" : "/.aws/credentials");
+    return from_file(path, section, out, err);
+}
+
+static enum mst_rc find(const struct mst_cfg_store *cfg, struct mst_login *out, struct mst_err *err)
+{
+    const char *section = cfg->credentials_profile[0] ? cfg->credentials_profile
+                          : env("AWS_PROFILE")        ? env("AWS_PROFILE")
+                                                      : "default";
+    enum mst_rc rc;
+
+    if (cfg->access_key[0]) {
+        (void)mst_copy(out->access_key, sizeof(out->access_key), cfg->access_key);
+        (void)mst_copy(out->from, sizeof(out->from), "the configuration");
+        return mst_cfg_store_secret(cfg, &out->secret, err);
+    }
+    if (cfg->credentials_file[0]) {
+        return from_file(cfg->credentials_file, section, out, err);
+    }
+    if (!cfg->credentials_profile[0]) {
+        rc = from_env(out, err);
+        if (rc != MST_E_NOTFOUND) {
+            return rc;
+        }
+    }
+    rc = usual_file(section, out, err);
+    if (rc == MST_E_NOTFOUND) {
+        const struct mst_err why = *err;
+
+        rc = mst_err_set(err, MST_E_AUTH,
+                         "the store %s has no access key: neither access_key nor credentials_file "
+                         "is set, %s, and %s",
+                         cfg->name,
+                         cfg->credentials_profile[0] ? "a section is asked for"
+                                                     : "the environment has none",
+                         why.msg);
+    }
+    return rc;
+}
+
+static void copy_login(struct mst_login *to, const struct mst_login *from)
+{
+    *to = *from;
+    memset(&to->secret, 0, sizeof(to->secret));
+    memset(&to->token, 0, sizeof(to->token));
+    mst_secret_set(&to->secret, from->secret.p, from->secret.len);
+    if (from->token.p) {
+        mst_secret_set(&to->token, from->token.p, from->token.len);
+    }
+}
+
+static bool good(const struct mst_creds *c)
+{
+    return c->known && (c->have.expires_wall_ms == 0 ||
+                        mst_clock_utc_ms(NULL) < c->have.expires_wall_ms - EARLY_MS);
+}
+
+enum mst_rc mst_creds_login(void *creds, bool fresh, struct mst_login *out, struct mst_task *task,
+                            struct mst_err *err)
+{
+    struct mst_creds *c = creds;
+    struct mst_login found = {0};
+    enum mst_rc rc;
+
+    mst_mutex_lock(&c->mtx);
+    while (c->reading && !mst_task_cancelled(task)) {
+        (void)mst_cond_wait_ms(&c->done, &c->mtx, LOOK_MS);
+        fresh = false; /* what another thread got is fresh */
+    }
+    if (c->reading || (good(c) && !fresh)) {
+        const bool yes = !c->reading;
+
+        if (yes) {
+            copy_login(out, &c->have);
+        }
+        mst_mutex_unlock(&c->mtx);
+        return yes ? MST_OK : mst_task_check(task, err);
+    }
+    c->reading = true;
+    mst_mutex_unlock(&c->mtx);
+    rc = find(c->cfg, &found, err);
+    if (rc == MST_OK) {
+        mst_log_redact(&found.secret);
+        copy_login(out, &found);
+    }
+    mst_mutex_lock(&c->mtx);
+    c->reading = false;
+    if (rc == MST_OK) {
+        mst_login_release(&c->have);
+        c->have = found;
+        c->known = true;
+    }
+    mst_cond_broadcast(&c->done);
+    mst_mutex_unlock(&c->mtx);
+    if (rc != MST_OK) {
+        mst_login_release(&found);
+    }
+    return rc;
+}
+
+bool mst_creds_who(struct mst_creds *c, char *text, size_t size, int64_t *expires_wall_ms)
+{
+    bool known;
+
+    mst_mutex_lock(&c->mtx);
+    known = c->known;
+    *expires_wall_ms = c->have.expires_wall_ms;
+    if (known) {
+        (void)snprintf(text, size, "%s (%s)", c->have.access_key, c->have.from);
+        mst_text_sanitise(text);
+    }
+    mst_mutex_unlock(&c->mtx);
+    return known;
+}

@@ -1,0 +1,70 @@
+#include "store/open.h"
+
+#include <string.h>
+
+#include "store/creds.h"
+#include "store/s3_own.h"
+
+static const char *or_null(const char *s)
+{
+    return *s ? s : NULL;
+}
+
+static enum mst_rc open_s3(const struct mst_cfg_store *c, bool write, struct mst_store **out,
+                           struct mst_err *err)
+{
+    const struct mst_s3_conf conf = {
+        .name = c->name,
+        .profile = c->profile[0] ? c->profile : (c->endpoint[0] ? "other" : "aws"),
+        .endpoint = or_null(c->endpoint),
+        .region = or_null(c->region),
+        .bucket = c->bucket,
+        .prefix = c->prefix,
+        .ca_file = or_null(c->ca_file),
+        .proxy = or_null(c->proxy),
+        .storage_class = or_null(c->storage_class),
+        .sse = or_null(c->sse),
+        .sse_key = or_null(c->sse_key),
+        .path_style = c->path_style,
+        .plain = c->plain_http,
+        .single_writer = c->single_writer,
+        .write = write,
+        .rate_bytes_per_s = (uint64_t)c->rate_bytes_per_s,
+        .part_bytes = (uint64_t)c->part_bytes,
+        .connections = (unsigned)c->connections,
+        .login = mst_creds_login,
+        .login_arg = mst_creds_new(c),
+        .login_free = mst_creds_free,
+    };
+
+    return mst_store_s3_open(&conf, out, err);
+}
+
+enum mst_rc mst_store_open(const struct mst_cfg_store *cfg, bool write, struct mst_store **out,
+                           struct mst_err *err)
+{
+    if (strcmp(cfg->type, "s3") == 0) {
+        return open_s3(cfg, write, out, err);
+    }
+    return mst_store_local_open(cfg->name, cfg->path, write, out, err);
+}
+
+static struct s3 *s3_from(struct mst_store *s)
+{
+    return s->ops->put_begin == mst_s3_put_begin ? s3_of(s) : NULL;
+}
+
+bool mst_store_who(struct mst_store *s, char *text, size_t size, int64_t *expires_wall_ms)
+{
+    struct s3 *s3 = s3_from(s);
+
+    *expires_wall_ms = 0;
+    return s3 && s3->login == mst_creds_login &&
+           mst_creds_who(s3->login_arg, text, size, expires_wall_ms);
+}
+
+bool mst_store_single_writer(const struct mst_store *s)
+{
+    return s->ops->put_begin == mst_s3_put_begin &&
+           ((const struct s3 *)(const void *)s)->single_writer && !mst_store_caps(s)->create_only;
+}
