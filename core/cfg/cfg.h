@@ -88,6 +88,11 @@ struct mst_cfg_store {
     bool path_style, plain_http, single_writer;
     int64_t rate_bytes_per_s, connections, part_bytes;
     char storage_class[32], sse[16], sse_key[256];
+    /* Google Cloud Storage: one of these says who one is there. */
+    char service_account_file[MST_CFG_PATH], workload_identity_file[MST_CFG_PATH];
+    struct mst_cfg_list token_command; /* argv, no shell */
+    bool metadata;                     /* the metadata server of this machine */
+    int64_t chunk_bytes;
 };
 
 struct mst_cfg_tls {

@@ -299,9 +299,9 @@ static enum mst_rc set_place(struct gcs *g, const struct mst_gcs_opts *o, struct
         return mst_err_set(err, MST_E_CONFIG, "endpoint cannot be used");
     }
     (void)snprintf(g->endpoint, sizeof(g->endpoint), "%.*s", (int)n, endpoint);
-    (void)snprintf(g->base.where, sizeof(g->base.where), "Google Cloud Storage gs://%s/%s%s%.50s",
-                   g->bucket, g->prefix, strcmp(endpoint, MST_GCS_ENDPOINT) ? " at " : "",
-                   strcmp(endpoint, MST_GCS_ENDPOINT) ? g->host : "");
+    (void)snprintf(g->base.where, sizeof(g->base.where), "bucket %s%s%s at %.64s", g->bucket,
+                   *prefix ? "/" : "", prefix,
+                   strcmp(endpoint, MST_GCS_ENDPOINT) == 0 ? "Google Cloud Storage" : g->host);
     return MST_OK;
 }
 
@@ -335,6 +335,8 @@ enum mst_rc mst_store_gcs_open_take(const char *name, const struct mst_gcs_opts 
     g->tries_max = o->tries_max;
     g->budget_ms = o->budget_ms;
     g->clock = o->clock;
+    (void)mst_copy(g->base.caps.text, sizeof(g->base.caps.text),
+                   "not asked yet what it can do: a write or a test does");
     rc = set_place(g, o, err);
     rc = rc == MST_OK ? set_size(g, o, err) : rc;
     rc = rc == MST_OK ? mst_http_new(&o->http, &g->http, err) : rc;
