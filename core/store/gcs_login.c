@@ -325,8 +325,7 @@ static enum mst_rc jwt(struct mst_glogin *g, struct mst_str *out, struct mst_err
     mst_str_add_json(&part, g->who);
     mst_str_add(&part, ",\"scope\":\"" SCOPE "\",\"aud\":");
     mst_str_add_json(&part, g->token_url);
-    mst_str_addf(&part, ",\"iat\":%lld,\"exp\":%lld}", (long long)now_s,
-                 (long long)(now_s + JWT_S));
+    mst_str_addf(&part, ",\"iat\":%lld,\"exp\":%lld}", (long long)now_s, (long long)now_s + JWT_S);
     mst_str_addc(out, '.');
     mst_str_add_base64_url(out, part.p, part.len);
     mst_str_release(&part);
