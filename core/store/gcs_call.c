@@ -152,6 +152,7 @@ static enum mst_retry_what judge(struct mst_gcall *c, struct loop *l, struct mst
                                  int64_t *wait_ms, struct mst_err *err)
 {
     struct mst_gerror e = {0};
+    enum mst_retry_what what;
 
     *wait_ms = 0;
     if (l->f.rc == MST_OK) {
@@ -166,7 +167,9 @@ static enum mst_retry_what judge(struct mst_gcall *c, struct loop *l, struct mst
     l->f.code = l->f.rc == MST_OK ? class_of(reply->status, &e) : "";
     l->f.retry_after_s = l->f.rc == MST_OK ? retry_after(reply) : -1;
     l->f.random = chance();
-    return mst_retry_decide(&l->f, wait_ms);
+    what = mst_retry_decide(&l->f, wait_ms);
+    l->f.code = ""; /* it was of e */
+    return what;
 }
 
 static enum mst_rc folded(const struct mst_gcall *c, const struct loop *l, struct mst_err *err)
