@@ -19,9 +19,9 @@
     .type = MST_OPT_INT, FIELD(field), .otherwise = (def), .min = (low), .max = (high)
 
 static const char *const types[] = {"local", "s3", "gcs", NULL};
-static const char *const profiles[] = {"aws",    "minio",     "versitygw", "ceph",
-                                       "garage", "seaweedfs", "wasabi",    "backblaze",
-                                       "r2",     "rclone",    "other",     NULL};
+static const char *const profiles[] = {"aws",       "minio",  "versitygw", "ceph", "garage",
+                                       "seaweedfs", "wasabi", "backblaze", "r2",   "gcs",
+                                       "rclone",    "other",  NULL};
 static const char *const encryption[] = {"AES256", "aws:kms", NULL};
 
 const struct mst_option mst_cfg_store_opts[MST_CFG_STORE_OPTS] = {
@@ -49,11 +49,11 @@ const struct mst_option mst_cfg_store_opts[MST_CFG_STORE_OPTS] = {
      TEXT(endpoint),
      .of_type = "s3 or gcs",
      .doc = "`https://host` or `https://host:port`; absent with profile aws: Amazon's, by the "
-            "region, and with type gcs: Google's"},
+            "region; with profile or type gcs: Google's"},
     {.name = "region",
      TEXT(region),
      .of_type = "s3",
-     .doc = "region to sign for; absent: us-east-1"},
+     .doc = "region to sign for; absent: us-east-1, and auto with profile gcs"},
     {.name = "profile",
      WORD(profile, profiles),
      .of_type = "s3",
@@ -190,8 +190,8 @@ static void check_way(const struct mst_cfg *cfg, const struct mst_cfg_store *s, 
                       void *arg)
 {
     const bool http = strncmp(s->endpoint, "http://", 7) == 0;
-    const bool known =
-        strcmp(s->type, "gcs") == 0 || !s->profile[0] || strcmp(s->profile, "aws") == 0;
+    const bool known = strcmp(s->type, "gcs") == 0 || !s->profile[0] ||
+                       strcmp(s->profile, "aws") == 0 || strcmp(s->profile, "gcs") == 0;
 
     if (!s->endpoint[0] && !known) {
         say_it(say, arg, "the store \"%s\" has no endpoint: say where it is", s->name);
@@ -315,11 +315,11 @@ void mst_cfg_store_where(const struct mst_cfg_store *s, char *out, size_t size)
     if (strcmp(s->type, "s3") != 0 && strcmp(s->type, "gcs") != 0) {
         (void)snprintf(out, size, "directory %.200s", s->path);
     } else {
-        (void)snprintf(out, size, "bucket %s%s%s at %s", s->bucket, s->prefix[0] ? "/" : "",
-                       s->prefix,
-                       host                          ? host + 3
-                       : strcmp(s->type, "gcs") == 0 ? "Google Cloud Storage"
-                                                     : "Amazon S3");
+        (void)snprintf(
+            out, size, "bucket %s%s%s at %s", s->bucket, s->prefix[0] ? "/" : "", s->prefix,
+            host                                                            ? host + 3
+            : strcmp(s->type, "gcs") == 0 || strcmp(s->profile, "gcs") == 0 ? "Google Cloud Storage"
+                                                                            : "Amazon S3");
     }
     mst_text_sanitise(out);
 }

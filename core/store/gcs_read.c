@@ -102,17 +102,18 @@ static bool content_range(const char *v, uint64_t from, uint64_t *n, uint64_t *t
     return !*end && first == from && last >= first && last < *total;
 }
 
-/* The CRC32C in "crc32c=n03x6A==,md5=..."; a second header of that name does not come so far. */
+/* The CRC32C in "crc32c=n03x6A==,md5=...", or in one of two headers of that name. */
 static bool stored_crc(const struct mst_http_headers *hs, char out[9])
 {
-    const char *v = mst_http_header(hs, "x-goog-hash");
-    const char *at = v ? strstr(v, "crc32c=") : NULL;
+    for (size_t i = 0; i < hs->n; i++) {
+        const char *at = strstr(hs->h[i].value, "crc32c=");
 
-    if (!at || strcspn(at + 7, ",") != 8) {
-        return false;
+        if (strcmp(hs->h[i].name, "x-goog-hash") == 0 && at && strcspn(at + 7, ",") == 8) {
+            (void)snprintf(out, 9, "%.8s", at + 7);
+            return true;
+        }
     }
-    (void)snprintf(out, 9, "%.8s", at + 7);
-    return true;
+    return false;
 }
 
 /* What was read in order up to the end, against what the store holds. */

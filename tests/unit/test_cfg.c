@@ -443,6 +443,15 @@ static void a_store_at_google_has_its_options(void **state)
     assert_null(strstr(shown.p, "access_key"));
     mst_str_release(&shown);
     mst_cfg_free(cfg);
+    assert_ok(load("set = { members = [\"a:1\"]; };\n"
+                   "stores = ({ name = \"cloud\"; type = \"s3\"; profile = \"gcs\"; bucket = "
+                   "\"vault\"; access_key = \"GOOG1\"; secret_key_file = \"k\"; });",
+                   &cfg, NULL, &err),
+              &err);
+    assert_ok(mst_cfg_store(cfg, "", &st, &err), &err);
+    mst_cfg_store_where(st, where, sizeof(where));
+    assert_string_equal(where, "bucket vault at Google Cloud Storage");
+    mst_cfg_free(cfg);
 }
 
 int main(void)
