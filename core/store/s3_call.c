@@ -18,6 +18,9 @@
 #define SKEW_MS 60000
 #define WINDOW_MS 600000 /* a signature is good for 15 minutes */
 
+static const char web_page[] = "a web page came instead of a store's answer: is there a proxy or a "
+                               "captive portal, or is the endpoint wrong";
+
 void mst_s3_ask(struct s3_req *r, const char *name, const char *value)
 {
     MST_ASSERT(r->n_query < S3_QUERY);
@@ -151,10 +154,7 @@ enum mst_rc mst_s3_refused(struct s3 *s, const struct s3_req *r, const struct s3
     /* What a HEAD would have had as its page says nothing. */
     if (has(a, "content-type", "text/html") && !a->code[0] &&
         (st < 400 || strcmp(r->method, "HEAD") != 0)) {
-        return mst_err_set(err, MST_E_SERVER,
-                           "a web page came instead of a store's answer (HTTP %d): is there a "
-                           "proxy or a captive portal, or is the endpoint wrong",
-                           st);
+        return mst_err_set(err, MST_E_SERVER, "%s (HTTP %d)", web_page, st);
     }
     if (st == 507 || strstr(a->code, "Quota")) {
         return mst_err_set(err, MST_E_IO, "it is full: its quota is reached (%s)",
@@ -294,6 +294,9 @@ static enum mst_rc judge(const struct s3_req *r, struct s3_answer *a, struct mst
         mst_s3_read_error(a); /* some stores begin to answer before they know */
         if (a->reply.body.len == 0) {
             return mst_err_set(err, MST_E_NET, "the answer was empty");
+        }
+        if (has(a, "content-type", "text/html")) {
+            return mst_err_set(err, MST_E_SERVER, "%s", web_page);
         }
     }
     if (r->needs_etag && !mst_http_header(&a->reply.headers, "etag") &&

@@ -12,7 +12,7 @@
 
 #define ITEMS_MAX 10000U /* of a page; stores send 1000 */
 
-/* %XX and nothing else: '+' is itself. */
+/* As stores encode a listing: %XX, and '+' for a blank. */
 static void undo_encoding(char *p)
 {
     char *o = p;
@@ -25,7 +25,7 @@ static void undo_encoding(char *p)
             *o++ = (char)b;
             p += 2;
         } else {
-            *o++ = *p;
+            *o++ = (char)(*p == '+' ? ' ' : *p);
         }
     }
     *o = '\0';

@@ -66,12 +66,13 @@ static enum mst_rc put(struct s3 *s, const char *key, const char *name, const ch
 static enum mst_rc ask_create_only(struct s3 *s, const char *key, struct mst_task *task,
                                    enum said *said, struct mst_err *err)
 {
+    struct mst_err why = {0};
     struct s3_answer a;
     enum mst_rc rc = MST_OK;
 
     *said = SAID_UNKNOWN;
     for (int i = 0; i < 2 && *said == SAID_UNKNOWN && rc == MST_OK; i++) {
-        rc = put(s, key, "if-none-match", "*", task, &a, err);
+        rc = put(s, key, "if-none-match", "*", task, &a, &why);
         if (rc == MST_E_EXISTS) {
             *said = SAID_YES; /* already the first one, when an earlier probe left it there */
         } else if (rc == MST_OK && i == 1) {
@@ -81,7 +82,11 @@ static enum mst_rc ask_create_only(struct s3 *s, const char *key, struct mst_tas
         }
         mst_http_reply_release(&a.reply);
     }
-    return *said == SAID_UNKNOWN ? rc : MST_OK;
+    if (*said == SAID_UNKNOWN && rc != MST_OK) {
+        *err = why;
+        return rc;
+    }
+    return MST_OK;
 }
 
 static enum mst_rc find_create_only(struct s3 *s, struct mst_task *task,
@@ -151,13 +156,20 @@ static void find_checksums(struct s3 *s, struct mst_task *task, struct mst_store
     mst_http_reply_release(&a.reply);
 }
 
+static bool ends_in(const char *path, const char *leaf)
+{
+    const char *slash = strrchr(path, '/');
+
+    return slash && strcmp(slash + 1, leaf) == 0;
+}
+
+/* Roots are not called the same everywhere. */
 static bool take_enabled(void *arg, const char *path, const char *text)
 {
     bool *on = arg;
 
     *on = *on || (strcmp(text, "Enabled") == 0 &&
-                  (strcmp(path, "VersioningConfiguration/Status") == 0 ||
-                   strcmp(path, "ObjectLockConfiguration/ObjectLockEnabled") == 0));
+                  (ends_in(path, "Status") || ends_in(path, "ObjectLockEnabled")));
     return true;
 }
 

@@ -229,7 +229,7 @@ static enum mst_rc put_small(struct s3 *s, struct s3_put *p, struct mst_err *err
                        .task = p->task};
     const void *data = p->buf.len ? (const void *)p->buf.p : "";
     struct s3_answer a;
-    struct mst_err why;
+    struct mst_err why = {0}, looked = {0};
     enum mst_rc rc;
 
     mst_sha256_of(data, p->buf.len, digest);
@@ -245,20 +245,21 @@ static enum mst_rc put_small(struct s3 *s, struct s3_put *p, struct mst_err *err
         mst_md5_of(data, p->buf.len, md5);
         mst_s3_say(&r, "content-md5", mst_base64(md5, sizeof(md5), sum5));
     }
-    rc = mst_s3_call(s, &r, &a, err);
+    rc = mst_s3_call(s, &r, &a, &why);
     if (rc == MST_OK) {
         rc = same_checksum(s, p->key, &a, sum, err);
     } else if (rc != MST_E_CANCELLED && a.maybe_done) {
         /* It may be there: an answer that was lost, or a refusal of our own second attempt. */
-        why = *err;
-        rc = mst_s3_is_ours(s, p->key, p->mark, p->buf.len, data, p->task, err);
-        if (rc == MST_E_NOTFOUND) {
-            *err = why;
-            rc = why.rc == MST_E_NOTFOUND ? MST_E_SERVER : why.rc;
+        rc = mst_s3_is_ours(s, p->key, p->mark, p->buf.len, data, p->task, &looked);
+        if (rc != MST_OK) {
+            *err = rc == MST_E_NOTFOUND ? why : looked;
+            rc = err->rc = err->rc == MST_E_NOTFOUND ? MST_E_SERVER : err->rc;
         }
     } else if (rc == MST_E_EXISTS) {
         rc = mst_err_set(err, MST_E_EXISTS, "%s exists already in the store %s", p->key,
                          s->base.name);
+    } else {
+        *err = why;
     }
     mst_http_reply_release(&a.reply);
     return rc;

@@ -35,7 +35,8 @@ static void range_again(void *arg)
     g->out->len = g->start;
 }
 
-/* Is this the range that was asked for? */
+/* Is this the range that was asked for? What Content-Range says counts: rclone's server sends it
+ * with a 200. */
 static enum mst_rc check_range(struct s3 *s, const char *key, const struct s3_answer *a,
                                uint64_t from, uint64_t got, bool *at_end, struct mst_err *err)
 {

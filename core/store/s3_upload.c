@@ -158,6 +158,7 @@ enum mst_rc mst_s3_upload_begin(struct s3 *s, const char *key, const char *mark,
                        .key = u->key,
                        .what = "begin to write",
                        .action = "s3:PutObject",
+                       .error_in_200 = true,
                        .task = task};
     struct s3_answer a;
     enum mst_rc rc;
@@ -294,7 +295,7 @@ static enum mst_rc complete(struct s3_upload *u, struct mst_err *err)
                        .error_in_200 = true,
                        .task = u->task};
     struct s3_answer a;
-    struct mst_err why = {0};
+    struct mst_err why = {0}, looked = {0}, xml = {0};
     bool have = false;
     enum mst_rc rc;
 
@@ -306,22 +307,21 @@ static enum mst_rc complete(struct s3_upload *u, struct mst_err *err)
     if (mst_s3_caps(&u->s->base)->create_only) {
         mst_s3_say(&r, "if-none-match", "*");
     }
-    rc = mst_s3_call(u->s, &r, &a, err);
+    rc = mst_s3_call(u->s, &r, &a, &why);
     if (rc == MST_OK &&
-        (mst_xml_parse(a.reply.body.p, a.reply.body.len, take_etag, &have, &why) != MST_OK ||
+        (mst_xml_parse(a.reply.body.p, a.reply.body.len, take_etag, &have, &xml) != MST_OK ||
          !have)) {
-        rc = mst_err_set(err, MST_E_SERVER,
+        rc = mst_err_set(&why, MST_E_SERVER,
                          "cannot finish writing %s: the store %s answered with %s", u->key,
-                         u->s->base.name, why.rc ? why.msg : "no ETag");
+                         u->s->base.name, xml.rc ? xml.msg : "no ETag");
         a.maybe_done = true;
     }
     if (rc != MST_OK && rc != MST_E_CANCELLED && a.maybe_done) {
         /* Outcome unknown: look before anything is said or taken away. */
-        why = *err;
-        rc = mst_s3_is_ours(u->s, u->key, u->mark, u->bytes, NULL, u->task, err);
-        if (rc == MST_E_NOTFOUND) {
-            *err = why;
-            rc = why.rc == MST_E_NOTFOUND ? MST_E_SERVER : why.rc;
+        rc = mst_s3_is_ours(u->s, u->key, u->mark, u->bytes, NULL, u->task, &looked);
+        if (rc != MST_OK) {
+            *err = rc == MST_E_NOTFOUND ? why : looked;
+            rc = err->rc = err->rc == MST_E_NOTFOUND ? MST_E_SERVER : err->rc;
         }
     } else if (rc == MST_E_NOTFOUND) {
         rc = mst_err_set(err, MST_E_SERVER,
@@ -330,6 +330,8 @@ static enum mst_rc complete(struct s3_upload *u, struct mst_err *err)
     } else if (rc == MST_E_EXISTS) {
         rc = mst_err_set(err, MST_E_EXISTS, "%s exists already in the store %s", u->key,
                          u->s->base.name);
+    } else if (rc != MST_OK) {
+        *err = why;
     }
     mst_http_reply_release(&a.reply);
     mst_str_release(&text);

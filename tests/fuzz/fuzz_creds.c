@@ -1,11 +1,11 @@
-/* Files of credentials, and the headers of answers. */
+/* Files of credentials, the answers of who lends them, and the headers of answers. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/err.h"
 #include "http/pool.h"
-#include "store/creds.h"
+#include "store/creds_own.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -20,6 +20,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (mst_creds_parse(text, size, "default", &login, &err) == MST_OK) {
         MST_ASSERT(login.access_key[0] && login.secret.p);
     }
+    mst_login_release(&login);
+    login = (struct mst_login){0};
+    if (mst_creds_json(data, size, &login, &err) == MST_OK) {
+        MST_ASSERT(login.access_key[0] && login.secret.p && login.expires_wall_ms > 0);
+    }
+    mst_login_release(&login);
+    login = (struct mst_login){0};
+    (void)!mst_creds_sts(data, size, &login, &err);
     mst_login_release(&login);
     for (size_t at = 0; at < size;) {
         const char *end = memchr(text + at, '\n', size - at);

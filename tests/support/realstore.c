@@ -307,7 +307,7 @@ static void make_bucket(struct realstore *r, const struct realstore_opts *o)
     }
     q.headers = o->lock ? lock : NULL;
     must(r, &q);
-    if (o->versioned && !o->lock) {
+    if (o->versioned && (!o->lock || r->kind == REAL_MOTO)) {
         q.headers = NULL;
         q.target = "/" REAL_BUCKET "?versioning=";
         q.body = enabled;

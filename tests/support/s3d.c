@@ -404,6 +404,7 @@ void s3d_stop(struct s3d *s)
         return;
     }
     s->stopping = true;
+    (void)shutdown(s->listen_fd, SHUT_RDWR); /* wakes the acceptor */
     (void)pthread_join(s->acceptor, NULL);
     end_all(s);
     if (s->listen_fd >= 0) {

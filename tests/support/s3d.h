@@ -50,7 +50,7 @@ enum s3d_what {
     S3D_STALL,        /* says nothing for ms, then closes; nothing was done */
     S3D_STALL_AFTER,  /* done, then the same */
     S3D_TRUNCATE,     /* the body ends after at bytes; Content-Length says more */
-    S3D_DRIP,         /* the answer comes byte by byte, one every ms */
+    S3D_DRIP,         /* the answer comes in drops of at bytes (0: one), one every ms */
     S3D_STATUS,       /* status and code (an error body), with Retry-After when ms > 0 */
     S3D_STATUS_AFTER, /* done, and then the same */
     S3D_200_ERROR,    /* 200, blanks, then <Error> with code ("InternalError") */
@@ -68,6 +68,7 @@ enum s3d_what {
     S3D_SAME_PAGE,    /* listing: the page that was sent before, once more */
     S3D_ENDLESS,      /* listing: a new page of made-up keys for ever */
     S3D_FLIP,         /* GET: byte number at of the body is another one */
+    S3D_RANGE_200,    /* GET: the range and its Content-Range, but with status 200 */
     S3D_NO_RANGE,     /* GET: 200 and everything although a range was asked for */
     S3D_WRONG_RANGE,  /* GET: 206 with a Content-Range that begins one later */
     S3D_CHANGED       /* the object is replaced just before it is answered */
@@ -121,6 +122,8 @@ void s3d_clock(struct s3d *s, int64_t offset_ms); /* its clock is the real one a
 /* From now on requests must carry this session token (NULL: none may); it runs out at expires_ms
  * of its clock, UTC (0: never), and is then answered with ExpiredToken. */
 void s3d_token(struct s3d *s, const char *token, int64_t expires_ms);
+/* Another token that is good too, for ever. */
+void s3d_next_token(struct s3d *s, const char *token);
 void s3d_keys(struct s3d *s, const char *access_key, const char *secret_key);
 void s3d_region(struct s3d *s, const char *region);
 /* Requests of this kind are AccessDenied until it is allowed again. */

@@ -41,6 +41,13 @@ void s3d_token(struct s3d *s, const char *token, int64_t expires_ms)
     unlock(s);
 }
 
+void s3d_next_token(struct s3d *s, const char *token)
+{
+    lock(s);
+    (void)mst_copy(s->next_token, sizeof(s->next_token), token);
+    unlock(s);
+}
+
 void s3d_keys(struct s3d *s, const char *access_key, const char *secret_key)
 {
     lock(s);

@@ -248,6 +248,9 @@ void s3d_strike_after(struct conn *c, const struct request *q, const struct plan
     case S3D_NO_ETAG:
         other_etag(r, p->f.what == S3D_NO_ETAG);
         break;
+    case S3D_RANGE_200:
+        r->status = r->status == 206 ? 200 : r->status;
+        break;
     case S3D_NO_RANGE:
         no_range(r);
         break;

@@ -342,13 +342,15 @@ static const char *phrase(int status)
     return status < 300 ? "OK" : status < 400 ? "Redirect" : status < 500 ? "Refused" : "Failed";
 }
 
-static bool drip(struct conn *c, const char *p, size_t n, int64_t ms)
+static bool drip(struct conn *c, const char *p, size_t n, const struct s3d_fault *f)
 {
-    for (size_t i = 0; i < n && !c->s->stopping; i++) {
-        if (!send_all(c, p + i, 1)) {
+    const size_t drop = f->at ? f->at : 1;
+
+    for (size_t i = 0; i < n && !c->s->stopping; i += drop) {
+        if (!send_all(c, p + i, n - i < drop ? n - i : drop)) {
             return false;
         }
-        mst_clock_sleep_ms(ms);
+        mst_clock_sleep_ms(f->ms);
     }
     return !c->s->stopping;
 }
@@ -383,7 +385,7 @@ void s3d_send(struct conn *c, const struct request *q, struct reply *r)
         n = 0;
     }
     if (f && f->what == S3D_DRIP) {
-        (void)(drip(c, mst_str_c(&out), out.len, f->ms) && drip(c, (const char *)body, n, f->ms));
+        (void)(drip(c, mst_str_c(&out), out.len, f) && drip(c, (const char *)body, n, f));
     } else if (send_all(c, mst_str_c(&out), out.len)) {
         if (f && f->what == S3D_TRUNCATE) {
             (void)send_all(c, body, f->at < n ? f->at : n / 2);

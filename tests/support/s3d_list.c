@@ -24,8 +24,16 @@ static const char *query_of(const struct request *q, const char *name)
 static void add_key(struct mst_str *out, const struct page *p, const char *tag, const char *key)
 {
     mst_str_addf(out, "<%s>", tag);
-    if (p->url) {
-        s3d_escape(out, key, true);
+    if (p->url) { /* as a form has it: a blank is '+' */
+        for (const char *at = key; *at;) {
+            const size_t n = strcspn(at, " ");
+            char *piece = mst_xstrndup(at, n);
+
+            s3d_escape(out, piece, true);
+            mst_str_add(out, at[n] ? "+" : "");
+            free(piece);
+            at += n + (at[n] != '\0');
+        }
     } else {
         s3d_xml_text(out, key);
     }

@@ -108,7 +108,8 @@ struct conn {
 
 struct s3d {
     struct s3d_opts o;
-    char access[128], secret[128], region[64], bucket_name[72], endpoint[64], token[512];
+    char access[128], secret[128], region[64], bucket_name[72], endpoint[64], token[512],
+        next_token[512];
     bool has_token;
     int64_t token_expires_ms;
     pthread_mutex_t mu;
