@@ -89,6 +89,11 @@ struct mst_cfg_store {
     bool path_style, plain_http, single_writer;
     int64_t rate_bytes_per_s, connections, part_bytes;
     char storage_class[32], sse[16], sse_key[256];
+    /* Google Cloud Storage: one of these says who one is there. */
+    char service_account_file[MST_CFG_PATH], workload_identity_file[MST_CFG_PATH];
+    struct mst_cfg_list token_command; /* argv, no shell */
+    bool metadata;                     /* the metadata server of this machine */
+    int64_t chunk_bytes;
 };
 
 struct mst_cfg_tls {
@@ -180,6 +185,10 @@ typedef enum mst_rc mst_cfg_ask_fn(void *arg, const char *what, struct mst_secre
 enum mst_rc mst_cfg_password(const struct mst_cfg_cred *cred, enum mst_cred_act act,
                              mst_cfg_ask_fn *ask, void *arg, struct mst_secret *out,
                              struct mst_err *err) MST_MUST_CHECK;
+/* First line of what a program prints; argv, no shell, ten seconds. what names it in a sentence:
+ * "password command". MST_E_CONFIG when it cannot be run, MST_E_AUTH when it fails. */
+enum mst_rc mst_cfg_command(const struct mst_cfg_list *cmd, const char *what,
+                            struct mst_secret *out, struct mst_err *err) MST_MUST_CHECK;
 /* Secret of a store's access key, from secret_key_file or secret_key_command; unset when the
  * configuration has neither. */
 enum mst_rc mst_cfg_store_secret(const struct mst_cfg_store *store, struct mst_secret *out,

@@ -287,10 +287,23 @@ const struct mst_section *mst_cfg_sections(size_t *n)
     return sections;
 }
 
+/* Is type one of the words of "s3 or gcs"? */
+static bool is_among(const char *list, const char *type)
+{
+    const size_t n = strlen(type);
+
+    for (const char *at = n ? strstr(list, type) : NULL; at; at = strstr(at + 1, type)) {
+        if ((at == list || at[-1] == ' ') && (at[n] == '\0' || at[n] == ' ')) {
+            return true;
+        }
+    }
+    return false;
+}
+
 bool mst_cfg_of_type(const struct mst_section *sec, const struct mst_option *o, const void *base)
 {
     return !o->of_type || sec->type_offset == 0 ||
-           strcmp(o->of_type, (const char *)base + sec->type_offset) == 0;
+           is_among(o->of_type, (const char *)base + sec->type_offset);
 }
 
 void mst_cfg_defaults(struct mst_cfg *cfg)

@@ -23,7 +23,7 @@ struct mst_option {
     const char *const *words; /* ended by NULL */
     bool secret;              /* never shown */
     bool needed;              /* every group of a list has it */
-    const char *of_type;      /* "s3": only groups of this type have it; NULL all */
+    const char *of_type;      /* "s3" or "s3 or gcs": only groups of these have it; NULL all */
     const char *doc;
 };
 
@@ -40,7 +40,7 @@ struct mst_section {
 };
 
 const struct mst_section *mst_cfg_sections(size_t *n);
-#define MST_CFG_STORE_OPTS 27
+#define MST_CFG_STORE_OPTS 32
 extern const struct mst_option mst_cfg_store_opts[MST_CFG_STORE_OPTS];
 /* What is wrong with a store as a whole: one call for each. */
 typedef void mst_cfg_say_fn(void *arg, const char *text);

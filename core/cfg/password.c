@@ -10,19 +10,19 @@
 
 #define OUTPUT_MAX ((size_t)64 * 1024)
 
-static enum mst_rc from_command(const struct mst_cfg_list *cmd, struct mst_secret *out,
-                                struct mst_err *err)
+enum mst_rc mst_cfg_command(const struct mst_cfg_list *cmd, const char *what,
+                            struct mst_secret *out, struct mst_err *err)
 {
     char *buf = mst_xmalloc(OUTPUT_MAX), *end;
     size_t len = 0, n = 0;
-    enum mst_rc rc = mst_cfg_run(cmd, "password command", NULL, 0, buf, OUTPUT_MAX, &len, err);
+    enum mst_rc rc = mst_cfg_run(cmd, what, NULL, 0, buf, OUTPUT_MAX, &len, err);
 
     if (rc == MST_OK) {
         end = memchr(buf, '\n', len);
         n = end ? (size_t)(end - buf) : len;
         if (n == 0 || n > MST_SECRET_MAX) {
-            rc = mst_err_set(err, MST_E_AUTH, "the password command %s printed %s first line",
-                             cmd->item[0], n ? "too long a" : "an empty");
+            rc = mst_err_set(err, MST_E_AUTH, "the %s %s printed %s first line", what, cmd->item[0],
+                             n ? "too long a" : "an empty");
         } else {
             mst_secret_set(out, buf, n);
         }
@@ -45,7 +45,7 @@ static enum mst_rc read_password(const struct mst_cfg_cred *cred, enum mst_cred_
         return mst_secret_from_file(out, cred->password_file, err);
     }
     if (cred->password_command.n > 0) {
-        return from_command(&cred->password_command, out, err);
+        return mst_cfg_command(&cred->password_command, "password command", out, err);
     }
     (void)snprintf(what, sizeof(what), "password of %s (%s)", cred->user, mst_cred_act_word(act));
     if (!ask) {

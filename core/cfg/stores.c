@@ -18,10 +18,10 @@
 #define INT(field, def, low, high) \
     .type = MST_OPT_INT, FIELD(field), .otherwise = (def), .min = (low), .max = (high)
 
-static const char *const types[] = {"local", "s3", NULL};
-static const char *const profiles[] = {"aws",    "minio",     "versitygw", "ceph",
-                                       "garage", "seaweedfs", "wasabi",    "backblaze",
-                                       "r2",     "rclone",    "other",     NULL};
+static const char *const types[] = {"local", "s3", "gcs", NULL};
+static const char *const profiles[] = {"aws",       "minio",  "versitygw", "ceph", "garage",
+                                       "seaweedfs", "wasabi", "backblaze", "r2",   "gcs",
+                                       "rclone",    "other",  NULL};
 static const char *const encryption[] = {"AES256", "aws:kms", NULL};
 
 const struct mst_option mst_cfg_store_opts[MST_CFG_STORE_OPTS] = {
@@ -37,23 +37,23 @@ const struct mst_option mst_cfg_store_opts[MST_CFG_STORE_OPTS] = {
      .doc = "directory of the store; it exists already and only its owner may write to it"},
     {.name = "bucket",
      TEXT(bucket),
-     .of_type = "s3",
+     .of_type = "s3 or gcs",
      .doc = "name of the bucket; it exists already"},
     {.name = "prefix",
      TEXT(prefix),
-     .of_type = "s3",
+     .of_type = "s3 or gcs",
      .doc =
          "everything of this store is below it, and nothing else is looked at; absent: the whole "
          "bucket"},
     {.name = "endpoint",
      TEXT(endpoint),
-     .of_type = "s3",
+     .of_type = "s3 or gcs",
      .doc = "`https://host` or `https://host:port`; absent with profile aws: Amazon's, by the "
-            "region"},
+            "region; with profile or type gcs: Google's"},
     {.name = "region",
      TEXT(region),
      .of_type = "s3",
-     .doc = "region to sign for; absent: us-east-1"},
+     .doc = "region to sign for; absent: us-east-1, and auto with profile gcs"},
     {.name = "profile",
      WORD(profile, profiles),
      .of_type = "s3",
@@ -98,17 +98,17 @@ const struct mst_option mst_cfg_store_opts[MST_CFG_STORE_OPTS] = {
      .doc = "what the owner of that role wants to be told"},
     {.name = "ca_file",
      PATH(ca_file),
-     .of_type = "s3",
+     .of_type = "s3 or gcs",
      .doc = "certificates that sign the server's one (PEM), instead of the system's; it cannot be "
             "switched off that it is checked"},
     {.name = "proxy",
      TEXT(proxy),
-     .of_type = "s3",
+     .of_type = "s3 or gcs",
      .doc = "`http://host:port` or `socks5h://host:port`; absent: none, whatever the environment "
             "says"},
     {.name = "plain_http",
      BOOL(plain_http),
-     .of_type = "s3",
+     .of_type = "s3 or gcs",
      .doc = "the endpoint may be http://; for a set of class PROD only on this host"},
     {.name = "single_writer",
      BOOL(single_writer),
@@ -117,7 +117,7 @@ const struct mst_option mst_cfg_store_opts[MST_CFG_STORE_OPTS] = {
             "overwrite, and shown"},
     {.name = "rate_bytes_per_s",
      INT(rate_bytes_per_s, 0, 0, INT64_C(1) << 40),
-     .of_type = "s3",
+     .of_type = "s3 or gcs",
      .doc = "most bytes both ways each second; 0 is no limit"},
     {.name = "connections",
      INT(connections, 4, 1, 32),
@@ -130,13 +130,38 @@ const struct mst_option mst_cfg_store_opts[MST_CFG_STORE_OPTS] = {
      .doc = "size of the parts of a large object, of which there are at most 10000"},
     {.name = "storage_class",
      TEXT(storage_class),
-     .of_type = "s3",
-     .doc = "class of what is written, as the store calls it: `STANDARD_IA`"},
+     .of_type = "s3 or gcs",
+     .doc = "class of what is written, as the store calls it: `STANDARD_IA`, `NEARLINE`"},
     {.name = "sse",
      WORD(sse, encryption),
      .of_type = "s3",
      .doc = "encryption by the store, besides the sealing of muster"},
     {.name = "sse_key", TEXT(sse_key), .of_type = "s3", .doc = "name of the key for sse aws:kms"},
+    {.name = "service_account_file",
+     PATH(service_account_file),
+     .of_type = "gcs",
+     .doc = "key file of a service account (JSON); only its owner may read it"},
+    {.name = "workload_identity_file",
+     PATH(workload_identity_file),
+     .of_type = "gcs",
+     .doc = "credential configuration of a workload identity federation (JSON) whose token stands "
+            "in a file; only its owner may read it"},
+    {.name = "token_command",
+     .type = MST_OPT_TEXTS,
+     FIELD(token_command),
+     .max = MST_CFG_ARGV,
+     .of_type = "gcs",
+     .doc = "program and arguments that print an access token on one line, run without a shell, "
+            "given 10 s; asked anew every four minutes"},
+    {.name = "metadata",
+     BOOL(metadata),
+     .of_type = "gcs",
+     .doc = "tokens come from the metadata server of this machine at Google"},
+    {.name = "chunk_bytes",
+     INT(chunk_bytes, 16777216, 262144, 67108864),
+     .of_type = "gcs",
+     .doc = "larger objects go in pieces of this size, a multiple of 262144; each object that is "
+            "written holds one in memory"},
 };
 
 static void say_it(mst_cfg_say_fn *say, void *arg, const char *fmt, ...)
@@ -173,9 +198,10 @@ static void check_way(const struct mst_cfg *cfg, const struct mst_cfg_store *s, 
                       void *arg)
 {
     const bool http = strncmp(s->endpoint, "http://", 7) == 0;
-    const bool aws = !s->profile[0] || strcmp(s->profile, "aws") == 0;
+    const bool known = strcmp(s->type, "gcs") == 0 || !s->profile[0] ||
+                       strcmp(s->profile, "aws") == 0 || strcmp(s->profile, "gcs") == 0;
 
-    if (!s->endpoint[0] && !aws) {
+    if (!s->endpoint[0] && !known) {
         say_it(say, arg, "the store \"%s\" has no endpoint: say where it is", s->name);
     } else if (s->endpoint[0] && !http && strncmp(s->endpoint, "https://", 8) != 0) {
         say_it(say, arg, "stores.endpoint is \"%s\": it must be like https://host:port",
@@ -218,6 +244,22 @@ static void check_keys(const struct mst_cfg_store *s, mst_cfg_say_fn *say, void 
     }
 }
 
+static void check_tokens(const struct mst_cfg_store *s, mst_cfg_say_fn *say, void *arg)
+{
+    const int ways = (s->service_account_file[0] != 0) + (s->workload_identity_file[0] != 0) +
+                     (s->token_command.n > 0) + s->metadata;
+
+    if (ways != 1) {
+        say_it(say, arg,
+               "the store \"%s\" needs exactly one of service_account_file, "
+               "workload_identity_file, token_command and metadata = true",
+               s->name);
+    }
+    if (s->chunk_bytes % 262144 != 0) {
+        say_it(say, arg, "the store \"%s\": chunk_bytes is not a multiple of 262144", s->name);
+    }
+}
+
 void mst_cfg_check_store(const struct mst_cfg *cfg, const struct mst_cfg_store *s,
                          mst_cfg_say_fn *say, void *arg)
 {
@@ -227,7 +269,7 @@ void mst_cfg_check_store(const struct mst_cfg *cfg, const struct mst_cfg_store *
         }
         return;
     }
-    if (strcmp(s->type, "s3") != 0) {
+    if (strcmp(s->type, "s3") != 0 && strcmp(s->type, "gcs") != 0) {
         return; /* said already */
     }
     if (!s->bucket[0]) {
@@ -241,7 +283,11 @@ void mst_cfg_check_store(const struct mst_cfg *cfg, const struct mst_cfg_store *
         say_it(say, arg, "the store \"%s\": external_id is of use with role_arn only", s->name);
     }
     check_way(cfg, s, say, arg);
-    check_keys(s, say, arg);
+    if (strcmp(s->type, "gcs") == 0) {
+        check_tokens(s, say, arg);
+    } else {
+        check_keys(s, say, arg);
+    }
 }
 
 enum mst_rc mst_cfg_store_secret(const struct mst_cfg_store *store, struct mst_secret *out,
@@ -277,11 +323,16 @@ void mst_cfg_store_where(const struct mst_cfg_store *s, char *out, size_t size)
 {
     const char *host = strstr(s->endpoint, "://");
 
-    if (strcmp(s->type, "s3") != 0) {
+    if (strcmp(s->type, "s3") != 0 && strcmp(s->type, "gcs") != 0) {
         (void)snprintf(out, size, "directory %.200s", s->path);
     } else {
+        const bool google = strcmp(s->type, "gcs") == 0 || strcmp(s->profile, "gcs") == 0;
+
         (void)snprintf(out, size, "bucket %s%s%s at %s%s", s->bucket, s->prefix[0] ? "/" : "",
-                       s->prefix, host ? host + 3 : "Amazon S3",
+                       s->prefix,
+                       host     ? host + 3
+                       : google ? "Google Cloud Storage"
+                                : "Amazon S3",
                        s->single_writer ? ", single writer" : "");
     }
     mst_text_sanitise(out);

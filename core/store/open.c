@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "store/creds.h"
+#include "store/gcs.h"
 #include "store/s3_own.h"
 
 static const char *or_null(const char *s)
@@ -40,11 +41,43 @@ static enum mst_rc open_s3(const struct mst_cfg_store *c, bool write, struct mst
     return mst_store_s3_open(&conf, out, err);
 }
 
+static enum mst_rc open_gcs(const struct mst_cfg_store *c, bool write, struct mst_store **out,
+                            struct mst_err *err)
+{
+    const struct mst_http_opts http = {.ca_file = or_null(c->ca_file),
+                                       .proxy = or_null(c->proxy),
+                                       .plain = c->plain_http,
+                                       .rate_bytes_per_s = (uint64_t)c->rate_bytes_per_s};
+    const struct mst_gcs_opts o = {.bucket = c->bucket,
+                                   .prefix = c->prefix,
+                                   .endpoint = c->endpoint,
+                                   .storage_class = c->storage_class,
+                                   .write = write,
+                                   .chunk_bytes = (size_t)c->chunk_bytes,
+                                   .http = http};
+    struct mst_gauth_opts a = {.service_account_file = c->service_account_file,
+                               .workload_identity_file = c->workload_identity_file,
+                               .token_command = &c->token_command,
+                               .metadata = c->metadata,
+                               .http = http};
+    struct mst_gauth *auth = NULL;
+
+    a.http.rate_bytes_per_s = 0;
+    if (mst_gauth_new(&a, &auth, err) != MST_OK) {
+        mst_err_prefix(err, "the store %s", c->name);
+        return err->rc;
+    }
+    return mst_store_gcs_open_take(c->name, &o, auth, out, err);
+}
+
 enum mst_rc mst_store_open(const struct mst_cfg_store *cfg, bool write, struct mst_store **out,
                            struct mst_err *err)
 {
     if (strcmp(cfg->type, "s3") == 0) {
         return open_s3(cfg, write, out, err);
+    }
+    if (strcmp(cfg->type, "gcs") == 0) {
+        return open_gcs(cfg, write, out, err);
     }
     return mst_store_local_open(cfg->name, cfg->path, write, out, err);
 }
@@ -59,6 +92,9 @@ bool mst_store_who(struct mst_store *s, char *text, size_t size, int64_t *expire
     struct s3 *s3 = s3_from(s);
 
     *expires_wall_ms = 0;
+    if (mst_store_gcs_who(s, text, size, expires_wall_ms)) {
+        return true;
+    }
     return s3 && s3->login == mst_creds_login &&
            mst_creds_who(s3->login_arg, text, size, expires_wall_ms);
 }

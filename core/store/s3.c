@@ -18,6 +18,8 @@ void mst_login_release(struct mst_login *l)
     }
 }
 
+#define GOOGLE "https://storage.googleapis.com"
+
 static const char documents[] = "its documents";
 static const struct mst_s3_profile profiles[] = {
     {.word = "aws", .checksum = 's', .known_from = documents},
@@ -38,6 +40,7 @@ static const struct mst_s3_profile profiles[] = {
      .known_from = documents},
     {.word = "wasabi", .path_style = true, .checksum = 'm', .known_from = documents},
     {.word = "backblaze", .path_style = true, .checksum = 'm', .known_from = documents},
+    {.word = "gcs", .path_style = true, .checksum = 'm', .google = true, .known_from = documents},
     {.word = "r2", .path_style = true, .checksum = 's', .known_from = documents},
     {.word = "rclone",
      .path_style = true,
@@ -138,7 +141,7 @@ static enum mst_rc check(const struct mst_s3_conf *c, const struct mst_s3_profil
         return mst_err_set(err, MST_E_CONFIG, "the store %s: \"%s\" is not the name of a bucket",
                            c->name, c->bucket ? c->bucket : "");
     }
-    if (!c->endpoint && strcmp(profile->word, "aws") != 0) {
+    if (!c->endpoint && strcmp(profile->word, "aws") != 0 && !profile->google) {
         return mst_err_set(err, MST_E_CONFIG, "the store %s has no endpoint: say where it is",
                            c->name);
     }
@@ -165,7 +168,9 @@ static char *copy(const char *s)
 
 static void fill(struct s3 *s, const struct mst_s3_conf *c, const struct mst_s3_profile *profile)
 {
-    const char *region = c->region && *c->region ? c->region : "us-east-1";
+    const char *region = c->region && *c->region ? c->region
+                         : profile->google       ? "auto"
+                                                 : "us-east-1";
     const unsigned most = c->connections ? c->connections : MST_S3_CONNECTIONS;
     const char *host;
 
@@ -173,8 +178,8 @@ static void fill(struct s3 *s, const struct mst_s3_conf *c, const struct mst_s3_
     s->profile = profile;
     (void)mst_copy(s->base.name, sizeof(s->base.name), c->name);
     (void)mst_copy(s->region, sizeof(s->region), region);
-    s->by_region = !c->endpoint;
-    s->endpoint = copy(c->endpoint);
+    s->by_region = !c->endpoint && !profile->google;
+    s->endpoint = copy(c->endpoint || !profile->google ? c->endpoint : GOOGLE);
     s->bucket = copy(c->bucket);
     s->prefix = copy(c->prefix);
     s->storage_class = copy(c->storage_class);
@@ -190,7 +195,7 @@ static void fill(struct s3 *s, const struct mst_s3_conf *c, const struct mst_s3_
     s->limit_max = most < MST_S3_CONNECTIONS_MAX ? most : MST_S3_CONNECTIONS_MAX;
     s->limit = s->limit_max;
     s->quota = QUOTA;
-    host = c->endpoint ? strstr(c->endpoint, "://") + 3 : "Amazon S3";
+    host = *s->endpoint ? strstr(s->endpoint, "://") + 3 : "Amazon S3";
     (void)snprintf(s->base.where, sizeof(s->base.where), "bucket %s%s%s at %s", s->bucket,
                    *s->prefix ? "/" : "", s->prefix, host);
     s->base.caps = (struct mst_store_caps){.multipart = true, .ranges = true};

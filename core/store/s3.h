@@ -62,6 +62,7 @@ struct mst_s3_profile {
     const char *word;
     bool path_style, list_v1, list_plain; /* list_plain: no url-encoding of listings */
     char checksum;                        /* 's' SHA-256 headers, 'm' Content-MD5 only */
+    bool google;                          /* Google's names and signatures: s3_google.c */
     bool conditions_ignored; /* accepts If-None-Match and overwrites all the same: do not ask */
     const char *known_from;  /* what our knowledge of it rests on */
 };

@@ -217,19 +217,22 @@ static enum mst_rc send_once(struct s3 *s, const struct s3_req *r, bool fresh, c
     if (r->key) {
         mst_s3_full_key(s, r->key, &path);
     }
-    for (size_t i = 0; rc == MST_OK && i < r->n_headers; i++) {
+    if (rc == MST_OK && s->profile->google) {
+        rc = mst_s3_google_say(r, headers, err);
+    }
+    for (size_t i = 0; rc == MST_OK && !s->profile->google && i < r->n_headers; i++) {
         rc = mst_http_add(headers, r->headers[i].name, r->headers[i].value, err);
     }
     if (rc == MST_OK) {
         const struct mst_sig_keys keys = {login.access_key, &login.secret, &login.token};
-        const struct mst_sig_request q = {.kind = MST_SIG_AWS4,
+        const struct mst_sig_request q = {.kind = s->profile->google ? MST_SIG_GOOG4 : MST_SIG_AWS4,
                                           .method = r->method,
                                           .host = host,
                                           .path = mst_str_c(&path),
                                           .query = r->query,
                                           .n_query = r->n_query,
                                           .region = region,
-                                          .service = "s3",
+                                          .service = s->profile->google ? "storage" : "s3",
                                           .now_ms =
                                               mst_clock_utc_ms(NULL) + atomic_load(&s->clock_ms),
                                           .payload_hash = hash};
@@ -248,6 +251,9 @@ static enum mst_rc send_once(struct s3 *s, const struct s3_req *r, bool fresh, c
         mst_str_add(&url, mst_str_c(&target));
         q.url = mst_str_c(&url);
         rc = mst_http_do(s->http, &q, &a->reply, r->task, err);
+        if (rc == MST_OK && s->profile->google) {
+            rc = mst_s3_google_heard(s, r, &a->reply, err);
+        }
     }
     mst_wipe(headers, sizeof(*headers)); /* the token */
     free(headers);

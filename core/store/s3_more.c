@@ -164,6 +164,11 @@ enum mst_rc mst_s3_versions(struct mst_store *store, const char *prefix,
                                      .take = mst_s3_take_version};
     struct to_version t = {fn, arg};
 
+    if (s3_of(store)->profile->google) {
+        return mst_err_set(err, MST_E_CONFIG,
+                           "the store %s cannot list versions by this API: use type gcs",
+                           store->name);
+    }
     return walk(s3_of(store), &l, prefix, each_version, &t, task, err);
 }
 
@@ -244,6 +249,11 @@ enum mst_rc mst_s3_lock(struct mst_store *store, const char *key, const char *mo
                        .body = text,
                        .task = mst_store_works_for()};
 
+    if (s3_of(store)->profile->google) {
+        return mst_err_set(err, MST_E_CONFIG,
+                           "the store %s cannot lock objects by this API: use type gcs",
+                           store->name);
+    }
     if (strcmp(mode, "COMPLIANCE") != 0 && strcmp(mode, "GOVERNANCE") != 0) {
         return mst_err_set(err, MST_E_USAGE, "a lock is COMPLIANCE or GOVERNANCE");
     }

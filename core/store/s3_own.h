@@ -60,6 +60,15 @@ struct s3 {
     struct s3_window windows[S3_WINDOWS];
 };
 
+/* ---- s3_google.c ---- */
+struct s3_req;
+/* The headers of r under Google's names, with the checksum of what it carries. */
+enum mst_rc mst_s3_google_say(const struct s3_req *r, struct mst_http_headers *out,
+                              struct mst_err *err) MST_MUST_CHECK;
+/* The reply's under Amazon's. MST_E_INTEGRITY: it keeps another checksum. */
+enum mst_rc mst_s3_google_heard(struct s3 *s, const struct s3_req *r, struct mst_http_reply *reply,
+                                struct mst_err *err) MST_MUST_CHECK;
+
 struct s3_req {
     const char *method;
     const char *key;    /* below the prefix; NULL: the bucket */

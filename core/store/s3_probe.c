@@ -219,8 +219,10 @@ enum mst_rc mst_s3_probe(struct mst_store *store, struct mst_task *task, struct 
     rc = find_create_only(s, task, caps, err);
     if (rc == MST_OK) {
         find_checksums(s, task, caps);
-        caps->versions = is_on(s, "versioning", "s3:GetBucketVersioning", task, caps);
-        caps->lock = is_on(s, "object-lock", "s3:GetBucketObjectLockConfiguration", task, caps);
+        caps->versions =
+            !s->profile->google && is_on(s, "versioning", "s3:GetBucketVersioning", task, caps);
+        caps->lock = !s->profile->google &&
+                     is_on(s, "object-lock", "s3:GetBucketObjectLockConfiguration", task, caps);
         atomic_store(&s->probed, caps);
     } else {
         free(caps);

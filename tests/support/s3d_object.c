@@ -141,7 +141,8 @@ static bool lock_headers(struct s3d *s, const struct request *q, struct version 
 bool s3d_version_of(struct s3d *s, const struct request *q, struct version *v, struct reply *r)
 {
     const struct bucket *b = keep_bucket(s, q->bucket);
-    const char *klass = pairs_get(&q->headers, "x-amz-storage-class");
+    const char *klass =
+        pairs_get(&q->headers, s->o.google ? "x-goog-storage-class" : "x-amz-storage-class");
     const char *sse = pairs_get(&q->headers, "x-amz-server-side-encryption");
 
     (void)mst_copy(v->klass, sizeof(v->klass), klass ? klass : "STANDARD");
@@ -274,7 +275,8 @@ static void describe(struct reply *r, const struct s3d *s, const struct bucket *
     mst_str_addf(&r->head, "ETag: \"%s\"\r\nLast-Modified: %s\r\nAccept-Ranges: bytes\r\n", v->etag,
                  when);
     if (strcmp(v->klass, "STANDARD") != 0) {
-        mst_str_addf(&r->head, "x-amz-storage-class: %s\r\n", v->klass);
+        mst_str_addf(&r->head, "%s-storage-class: %s\r\n", s->o.google ? "x-goog" : "x-amz",
+                     v->klass);
     }
     if (keep_archived(v) && v->thawing) {
         mst_str_add(&r->head, "x-amz-restore: ongoing-request=\"true\"\r\n");

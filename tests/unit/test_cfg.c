@@ -117,6 +117,7 @@ static void what_show_prints_can_be_read_again(void **state)
     mst_cfg_free(cfg);
 }
 
+#define GCS(rest) "stores = (\n  { name = \"a\"; type = \"gcs\"; " rest " });"
 #define S3(rest) "stores = (\n  { name = \"a\"; type = \"s3\"; " rest " });"
 
 /* Each wrong file with the line and the words that its message must hold. */
@@ -141,11 +142,11 @@ static void every_mistake_is_named_with_its_line(void **state)
         {"set = 5;", ":1:", "must be a group"},
         {"stores = {\n};", ":1:", "list of groups"},
         {"stores = (\n  { name = \"a\"; type = \"local\"; });", ":2:", "has no path"},
-        {"stores = (\n  { name = \"a\"; type = \"ftp\"; });", ":2:", "one of local, s3"},
+        {"stores = (\n  { name = \"a\"; type = \"ftp\"; });", ":2:", "one of local, s3, gcs"},
         {"stores = (\n  { name = \"a\"; type = \"s3\"; bucket = \"b\";\n  path = \"/\"; });",
          ":3:", "for the type \"local\" only"},
         {"stores = (\n  { name = \"a\"; type = \"local\"; path = \"/\";\n bucket = \"b\"; });",
-         ":3:", "for the type \"s3\" only"},
+         ":3:", "for the type \"s3 or gcs\" only"},
         {S3("bucket = \"b\"; secret_key = \"x\";"), ":2:", "a secret does not stand in this file"},
         {S3(""), ":2:", "has no bucket"},
         {S3("bucket = \"b\"; profile = \"minio\";"), ":2:", "has no endpoint"},
@@ -161,6 +162,17 @@ static void every_mistake_is_named_with_its_line(void **state)
          ":2:", "exclude each other"},
         {S3("bucket = \"b\"; sse_key = \"A\";"), ":2:", "of use with sse"},
         {S3("bucket = \"b\"; part_bytes = 1000;"), ":2:", "from 5242880 to"},
+        {GCS(""), ":2:", "has no bucket"},
+        {GCS("bucket = \"abc\";"), ":2:", "needs exactly one of service_account_file"},
+        {GCS("bucket = \"abc\"; metadata = true; token_command = [\"x\"];"),
+         ":2:", "needs exactly one of service_account_file"},
+        {GCS("bucket = \"abc\"; metadata = true; chunk_bytes = 262145;"),
+         ":2:", "chunk_bytes is not a multiple of 262144"},
+        {GCS("bucket = \"abc\"; metadata = true; region = \"x\";"),
+         ":2:", "for the type \"s3\" only"},
+        {GCS("bucket = \"abc\"; metadata = true; endpoint = \"http://h\";"),
+         ":2:", "plain_http = true"},
+        {S3("bucket = \"abc\"; metadata = true;"), ":2:", "for the type \"gcs\" only"},
         {"set = { class = \"PROD\"; };\nstores = ({ name = \"a\"; type = \"s3\"; bucket = \"b\"; "
          "plain_http = true; endpoint = \"http://10.0.0.1:9000\"; });",
          ":2:", "class PROD is not sent without TLS"},
@@ -508,6 +520,42 @@ static void a_store_far_away_has_its_options(void **state)
     mst_cfg_free(cfg);
 }
 
+static void a_store_at_google_has_its_options(void **state)
+{
+    const struct mst_cfg_store *st;
+    struct mst_str shown = {0};
+    struct mst_cfg *cfg;
+    struct mst_err err = {0};
+    char where[128];
+
+    (void)state;
+    assert_ok(load("set = { members = [\"a:1\"]; };\n"
+                   "stores = ({ name = \"cloud\"; type = \"gcs\"; bucket = \"vault\"; prefix = "
+                   "\"site\";\n    token_command = [\"gcloud\", \"auth\", "
+                   "\"print-access-token\"]; storage_class = \"NEARLINE\"; });",
+                   &cfg, NULL, &err),
+              &err);
+    assert_ok(mst_cfg_store(cfg, "", &st, &err), &err);
+    assert_int_equal(st->token_command.n, 3);
+    assert_int_equal(st->chunk_bytes, 16777216);
+    mst_cfg_store_where(st, where, sizeof(where));
+    assert_string_equal(where, "bucket vault/site at Google Cloud Storage");
+    mst_cfg_show(cfg, &shown);
+    assert_non_null(strstr(shown.p, "token_command = "));
+    assert_null(strstr(shown.p, "access_key"));
+    mst_str_release(&shown);
+    mst_cfg_free(cfg);
+    assert_ok(load("set = { members = [\"a:1\"]; };\n"
+                   "stores = ({ name = \"cloud\"; type = \"s3\"; profile = \"gcs\"; bucket = "
+                   "\"vault\"; access_key = \"GOOG1\"; secret_key_file = \"k\"; });",
+                   &cfg, NULL, &err),
+              &err);
+    assert_ok(mst_cfg_store(cfg, "", &st, &err), &err);
+    mst_cfg_store_where(st, where, sizeof(where));
+    assert_string_equal(where, "bucket vault at Google Cloud Storage");
+    mst_cfg_free(cfg);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -516,6 +564,7 @@ int main(void)
         T(mistakes_with_keys_have_a_sentence_each),
         T(a_program_wraps_a_key_and_gives_it_back),
         T(a_store_far_away_has_its_options),
+        T(a_store_at_google_has_its_options),
         cmocka_unit_test(hours_of_the_day_may_pass_midnight),
         T(a_whole_file_is_read),
         T(what_show_prints_can_be_read_again),

@@ -1,0 +1,88 @@
+/* gcs_own.h: what the files of the driver share. */
+#ifndef MST_STORE_GCS_OWN_H
+#define MST_STORE_GCS_OWN_H
+
+#include <stdatomic.h>
+
+#include "base/str.h"
+#include "conc/thread.h"
+#include "store/gcs.h"
+#include "store/gcs_call.h"
+#include "store/impl.h"
+
+#define GCS_PINS 32
+
+/* The generation that a key's reads stay with, and the checksum of what was read in one go. */
+struct gcs_pin {
+    char key[MST_KEY_MAX];
+    char generation[32];
+    uint64_t used; /* higher: later */
+    uint64_t next; /* where a read in order goes on */
+    uint32_t crc;  /* of everything before next */
+    bool whole;    /* everything before next was read in order */
+};
+
+struct gcs {
+    struct mst_store base;
+    struct mst_http *http;
+    struct mst_gauth *auth;
+    char host[128], endpoint[300], bucket[224];
+    char prefix[202]; /* "" or with its '/' */
+    char storage_class[32];
+    bool write;
+    size_t chunk;
+    unsigned tries_max;
+    int64_t budget_ms;
+    const struct mst_clock *clock;
+    struct mst_mutex mtx;
+    struct mst_cond done;
+    bool probing;                          /* under mtx */
+    struct mst_store_caps *_Atomic probed; /* NULL until it was asked */
+    uint64_t uses;                         /* under mtx, as the pins */
+    struct gcs_pin pins[GCS_PINS];
+};
+
+/* One question with its answer. */
+struct gcs_ask {
+    struct mst_gcall call;
+    struct mst_http_reply reply;
+    struct mst_str url;
+    char what[MST_KEY_MAX + 32];
+};
+struct gcs *gcs_of(struct mst_store *s);
+struct gcs_ask *gcs_ask_new(struct gcs *g, const char *method, const char *verb, const char *key);
+void gcs_ask_free(struct gcs_ask *a);
+/* ".../storage/v1/b/BUCKET/o" and, unless key is NULL, "/KEY" with the store's prefix; then '?'. */
+void gcs_url(struct gcs *g, struct gcs_ask *a, const char *api, const char *key);
+void gcs_param(struct gcs_ask *a, const char *name, const char *value); /* encodes value */
+enum mst_rc gcs_do(struct gcs_ask *a, struct mst_task *task, struct mst_err *err) MST_MUST_CHECK;
+/* The same, and the body of a 2xx as JSON (NULL for an expected status). */
+enum mst_rc gcs_json(struct gcs_ask *a, struct mst_task *task, bson_t **out,
+                     struct mst_err *err) MST_MUST_CHECK;
+/* Big-endian base64, as Google writes a CRC32C; out has 9 bytes. */
+char *gcs_crc_text(uint32_t crc, char out[9]);
+int64_t gcs_time(const char *text); /* RFC 3339 in UTC; 0 when it is none */
+
+enum mst_rc gcs_begin(struct mst_store *s, const char *key, struct mst_store_put **out,
+                      struct mst_err *err);
+enum mst_rc gcs_add(struct mst_store_put *p, const void *data, size_t n, struct mst_err *err);
+enum mst_rc gcs_finish(struct mst_store_put *p, struct mst_err *err);
+void gcs_abort(struct mst_store_put *p);
+/* As gcs_finish(), by a session whatever the size (session), or by what its size calls for;
+ * false_sum declares another checksum than the content has. For the probe. */
+enum mst_rc gcs_finish_as(struct mst_store_put *p, bool session, bool false_sum,
+                          struct mst_err *err);
+void gcs_unpin(struct gcs *g, const char *key); /* it is not what it was any more */
+enum mst_rc gcs_remove(struct mst_store *s, const char *key, struct mst_err *err);
+enum mst_rc gcs_probe(struct mst_store *s, struct mst_task *task, struct mst_err *err);
+const struct mst_store_caps *gcs_caps(const struct mst_store *s);
+enum mst_rc gcs_read(struct mst_store *s, const char *key, uint64_t from, void *buf, size_t n,
+                     size_t *got, struct mst_err *err);
+enum mst_rc gcs_list(struct mst_store *s, const char *prefix,
+                     bool (*fn)(void *arg, const struct mst_store_item *item), void *arg,
+                     struct mst_task *task, struct mst_err *err);
+enum mst_rc gcs_versions(struct mst_store *s, const char *prefix,
+                         bool (*fn)(void *arg, const struct mst_store_version *v), void *arg,
+                         struct mst_task *task, struct mst_err *err);
+
+#endif

@@ -1,0 +1,449 @@
+/* The driver for Google Cloud Storage against a server that is stricter than the real one: writes,
+ * reads and listings, and each of their calls failed at each step. */
+#include "gcs_kit.h"
+
+static const size_t sizes[] = {
+    0, 1, KIT_CHUNK - 1, KIT_CHUNK, KIT_CHUNK + 1, 2 * KIT_CHUNK, 3 * KIT_CHUNK + 77};
+
+static void objects_of_all_sizes_are_written_and_read_back(void **state)
+{
+    struct kit *k = *state;
+
+    for (size_t i = 0; i < MST_COUNT(sizes); i++) {
+        uint8_t *p = kit_data(sizes[i], (unsigned)i);
+        char *key = mst_xasprintf("a/size %zu", i), *name = mst_xasprintf("rs0/%s", key);
+        struct mst_buf back = {0};
+        struct mst_err err = {0};
+        uint64_t bytes = 1;
+
+        assert_ok(kit_put(k, key, p, sizes[i], &err), &err);
+        assert_true(gcsd_has(k->d, name, p, sizes[i]));
+        assert_ok(mst_store_stat(k->s, key, &bytes, &err), &err);
+        assert_int_equal(bytes, sizes[i]);
+        assert_ok(mst_store_read_all(k->s, key, (size_t)4 << 20, &back, &err), &err);
+        assert_int_equal(back.len, sizes[i]);
+        assert_true(sizes[i] == 0 || memcmp(back.p, p, sizes[i]) == 0);
+        mst_buf_release(&back);
+        free(p);
+        free(key);
+        free(name);
+    }
+    assert_int_equal(gcsd_sessions(k->d), 0);
+    kit_no_complaints(k);
+}
+
+static void a_name_that_is_taken_is_left_alone(void **state)
+{
+    struct kit *k = *state;
+    uint8_t *p = kit_data(2 * KIT_CHUNK + 5, 1);
+    struct mst_err err = {0};
+
+    gcsd_put(k->d, "rs0/COMMIT", "theirs", 6);
+    assert_rc(kit_put(k, "COMMIT", p, 10, &err), MST_E_EXISTS, &err);
+    assert_string_equal(err.msg, "COMMIT exists already in the store cloud");
+    assert_rc(kit_put(k, "COMMIT", p, 2 * KIT_CHUNK + 5, &err), MST_E_EXISTS, &err);
+    assert_true(gcsd_has(k->d, "rs0/COMMIT", "theirs", 6));
+    assert_int_equal(gcsd_sessions(k->d), 0);
+    free(p);
+    kit_no_complaints(k);
+}
+
+static void a_put_that_is_aborted_leaves_nothing(void **state)
+{
+    struct kit *k = *state;
+    uint8_t *p = kit_data(3 * KIT_CHUNK, 1);
+    struct mst_store_put *put;
+    struct mst_err err = {0};
+
+    assert_ok(mst_store_put_begin(k->s, "x", &put, &err), &err);
+    assert_ok(mst_store_put_add(put, p, 3 * KIT_CHUNK, &err), &err);
+    assert_int_equal(gcsd_sessions(k->d), 1);
+    mst_store_put_abort_take(put);
+    assert_int_equal(gcsd_sessions(k->d), 0);
+    assert_int_equal(gcsd_objects(k->d), 0);
+    free(p);
+    kit_no_complaints(k);
+}
+
+/* --- one failure at each step --- */
+
+struct step {
+    enum gcsd_kind kind;
+    unsigned nth;
+};
+static const enum gcsd_what hurts[] = {GCSD_RESET, GCSD_RESET_AFTER, GCSD_STATUS, GCSD_STATUS_AFTER,
+                                       GCSD_TRUNCATE};
+
+static void one_step(struct kit *k, const struct step *s, enum gcsd_what what, size_t n)
+{
+    uint8_t *p = kit_data(n, (unsigned)s->kind * 10 + s->nth);
+    struct mst_err err = {0};
+    const size_t before = gcsd_objects(k->d);
+    char *key = mst_xasprintf("k%u-%u-%u-%zu", (unsigned)s->kind, s->nth, (unsigned)what, n);
+    char *name = mst_xasprintf("rs0/%s", key);
+
+    gcsd_plan_none(k->d);
+    kit_fault(k, s->kind, s->nth, 1, what);
+    if (kit_put(k, key, p, n, &err) != MST_OK) {
+        fail_msg("%s: %s", key, err.msg);
+    }
+    assert_int_equal(gcsd_struck(k->d), 1);
+    assert_true(gcsd_has(k->d, name, p, n));
+    assert_int_equal(gcsd_objects(k->d), before + 1);
+    free(p);
+    free(key);
+    free(name);
+}
+
+static void every_call_of_an_upload_may_fail_once(void **state)
+{
+    static const struct step large[] = {
+        {GCSD_START, 1}, {GCSD_CHUNK, 1}, {GCSD_CHUNK, 2}, {GCSD_CHUNK, 3}};
+    static const struct step small[] = {{GCSD_MULTIPART, 1}};
+    struct kit *k = *state;
+
+    for (size_t w = 0; w < MST_COUNT(hurts); w++) {
+        one_step(k, &small[0], hurts[w], 5000);
+        for (size_t i = 0; i < MST_COUNT(large); i++) {
+            one_step(k, &large[i], hurts[w], 2 * KIT_CHUNK + 9);
+        }
+    }
+    kit_no_complaints(k);
+}
+
+static void an_upload_whose_calls_fail_for_ever_fails_and_shows_nothing(void **state)
+{
+    static const enum gcsd_kind kinds[] = {GCSD_MULTIPART, GCSD_START, GCSD_CHUNK};
+    struct kit *k = *state;
+
+    k->tries = 2;
+    kit_open(k, "rs0");
+    for (size_t i = 0; i < MST_COUNT(kinds); i++) {
+        const size_t n = kinds[i] == GCSD_MULTIPART ? 100 : 2 * KIT_CHUNK + 9;
+        uint8_t *p = kit_data(n, 3);
+        struct mst_err err = {0};
+
+        gcsd_plan_none(k->d);
+        kit_fault(k, kinds[i], 1, UINT_MAX, GCSD_STATUS);
+        kit_fault(k, GCSD_QUERY, 1, UINT_MAX, GCSD_STATUS);
+        assert_rc(kit_put(k, "x", p, n, &err), MST_E_NET, &err);
+        assert_non_null(strstr(err.msg, "after 2 tries in "));
+        assert_non_null(strstr(err.msg, "cannot write x: 127.0.0.1:"));
+        assert_non_null(strstr(err.msg, " answered 503 (backendError): as it was planned"));
+        assert_int_equal(gcsd_objects(k->d), 0);
+        gcsd_plan_none(k->d);
+        assert_int_equal(gcsd_sessions(k->d), 0);
+        free(p);
+    }
+    kit_no_complaints(k);
+}
+
+static void a_lost_reply_is_told_from_anothers_object(void **state)
+{
+    struct kit *k = *state;
+    struct mst_err err = {0};
+
+    gcsd_put(k->d, "rs0/theirs", "12345", 5);
+    kit_fault(k, GCSD_MULTIPART, 1, 1,
+              GCSD_RESET); /* it may have gone out: then the name is taken */
+    assert_rc(kit_put(k, "theirs", (const uint8_t *)"12345", 5, &err), MST_E_EXISTS, &err);
+    assert_int_equal(gcsd_struck(k->d), 1);
+    gcsd_plan_none(k->d);
+    kit_fault(k, GCSD_MULTIPART, 1, 1, GCSD_RESET_AFTER);
+    assert_ok(kit_put(k, "ours", (const uint8_t *)"12345", 5, &err), &err);
+    assert_int_equal(gcsd_count(k->d, GCSD_MULTIPART), 4); /* the second try found it taken */
+    kit_no_complaints(k);
+}
+
+static void a_chunk_that_is_kept_in_part_goes_on_where_it_ended(void **state)
+{
+    struct kit *k = *state;
+    const size_t n = 5 * KIT_CHUNK + 11;
+    uint8_t *p = kit_data(n, 5);
+    struct mst_err err = {0};
+
+    kit_fault(k, GCSD_CHUNK, 6, 1, GCSD_PARTIAL);
+    assert_ok(kit_put(k, "x", p, n, &err), &err);
+    assert_true(gcsd_has(k->d, "rs0/x", p, n));
+    free(p);
+    kit_no_complaints(k);
+}
+
+static void a_forgotten_session_is_begun_anew_only_while_all_is_still_here(void **state)
+{
+    struct kit *k = *state;
+    const size_t n = 3 * KIT_CHUNK + 11;
+    uint8_t *p = kit_data(n, 5);
+    struct mst_err err = {0};
+
+    kit_fault(k, GCSD_CHUNK, 1, 1, GCSD_FORGET);
+    assert_ok(kit_put(k, "x", p, n, &err), &err);
+    assert_true(gcsd_has(k->d, "rs0/x", p, n));
+    assert_int_equal(gcsd_count(k->d, GCSD_START), 2);
+    gcsd_plan_none(k->d);
+    kit_fault(k, GCSD_CHUNK, 3, 1, GCSD_FORGET);
+    assert_rc(kit_put(k, "y", p, n, &err), MST_E_ABORTED, &err);
+    assert_non_null(strstr(err.msg, "forgot the upload in its middle; nothing is visible there"));
+    assert_int_equal(gcsd_objects(k->d), 1);
+    free(p);
+    kit_no_complaints(k);
+}
+
+static void what_is_stored_wrongly_is_removed_and_said(void **state)
+{
+    struct kit *k = *state;
+    uint8_t *p = kit_data(KIT_CHUNK + 11, 5);
+    struct mst_err err = {0};
+
+    kit_fault(k, GCSD_MULTIPART, 1, 1, GCSD_WRONG_CRC);
+    kit_fault(k, GCSD_CHUNK, 2, 1, GCSD_WRONG_CRC);
+    assert_rc(kit_put(k, "x", p, 9, &err), MST_E_INTEGRITY, &err);
+    assert_non_null(strstr(err.msg, "it was removed again"));
+    assert_rc(kit_put(k, "x", p, KIT_CHUNK + 11, &err), MST_E_INTEGRITY, &err);
+    assert_int_equal(gcsd_objects(k->d), 0);
+    gcsd_plan_none(k->d);
+    kit_fault(k, GCSD_MULTIPART, 1, 1, GCSD_NO_CRC);
+    gcsd_plan(k->d, &(struct gcsd_fault){.kind = GCSD_DELETE,
+                                         .times = UINT_MAX,
+                                         .what = GCSD_STATUS,
+                                         .status = 403,
+                                         .reason = "forbidden"});
+    assert_rc(kit_put(k, "x", p, 9, &err), MST_E_INTEGRITY, &err);
+    assert_non_null(strstr(err.msg, "does not say size and checksum of x"));
+    assert_non_null(strstr(err.msg, "it stands there and is not good: cannot remove x: "));
+    free(p);
+    kit_no_complaints(k);
+}
+
+/* --- reading --- */
+
+static void ranges_end_where_the_object_ends(void **state)
+{
+    struct kit *k = *state;
+    struct mst_err err = {0};
+    char buf[16];
+    size_t got = 9;
+
+    gcsd_put(k->d, "rs0/ten", "0123456789", 10);
+    gcsd_put(k->d, "rs0/none", "", 0);
+    assert_ok(mst_store_read(k->s, "ten", 3, buf, 4, &got, &err), &err);
+    assert_int_equal(got, 4);
+    assert_memory_equal(buf, "3456", 4);
+    assert_ok(mst_store_read(k->s, "ten", 8, buf, 9, &got, &err), &err);
+    assert_int_equal(got, 2);
+    assert_ok(mst_store_read(k->s, "ten", 10, buf, 9, &got, &err), &err);
+    assert_int_equal(got, 0);
+    assert_ok(mst_store_read(k->s, "none", 0, buf, 9, &got, &err), &err);
+    assert_int_equal(got, 0);
+    assert_rc(mst_store_read(k->s, "nowhere", 0, buf, 9, &got, &err), MST_E_NOTFOUND, &err);
+    kit_no_complaints(k);
+}
+
+static void a_read_that_is_cut_or_refused_is_repeated(void **state)
+{
+    static const enum gcsd_what what[] = {GCSD_RESET, GCSD_TRUNCATE, GCSD_STATUS, GCSD_STALL};
+    struct kit *k = *state;
+    uint8_t *p = kit_data(50000, 1), *back = mst_xmalloc(50000);
+    struct mst_err err = {0};
+    size_t got;
+
+    gcsd_put(k->d, "rs0/x", p, 50000);
+    for (size_t i = 0; i < MST_COUNT(what); i++) {
+        gcsd_plan_none(k->d);
+        gcsd_plan(k->d, &(struct gcsd_fault){.kind = GCSD_READ, .what = what[i], .ms = 4000});
+        assert_ok(mst_store_read(k->s, "x", 0, back, 50000, &got, &err), &err);
+        assert_int_equal(gcsd_struck(k->d), 1);
+        assert_int_equal(got, 50000);
+        assert_memory_equal(back, p, 50000);
+    }
+    free(p);
+    free(back);
+    kit_no_complaints(k);
+}
+
+static void what_changed_on_the_way_or_in_between_is_noticed(void **state)
+{
+    struct kit *k = *state;
+    struct mst_err err = {0};
+    char buf[16];
+    size_t got;
+
+    gcsd_put(k->d, "rs0/x", "0123456789", 10);
+    kit_fault(k, GCSD_READ, 2, 1, GCSD_FLIP);
+    assert_ok(mst_store_read(k->s, "x", 0, buf, 5, &got, &err), &err);
+    assert_rc(mst_store_read(k->s, "x", 5, buf, 5, &got, &err), MST_E_INTEGRITY, &err);
+    assert_non_null(strstr(err.msg, "x was read with CRC32C "));
+    assert_int_equal(got, 0);
+    assert_ok(mst_store_read(k->s, "x", 0, buf, 5, &got, &err), &err);
+    gcsd_put(k->d, "rs0/x", "abcdefghij", 10);
+    assert_rc(mst_store_read(k->s, "x", 5, buf, 5, &got, &err), MST_E_INTEGRITY, &err);
+    assert_string_equal(err.msg, "x was replaced while it was read");
+    gcsd_plan_none(k->d);
+    gcsd_put(k->d, "rs0/y", "0123456789", 10);
+    kit_fault(k, GCSD_READ, 1, 1, GCSD_NO_RANGE);
+    assert_rc(mst_store_read(k->s, "y", 2, buf, 12, &got, &err), MST_E_SERVER, &err);
+    assert_non_null(strstr(err.msg, "does not keep to ranges"));
+    kit_no_complaints(k);
+}
+
+/* --- listing, deleting, locks --- */
+
+struct seen {
+    size_t n, stop;
+    char key[40][MST_KEY_MAX];
+    uint64_t bytes;
+};
+
+static bool see(void *arg, const struct mst_store_item *item)
+{
+    struct seen *s = arg;
+
+    (void)mst_copy(s->key[s->n++], MST_KEY_MAX, item->key);
+    s->bytes += item->bytes;
+    return s->n != s->stop;
+}
+
+static void a_listing_goes_through_all_pages_in_order(void **state)
+{
+    struct kit *k = *state;
+    struct seen *s = mst_xcalloc(1, sizeof(*s));
+    struct mst_err err = {0};
+
+    for (unsigned i = 0; i < 11; i++) {
+        char *name = mst_xasprintf("rs0/a/%02u", i);
+
+        gcsd_put(k->d, name, "abc", 3);
+        free(name);
+    }
+    gcsd_put(k->d, "rs0/ab", "x", 1); /* no object below a */
+    gcsd_put(k->d, "other/a/00", "x", 1);
+    gcsd_put(k->d, "rs0/a/\xc3\xa4 \"\\n", "x", 1); /* a backslash is no part of a key */
+    gcsd_put(k->d, "rs0/a/../../etc", "x", 1);
+    gcsd_put(k->d, "rs0/a/new\nline", "x", 1);
+    assert_ok(mst_store_list(k->s, "a", see, s, NULL, &err), &err);
+    assert_int_equal(s->n, 11);
+    assert_string_equal(s->key[0], "a/00");
+    assert_string_equal(s->key[10], "a/10");
+    assert_int_equal(s->bytes, 33);
+    memset(s, 0, sizeof(*s));
+    s->stop = 2;
+    assert_ok(mst_store_list(k->s, "", see, s, NULL, &err), &err);
+    assert_int_equal(s->n, 2);
+    free(s);
+    kit_no_complaints(k);
+}
+
+static void a_listing_without_end_is_refused(void **state)
+{
+    struct kit *k = *state;
+    struct seen *s = mst_xcalloc(1, sizeof(*s));
+    struct mst_err err = {0};
+
+    for (unsigned i = 0; i < 9; i++) {
+        char *name = mst_xasprintf("rs0/%02u", i);
+
+        gcsd_put(k->d, name, "abc", 3);
+        free(name);
+    }
+    kit_fault(k, GCSD_LIST, 1, UINT_MAX, GCSD_SAME_PAGE);
+    assert_rc(mst_store_list(k->s, "", see, s, NULL, &err), MST_E_INTEGRITY, &err);
+    assert_non_null(strstr(err.msg, "it would never end"));
+    gcsd_plan_none(k->d);
+    kit_fault(k, GCSD_LIST, 1, UINT_MAX, GCSD_EMPTY_PAGES);
+    assert_rc(mst_store_list(k->s, "", see, s, NULL, &err), MST_E_INTEGRITY, &err);
+    assert_non_null(strstr(err.msg, "has no end: 127.0.0.1:"));
+    assert_non_null(strstr(err.msg, " sends empty pages"));
+    free(s);
+    kit_no_complaints(k);
+}
+
+static void a_deleted_object_may_be_deleted_again_and_a_locked_one_not(void **state)
+{
+    struct kit *k = *state;
+    struct mst_store_info info;
+    struct mst_err err = {0};
+
+    gcsd_put(k->d, "rs0/x", "abc", 3);
+    gcsd_put(k->d, "rs0/y", "abc", 3);
+    kit_fault(k, GCSD_DELETE, 1, 1, GCSD_RESET_AFTER);
+    assert_ok(mst_store_delete(k->s, "x", &err), &err);
+    assert_ok(mst_store_delete(k->s, "x", &err), &err);
+    assert_ok(mst_store_lock(k->s, "y", "COMPLIANCE", mst_time_parse("2031-01-01T00:00:00Z"), &err),
+              &err);
+    assert_ok(mst_store_info(k->s, "y", &info, &err), &err);
+    assert_string_equal(info.lock_mode, "COMPLIANCE");
+    assert_int_equal(info.locked_until_ms, mst_time_parse("2031-01-01T00:00:00Z"));
+    assert_int_equal(info.bytes, 3);
+    assert_string_equal(info.checksum, "crc32c:Nks/tw==");
+    assert_false(info.legal_hold);
+    assert_rc(mst_store_lock(k->s, "y", "COMPLIANCE", mst_time_parse("2030-01-01T00:00:00Z"), &err),
+              MST_E_PRECOND, &err);
+    assert_string_equal(err.msg,
+                        "y is locked until 2031-01-01T00:00:00Z: a lock is never shortened");
+    assert_rc(mst_store_delete(k->s, "y", &err), MST_E_PRECOND, &err);
+    assert_non_null(strstr(err.msg, "(retentionPolicyNotMet)"));
+    gcsd_put(k->d, "rs0/z", "abc", 3);
+    gcsd_retain(k->d, "rs0/z", "", "", true);
+    assert_ok(mst_store_info(k->s, "z", &info, &err), &err);
+    assert_true(info.legal_hold);
+    assert_rc(mst_store_delete(k->s, "z", &err), MST_E_PRECOND, &err);
+    kit_no_complaints(k);
+}
+
+static void what_the_store_can_do_is_asked(void **state)
+{
+    struct kit *k = *state;
+    const struct mst_store_caps *caps;
+    struct mst_err err = {0};
+
+    assert_false(mst_store_caps(k->s)->create_only); /* nobody asked yet */
+    assert_ok(mst_store_probe(k->s, NULL, &err), &err);
+    caps = mst_store_caps(k->s);
+    assert_true(caps->create_only && caps->checksums && caps->ranges && caps->versions);
+    assert_true(caps->lock && caps->multipart && !caps->space);
+    assert_string_equal(caps->text, "");
+    assert_int_equal(gcsd_objects(k->d), 0);
+    assert_int_equal(gcsd_sessions(k->d), 0);
+}
+
+static void who_may_not_see_the_bucket_is_told_what_is_not_known(void **state)
+{
+    struct kit *k = *state;
+    struct mst_err err = {0};
+
+    gcsd_plan(k->d, &(struct gcsd_fault){.kind = GCSD_BUCKET,
+                                         .times = UINT_MAX,
+                                         .what = GCSD_STATUS,
+                                         .status = 403,
+                                         .reason = "forbidden"});
+    assert_ok(mst_store_probe(k->s, NULL, &err), &err);
+    assert_false(mst_store_caps(k->s)->lock);
+    assert_string_equal(mst_store_caps(k->s)->text, "whether it keeps versions and locks is not "
+                                                    "known (storage.buckets.get)");
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, kit_up, kit_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        T(objects_of_all_sizes_are_written_and_read_back),
+        T(a_name_that_is_taken_is_left_alone),
+        T(a_put_that_is_aborted_leaves_nothing),
+        T(every_call_of_an_upload_may_fail_once),
+        T(an_upload_whose_calls_fail_for_ever_fails_and_shows_nothing),
+        T(a_lost_reply_is_told_from_anothers_object),
+        T(a_chunk_that_is_kept_in_part_goes_on_where_it_ended),
+        T(a_forgotten_session_is_begun_anew_only_while_all_is_still_here),
+        T(what_is_stored_wrongly_is_removed_and_said),
+        T(ranges_end_where_the_object_ends),
+        T(a_read_that_is_cut_or_refused_is_repeated),
+        T(what_changed_on_the_way_or_in_between_is_noticed),
+        T(a_listing_goes_through_all_pages_in_order),
+        T(a_listing_without_end_is_refused),
+        T(what_the_store_can_do_is_asked),
+        T(who_may_not_see_the_bucket_is_told_what_is_not_known),
+        T(a_deleted_object_may_be_deleted_again_and_a_locked_one_not),
+    };
+    return cmocka_run_group_tests_name("gcs_strict", tests, NULL, NULL);
+}
