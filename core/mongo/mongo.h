@@ -96,6 +96,9 @@ uint32_t mst_conn_max_batch(const struct mst_conn *c);   /* maxWriteBatchSize */
 /* Wait between commands; returns early, with the connection broken, when the peer closes it, and
  * early when the task is cancelled or *wake_fd (may be -1) becomes readable. */
 void mst_conn_idle(struct mst_conn *c, int64_t ms, int wake_fd);
+/* Commands that follow are not cut by a cancel of the task, only by their deadline: for steps that
+ * belong together. Returns what was set before. */
+bool mst_conn_hold_cancel(struct mst_conn *c, bool hold);
 
 /* One command. reply is initialised in every case (bson_destroy it). A server that says ok:0 is
  * MST_E_SERVER (or AUTH for 13 and 18, PRECOND for not-primary codes) with err->detail the code and
