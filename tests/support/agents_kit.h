@@ -233,6 +233,12 @@ static inline int beside_end(struct beside *b)
     return beside_end_within(b, PATIENCE_MS);
 }
 
+/* The end of what it printed. */
+static inline const char *beside_tail(const struct beside *b)
+{
+    return mst_str_c(&b->out) + (b->out.len > 900 ? b->out.len - 900 : 0);
+}
+
 static inline void beside_kill(struct beside *b)
 {
     (void)kill(b->pid, SIGKILL);

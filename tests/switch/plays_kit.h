@@ -108,7 +108,7 @@ static inline void plays_run(void)
 
         while (plays[i]->state && process_state(plays[i]->agent) != 'T') {
             if (mst_clock_mono_ms(NULL) > end) {
-                fail_msg("it never came to %s: %s", plays[i]->state, mst_str_c(&plays[i]->run.out));
+                fail_msg("it never came to %s: %s", plays[i]->state, beside_tail(&plays[i]->run));
             }
             (void)beside_read(&plays[i]->run, 20);
         }
