@@ -49,6 +49,7 @@ struct run {
     struct mst_backup_result *res;
     struct mst_header h;
     char attempt[17];
+    bool claimed;      /* the id is ours in the store */
     char comment[160]; /* of every find */
     struct mst_conn *control;
     int wire;

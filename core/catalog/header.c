@@ -53,6 +53,16 @@ static void end(struct mst_str *s)
     mst_str_addf(s, TAIL "%s\"}\n", mst_hex(sha, sizeof(sha), hex));
 }
 
+void mst_claim_put(const struct mst_claim *c, struct mst_str *s)
+{
+    begin(s, "muster claim");
+    put_text(s, "id", c->id);
+    put_text(s, "attempt", c->attempt);
+    put_int(s, "wallMs", c->wall_ms);
+    put_text(s, "by", c->by);
+    end(s);
+}
+
 void mst_header_put(const struct mst_header *h, struct mst_str *s)
 {
     begin(s, "muster header");
