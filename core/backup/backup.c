@@ -158,6 +158,9 @@ static enum mst_rc prepare(struct run *r, struct mst_err *err)
         return err->rc;
     }
     mst_task_log(r->outer, "source %s: %s", r->res->source.name, r->res->source.why);
+    if (r->o->on_source) {
+        r->o->on_source(r->o->on_source_arg, r->res->source.name);
+    }
     (void)mst_copy(r->h.source, sizeof(r->h.source), r->res->source.name);
     (void)mst_copy(r->h.source_why, sizeof(r->h.source_why), r->res->source.why);
     if (run_connect(r, "control", &r->control, err) != MST_OK) {
