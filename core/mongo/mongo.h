@@ -109,6 +109,10 @@ enum mst_rc mst_conn_command(struct mst_conn *c, const char *db, const bson_t *c
 /* The same for a command that is only its name, {name: 1}. */
 enum mst_rc mst_conn_ask(struct mst_conn *c, const char *db, const char *name, int64_t ms,
                          bson_t *reply, struct mst_err *err) MST_MUST_CHECK;
+/* serverStatus without the large sections that nobody here reads; with those of the oplog and the
+ * counters when `all`, else little more than what it says of the replica set. */
+enum mst_rc mst_conn_server_status(struct mst_conn *c, bool all, int64_t ms, bson_t *reply,
+                                   struct mst_err *err) MST_MUST_CHECK;
 /* The position of the first (direction 1) or last (-1) entry of its oplog; *there false when it has
  * none. */
 enum mst_rc mst_conn_oplog_end(struct mst_conn *c, int direction, int64_t ms, struct mst_ts *ts,
