@@ -87,6 +87,25 @@ static void no_freeze_is_left(void)
     }
 }
 
+/* Who, to whom, by which plan, since when, until when; on the command line and in the console. */
+static void as_another_sees_it(void)
+{
+    char line[200];
+    struct ran r;
+
+    (void)snprintf(line, sizeof(line), "another acts on this set: switchover to %s by ", name(1));
+    RUN(&r, b.env, "status", "--plain"); /* the heir lags: its status is not 0 */
+    HAS(mst_str_c(&r.out), line);
+    HAS(mst_str_c(&r.out), " (plan ");
+    HAS(mst_str_c(&r.out), "), since ");
+    HAS(mst_str_c(&r.out), ", for at least ");
+    ran_release(&r);
+    RUN(&r, b.env, "status", "--json");
+    (void)snprintf(line, sizeof(line), "\"target\":\"%s\",\"since\":\"", name(1));
+    HAS(mst_str_c(&r.out), line);
+    ran_release(&r);
+}
+
 static void a_second_operator_is_told_who_acts(void **state)
 {
     struct beside first;
@@ -99,6 +118,7 @@ static void a_second_operator_is_told_who_acts(void **state)
     HAS(mst_str_c(&r.err), "P37");
     HAS(mst_str_c(&r.out), "refuse P37 nobody else acts: switchover by ");
     ran_release(&r);
+    as_another_sees_it();
     kit_ctl(&kit, "lag", "1", "0");
     assert_int_equal(beside_end(&first), 0);
     mst_str_release(&first.out);
