@@ -166,6 +166,24 @@ static void a_plan_of_another_set_is_not_for_this_one(void **state)
     kit_stop(&other);
 }
 
+static void a_lagging_heir_is_refused_with_its_lag(void **state)
+{
+    struct ran r;
+
+    (void)state;
+    kit_ctl(&kit, "lag", "1", "30000");
+    for (int i = 0; i < 15; i++) { /* entries it will not have for half a minute */
+        kit_noop(&kit, 0);
+        mst_clock_sleep_ms(1000);
+    }
+    RUN(&r, sw_env, "switchover", "--to", sw_name(1), SW_YOUNG, "--confirm", "x");
+    sw_expect(&r, 10);
+    HAS(mst_str_c(&r.out), "refuse P11 ");
+    HAS(mst_str_c(&r.err), "P11");
+    ran_release(&r);
+    assert_int_equal(sbx_world_primary(kit.w), 0);
+}
+
 /* --- rights --- */
 
 static char pw_dir[64];
@@ -248,6 +266,7 @@ int main(void)
         T(a_member_that_may_not_be_primary_is_refused_by_name, six_kinds),
         T(a_member_of_another_set_is_none_of_this_one, sw_setup),
         T(a_plan_is_over_after_two_minutes, sw_setup),
+        T(a_lagging_heir_is_refused_with_its_lag, sw_setup),
         T(a_plan_of_another_set_is_not_for_this_one, sw_setup),
         cmocka_unit_test_setup_teardown(not_allowed_on_one_member_is_not_allowed, with_rights,
                                         rights_end),
