@@ -376,6 +376,10 @@ static enum mst_rc with_engine(struct cmd_ctx *c, struct mst_engine *e, const st
     if (rc == MST_OK) {
         rc = await_ticket(e, handle, &t, err);
     }
+    if (rc == MST_E_USAGE && want->hash) { /* its members are none of this set's */
+        mst_err_prefix(err, "the plan does not fit this set");
+        rc = err->rc = MST_E_STALE;
+    }
     if (rc == MST_OK) {
         show_ticket(c, t, &out);
         rc = cmd_out(mst_str_c(&out), err);

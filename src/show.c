@@ -202,6 +202,9 @@ static void json_others(const struct mst_view *v, struct mst_str *s)
         js_text(s, "act", n->act);
         js_text(s, "agent", n->agent);
         js_text(s, "host", n->host);
+        js_text(s, "plan", n->plan);
+        js_text(s, "target", n->target);
+        js_time(s, "since", v->now_wall_ms + n->since_mono_ms - v->now_mono_ms);
         js_time(s, "until", v->now_wall_ms + n->until_mono_ms - v->now_mono_ms);
         js_close(s, '}');
     }
@@ -250,10 +253,17 @@ static void text_others(const struct mst_view *v, const char *end, struct mst_st
     for (size_t i = 0; i < v->info->n_notes; i++) {
         const struct mst_note *n = &v->info->notes[i];
         const int64_t left = n->until_mono_ms - v->now_mono_ms;
-        char t[MST_HUMAN_MAX];
+        const int64_t age = v->now_mono_ms - n->since_mono_ms;
+        char t[MST_HUMAN_MAX], u[MST_HUMAN_MAX];
 
-        mst_str_addf(s, "another acts on this set: %s by %s on %s, for at least %s more%s", n->act,
-                     n->agent, n->host, mst_text_duration(left > 0 ? left : 0, t), end);
+        mst_str_addf(s, "another acts on this set: %s%s%s by %s on %s", n->act,
+                     n->target[0] ? " to " : "", n->target, n->agent, n->host);
+        if (n->plan[0]) {
+            mst_str_addf(s, " (plan %s)", n->plan);
+        }
+        mst_str_addf(s, ", since %s, for at least %s more%s",
+                     mst_text_duration(age > 0 ? age : 0, u),
+                     mst_text_duration(left > 0 ? left : 0, t), end);
     }
     for (size_t i = 0; i < v->jobs->n; i++) {
         const struct mst_job *j = &v->jobs->jobs[i];

@@ -113,10 +113,16 @@ void ui_app_engine(struct ui_app *app, void *engine)
 
 void ui_app_view(struct ui_app *app, const struct mst_view *v)
 {
+    const bool first = !app->view;
+
     ui_switch_seen(app, v);
     app->view = v;
     app->dirty = true;
     take_messages(app);
+    if (first && !app->st.msg[0] && strcmp(v->info->set_class, "SANDBOX") == 0) {
+        ui_app_say(app, MST_SEV_INFO,
+                   "a sandbox: K breaks it, B backs it up; at the end F moves its primary");
+    }
     ui_app_settle(app);
 }
 

@@ -278,6 +278,11 @@ void ui_dialog_draw(const struct ui_ctx *x, const struct ui_area *a)
     feet = draw_foot(x, &none, false);
     h = strip ? a->h : count.y + feet + 3 > a->h ? a->h : count.y + feet + 3;
     box = ui_area_sub(a, (a->h - h) / 2, (a->w - w) / 2, h, w);
+    for (int y = 0; !strip && h == a->h && y < h; y += h - 1) { /* no ends of tabs and hints */
+        const struct ui_area row = ui_area_sub(a, y, 0, 1, a->w);
+
+        ui_fill(&row, UI_TEXT);
+    }
     ui_fill(&box, UI_TEXT);
     if (d->kind == UI_DLG_SWITCH) {
         note = ui_switch_note(x, text, &role);

@@ -107,7 +107,11 @@ static void draw_bar(const struct ui_ctx *x, const struct ui_area *a)
     at += put_switch(x, &left, at + 2);
     at += 2 + put_primary(x, &left, at + 2);
     if (i->n_notes > 0) {
-        (void)ui_putf(&left, 0, at + 2, UI_WARN, "%s by %s", i->notes[0].act, i->notes[0].host);
+        const struct mst_note *n = &i->notes[0];
+        const bool to = n->target[0] && a->w >= 110;
+
+        (void)ui_putf(&left, 0, at + 2, UI_WARN, "%s%s%s by %s", n->act, to ? " to " : "",
+                      to ? n->target : "", n->host);
     }
 }
 

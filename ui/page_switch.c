@@ -24,7 +24,9 @@ static void ask_undo(struct ui_app *app)
     const struct mst_info_part *i = app->view->info;
     char id[24];
 
-    if (!m || !m->live) {
+    if (!m && ui_switch_foreign(app->view)) {
+        ui_app_say(app, MST_SEV_INFO, "undo: off, the run is another's: ask who is named there");
+    } else if (!m || !m->live) {
         ui_app_say(app, MST_SEV_INFO, "undo: off, %s",
                    m ? "the run has ended; F plans the way back" : "it has not begun");
     } else if (i->agent_lost_ms > 0 || i->read_only || !i->may_switch) {
@@ -120,7 +122,9 @@ void ui_switch_page_show(struct ui_app *app)
 {
     const struct mst_switch_part *m = app->view->move;
 
-    if (m) {
+    if (ui_switch_foreign(app->view) && !(m && m->live)) {
+        ui_switch_page_open(app, UI_RUN_FOREIGN);
+    } else if (m) {
         ui_switch_page_open(app, m->job);
     } else {
         ui_app_say(app, MST_SEV_INFO,

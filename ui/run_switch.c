@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/mem.h"
 #include "base/text.h"
 #include "ui/switch.h"
 
@@ -10,6 +11,27 @@
 bool ui_switch_live(const struct mst_view *v)
 {
     return v->move && v->move->live;
+}
+
+const struct mst_note *ui_switch_foreign(const struct mst_view *v)
+{
+    static const char *const acts[] = {"switchover", "stepdown", "failback"};
+
+    for (size_t i = 0; i < v->info->n_notes && i < MST_COUNT(v->info->notes); i++) {
+        for (size_t k = 0; k < MST_COUNT(acts); k++) {
+            if (strcmp(v->info->notes[i].act, acts[k]) == 0) {
+                return &v->info->notes[i];
+            }
+        }
+    }
+    return NULL;
+}
+
+char *ui_switch_foreign_line(const struct mst_note *n, char out[400])
+{
+    (void)snprintf(out, 400, "%s%s%.100s by %s on %s", n->act, n->target[0] ? " to " : "",
+                   n->target, n->agent, n->host);
+    return out;
 }
 
 bool ui_switch_stopped(const struct mst_switch_part *m)

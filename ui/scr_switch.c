@@ -362,6 +362,39 @@ static void draw_strip(const struct ui_ctx *x, const struct ui_area *a)
     }
 }
 
+/* What the note of another tells, and the members as we see them: its steps are known to it alone.
+ */
+static void draw_foreign(const struct ui_ctx *x, const struct ui_area *a)
+{
+    const struct mst_note *n = ui_switch_foreign(x->v);
+    const struct mst_topo_view *t = &x->v->topo->v;
+    struct ui_area in = ui_pane_box(a, n != NULL, "Switch of another muster", "", UI_DIM);
+    struct ui_pen p = ui_pen_start(&in, x->st->run_top);
+    char line[400], u[UI_NUM_MAX];
+
+    if (!n) {
+        ui_pen_wrap(&p, 1, UI_TEXT,
+                    "it has ended, or its note is over: who is primary stands "
+                    "below, and muster events has what was seen");
+    } else {
+        ui_pen_wrap(&p, 1, UI_WARN, ui_switch_foreign_line(n, line));
+        ui_pen_pair(&p, "who", UI_TEXT, "%s", n->agent);
+        ui_pen_pair(&p, "host", UI_TEXT, "%s", n->host);
+        ui_pen_pair(&p, "plan", UI_TEXT, "%s", n->plan[0] ? n->plan : "not told");
+        ui_pen_pair(&p, "target", UI_TEXT, "%s",
+                    n->target[0] ? n->target : "whoever is elected, or not told");
+        ui_pen_pair(&p, "since", UI_TEXT, "%s", ui_fmt_lag(now_of(x) - n->since_mono_ms, u));
+        ui_pen_pair(&p, "until", UI_TEXT, "%s more at least, longer while it is renewed",
+                    ui_fmt_lag(n->until_mono_ms > now_of(x) ? n->until_mono_ms - now_of(x) : 0, u));
+        ui_pen_wrap(&p, 1, UI_DIM, "its steps are shown where it runs; X is off here");
+    }
+    for (size_t i = 0; i < t->n; i++) {
+        ui_pen_line(&p, UI_TEXT, " %-30.60s %s%s", t->members[i].name,
+                    mst_mstate_name(t->members[i].state),
+                    t->members[i].writable ? ", takes writes" : "");
+    }
+}
+
 void ui_switch_page_draw(const struct ui_ctx *x, const struct ui_area *a)
 {
     const struct mst_switch_part *m = ui_switch_part(x);
@@ -372,6 +405,10 @@ void ui_switch_page_draw(const struct ui_ctx *x, const struct ui_area *a)
     int top, low;
     struct ui_area part, in;
 
+    if (x->st->run_job == UI_RUN_FOREIGN) {
+        draw_foreign(x, a);
+        return;
+    }
     if (ui_is_strip(a->cv)) {
         draw_strip(x, a);
         return;

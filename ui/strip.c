@@ -95,6 +95,11 @@ static void strip_facts(const struct ui_ctx *x, struct ui_pen *p, bool urgent)
     if (urgent && x->v->info->agent_lost_ms > 0) {
         ui_pen_line(p, UI_CRIT, "X the agent does not answer");
     }
+    if (urgent && ui_switch_foreign(x->v)) {
+        char line[400];
+
+        ui_pen_wrap(p, 0, UI_WARN, ui_switch_foreign_line(ui_switch_foreign(x->v), line));
+    }
     if (urgent && ui_switch_live(x->v)) {
         char line[400];
 

@@ -34,6 +34,10 @@ void ui_switch_content(const struct ui_ctx *x, struct ui_pen *p, int *focus);
 /* --- run_switch.c: the words of a run. Pure --- */
 
 bool ui_switch_live(const struct mst_view *v);
+/* A switch of another muster, as far as its note in the oplog tells it; NULL none. */
+const struct mst_note *ui_switch_foreign(const struct mst_view *v);
+/* "switchover to db2:27017 by anna on bastion2" */
+char *ui_switch_foreign_line(const struct mst_note *n, char out[400]);
 /* Nobody is known to take writes now, by our doing. */
 bool ui_switch_stopped(const struct mst_switch_part *m);
 /* "switchover STEPDOWN, WRITES STOPPED 4.7 s, undo in 25.3 s (db1:27017 -> db2:27017)" */
@@ -51,6 +55,7 @@ void ui_switch_hints(const struct ui_ctx *x, const struct ui_area *a, int y);
 
 /* --- page_switch.c: its keys --- */
 
+#define UI_RUN_FOREIGN UINT64_MAX /* as a job: the switch of another muster */
 void ui_switch_page_open(struct ui_app *app, uint64_t job);
 void ui_switch_page_key(struct ui_app *app, int key);
 void ui_switch_page_show(struct ui_app *app); /* 's' */

@@ -11,6 +11,7 @@
 #define TAIL_OPEN_MS 60000
 #define TAIL_END_MS 120000
 #define LAG_LOOK_MS 2000
+#define CLAIM_TRIES 120 /* seconds ahead that others may have taken */
 
 /* --- shared by the files of this module ------------------------------------------------------- */
 
@@ -92,7 +93,7 @@ static bool proven(const char *version)
 
 /* Later than all in the bucket, and than those of runs beside this one that have written nothing
  * there yet. */
-static enum mst_rc new_id(struct run *r, struct mst_err *err)
+static enum mst_rc later_id(struct run *r, struct mst_err *err)
 {
     _Atomic int64_t *given = r->o->given_ms;
     int64_t last = given ? atomic_load(given) : 0, ms = 0;
@@ -100,6 +101,9 @@ static enum mst_rc new_id(struct run *r, struct mst_err *err)
 
     if (mst_catalog_newest(r->o->catalog, &r->task, newest, err) != MST_OK) {
         return err->rc;
+    }
+    if (strcmp(newest, r->h.id) < 0) { /* a listing that does not show yet what was refused */
+        (void)mst_copy(newest, sizeof(newest), r->h.id);
     }
     do {
         const int64_t now = r->h.started_wall_ms;
@@ -113,18 +117,38 @@ static enum mst_rc new_id(struct run *r, struct mst_err *err)
     return MST_OK;
 }
 
+/* Another host may have begun in this second: whoever is refused takes the next one. */
+static enum mst_rc new_id(struct run *r, const char *host, struct mst_err *err)
+{
+    struct mst_claim claim = {.wall_ms = r->h.started_wall_ms};
+    enum mst_rc rc;
+    int tries = 0;
+
+    (void)mst_copy(claim.attempt, sizeof(claim.attempt), r->attempt);
+    (void)snprintf(claim.by, sizeof(claim.by), "%.120s:%ld", host, (long)getpid());
+    do {
+        rc = later_id(r, err);
+        if (rc == MST_OK) {
+            (void)mst_copy(claim.id, sizeof(claim.id), r->h.id);
+            rc = mst_catalog_claim(r->o->catalog, &claim, err);
+        }
+    } while (rc == MST_E_EXISTS && ++tries < CLAIM_TRIES);
+    r->claimed = rc == MST_OK;
+    return rc;
+}
+
 static enum mst_rc name_run(struct run *r, struct mst_err *err)
 {
     char host[128] = "";
     uint8_t random[8];
 
-    if (new_id(r, err) != MST_OK) {
-        return err->rc;
-    }
     MST_ASSERT(getrandom(random, sizeof(random), 0) == (ssize_t)sizeof(random));
     (void)mst_hex(random, sizeof(random), r->attempt);
     (void)mst_copy(r->h.attempt, sizeof(r->h.attempt), r->attempt);
     (void)gethostname(host, sizeof(host) - 1);
+    if (new_id(r, host, err) != MST_OK) {
+        return err->rc;
+    }
     (void)snprintf(r->comment, sizeof(r->comment), "muster backup %s %s %.48s:%ld", r->h.id,
                    r->attempt, host, (long)getpid());
     (void)mst_copy(r->res->id, sizeof(r->res->id), r->h.id);
@@ -139,6 +163,9 @@ static enum mst_rc prepare(struct run *r, struct mst_err *err)
         return err->rc;
     }
     mst_task_log(r->outer, "source %s: %s", r->res->source.name, r->res->source.why);
+    if (r->o->on_source) {
+        r->o->on_source(r->o->on_source_arg, r->res->source.name);
+    }
     (void)mst_copy(r->h.source, sizeof(r->h.source), r->res->source.name);
     (void)mst_copy(r->h.source_why, sizeof(r->h.source_why), r->res->source.why);
     if (run_connect(r, "control", &r->control, err) != MST_OK) {
@@ -500,6 +527,13 @@ enum mst_rc mst_backup_run(const struct mst_backup_opts *o, struct mst_task *tas
     if (rc == MST_E_CANCELLED && r->failure.rc != MST_OK) {
         *err = r->failure;
         rc = err->rc;
+    }
+    if (rc != MST_OK && r->claimed && r->n_objects == 0) { /* nothing else stands there */
+        struct mst_err ignored = {0};
+
+        if (mst_catalog_unclaim(o->catalog, r->h.id, &ignored) != MST_OK) {
+            mst_task_log(r->outer, "%s: %s", r->h.id, ignored.msg); /* listed as INCOMPLETE */
+        }
     }
     tell(r, rc, mst_clock_mono_ms(NULL) - start_ms, err);
     run_release(r);

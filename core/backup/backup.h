@@ -67,6 +67,9 @@ struct mst_backup_opts {
     /* Of all runs of this process: time in the newest id, so that two that begin in one second do
      * not get the same. NULL: only the bucket is asked. */
     _Atomic int64_t *given_ms;
+    /* Told once, on the run's thread, which member is read; may be NULL. */
+    void (*on_source)(void *arg, const char *member);
+    void *on_source_arg;
     /* Tests only: a place to stop and look (point names the step that comes next: "key", "tail",
      * "list", "scan", "end", "objects", "manifest", "header", "commit"), and known mistakes to
      * make. */

@@ -49,6 +49,7 @@ struct run {
     struct mst_backup_result *res;
     struct mst_header h;
     char attempt[17];
+    bool claimed;            /* the id is ours in the store */
     struct mst_data_key key; /* of a sealed one */
     struct mst_sealing sealing;
     char comment[160]; /* of every find */

@@ -168,6 +168,46 @@ enum mst_rc mst_catalog_newest(const struct mst_catalog *c, struct mst_task *tas
 
 /* --- small objects ---------------------------------------------------------------------------- */
 
+/* A store that overwrites says who came last: two that write at one time both look, and the one
+ * whose claim is not there has lost. */
+static enum mst_rc still_mine(const struct mst_catalog *c, const char *key, const struct mst_str *s,
+                              struct mst_err *err)
+{
+    struct mst_buf b = {0};
+    enum mst_rc rc = mst_store_read_all(c->store, key, MST_HEADER_MAX, &b, err);
+
+    if (rc == MST_OK && (b.len != s->len || memcmp(b.p, s->p, s->len) != 0)) {
+        rc = mst_err_set(err, MST_E_EXISTS, "%s is another run's", key);
+    }
+    mst_buf_release(&b);
+    return rc;
+}
+
+enum mst_rc mst_catalog_claim(const struct mst_catalog *c, const struct mst_claim *claim,
+                              struct mst_err *err)
+{
+    struct mst_str s = {0};
+    char key[MST_KEY_MAX];
+    enum mst_rc rc;
+
+    mst_claim_put(claim, &s);
+    mst_catalog_key(c, claim->id, "", "claim", key);
+    rc = mst_store_put_all(c->store, key, s.p, s.len, err);
+    if (rc == MST_OK && !mst_store_caps(c->store)->create_only) {
+        rc = still_mine(c, key, &s, err);
+    }
+    mst_str_release(&s);
+    return rc;
+}
+
+enum mst_rc mst_catalog_unclaim(const struct mst_catalog *c, const char *id, struct mst_err *err)
+{
+    char key[MST_KEY_MAX];
+
+    mst_catalog_key(c, id, "", "claim", key);
+    return mst_store_delete(c->store, key, err);
+}
+
 enum mst_rc mst_catalog_mark(const struct mst_catalog *c, const struct mst_mark *m,
                              struct mst_err *err)
 {
@@ -198,7 +238,7 @@ struct keys {
     char (*v)[MST_KEY_MAX];
     size_t n, cap;
     const char *keep; /* prefixes that stay; NULL none */
-    const char *keep2, *keep3;
+    const char *keep2, *keep3, *keep4;
 };
 
 static bool collect(void *arg, const struct mst_store_item *item)
@@ -207,6 +247,7 @@ static bool collect(void *arg, const struct mst_store_item *item)
 
     if ((k->keep && strncmp(item->key, k->keep, strlen(k->keep)) == 0) ||
         (k->keep2 && strcmp(item->key, k->keep2) == 0) ||
+        (k->keep4 && strcmp(item->key, k->keep4) == 0) ||
         (k->keep3 && strncmp(item->key, k->keep3, strlen(k->keep3)) == 0)) {
         return true;
     }
@@ -267,6 +308,7 @@ enum mst_rc mst_catalog_clean(const struct mst_catalog *c, const char *id, struc
                               uint64_t *removed, struct mst_err *err)
 {
     char root[MST_KEY_MAX], commit_key[MST_KEY_MAX], marks[MST_KEY_MAX], alive[MST_KEY_MAX] = "";
+    char claim[MST_KEY_MAX];
     struct mst_buf b = {0};
     struct mst_commit commit = {0};
     struct keys keys = {0};
@@ -279,6 +321,7 @@ enum mst_rc mst_catalog_clean(const struct mst_catalog *c, const char *id, struc
     mst_catalog_key(c, id, "", "", root);
     mst_catalog_key(c, id, "", "COMMIT", commit_key);
     mst_catalog_key(c, id, "", "marks/", marks);
+    mst_catalog_key(c, id, "", "claim", claim);
     rc = mst_store_read_all(c->store, commit_key, MST_HEADER_MAX, &b, err);
     if (rc == MST_OK) {
         /* Whatever COMMIT cannot be read does not say what is alive: nothing is removed then. */
@@ -289,6 +332,7 @@ enum mst_rc mst_catalog_clean(const struct mst_catalog *c, const char *id, struc
             keys.keep = alive;
             keys.keep2 = commit_key;
             keys.keep3 = marks;
+            keys.keep4 = claim;
         }
     } else if (rc == MST_E_NOTFOUND) {
         rc = MST_OK;

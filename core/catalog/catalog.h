@@ -1,8 +1,8 @@
 /* catalog.h: the backups of one set in one store. The store is the catalog: nothing is read from
  * anywhere else, so listing it is rebuilding it.
  *
- * Keys: <prefix>/<set>/backups/<id>/<attempt>/..., <prefix>/<set>/backups/<id>/COMMIT and marks/,
- * <prefix>/<set>/keys/<id>.<attempt>.<n>.
+ * Keys: <prefix>/<set>/backups/<id>/<attempt>/..., <prefix>/<set>/backups/<id>/COMMIT, claim and
+ * marks/, <prefix>/<set>/keys/<id>.<attempt>.<n>.
  *
  * Whoever fills one says who is believed (trust), with what is signed (signer) and how a sealed
  * backup is opened (unlock, called only when one is); all of them may be NULL.
@@ -74,6 +74,12 @@ enum mst_rc mst_catalog_new_id(int64_t now_wall_ms, const char *newest, const ch
 /* The newest id that was ever used here, whatever became of it; "" when none. */
 enum mst_rc mst_catalog_newest(const struct mst_catalog *c, struct mst_task *task,
                                char out[MST_ID_MAX], struct mst_err *err) MST_MUST_CHECK;
+/* The id is this run's: a create-only object says so to others, on every host. MST_E_EXISTS: it is
+ * another's. unclaim gives an id back below which nothing else was stored. */
+enum mst_rc mst_catalog_claim(const struct mst_catalog *c, const struct mst_claim *claim,
+                              struct mst_err *err) MST_MUST_CHECK;
+enum mst_rc mst_catalog_unclaim(const struct mst_catalog *c, const char *id,
+                                struct mst_err *err) MST_MUST_CHECK;
 /* Is it an id, and when was it started? Pure. */
 bool mst_catalog_id_ok(const char *id, int64_t *wall_ms, char kind[16]);
 

@@ -7,6 +7,16 @@
 
 /* --- writing ---------------------------------------------------------------------------------- */
 
+void mst_claim_put(const struct mst_claim *c, struct mst_str *s)
+{
+    canon_begin(s, "muster claim", NULL);
+    canon_put_text(s, "id", c->id);
+    canon_put_text(s, "attempt", c->attempt);
+    canon_put_int(s, "wallMs", c->wall_ms);
+    canon_put_text(s, "by", c->by);
+    canon_end(s);
+}
+
 void mst_header_put(const struct mst_header *h, struct mst_str *s)
 {
     canon_begin(s, "muster header", h->sealed ? "sealed" : NULL);

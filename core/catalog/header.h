@@ -61,6 +61,14 @@ struct mst_mark {
     char signer[65], signature[129]; /* "" while not signed */
 };
 
+struct mst_claim { /* which run has an id, before there is anything else below it */
+    char id[MST_ID_MAX], attempt[17];
+    int64_t wall_ms;
+    char by[160]; /* host and process */
+};
+
+/* Written, never read by a program: that it is there is what counts. */
+void mst_claim_put(const struct mst_claim *c, struct mst_str *out);
 void mst_header_put(const struct mst_header *h, struct mst_str *out);
 enum mst_rc mst_header_get(const char *text, size_t n, struct mst_header *h,
                            struct mst_err *err) MST_MUST_CHECK;

@@ -20,7 +20,7 @@ struct group { /* everything below one id */
     char id[MST_ID_MAX];
     struct attempt *attempts;
     size_t n_attempts, cap_attempts;
-    bool commit;
+    bool commit, claim;
     uint64_t bytes, foreign;
     size_t n_marks; /* newest kept, oldest first */
     char marks[MARKS_KEPT][64];
@@ -113,6 +113,10 @@ static void see_object(struct group *g, const char *rest, uint64_t bytes)
 
     if (strcmp(rest, "COMMIT") == 0) {
         g->commit = true;
+        return;
+    }
+    if (strcmp(rest, "claim") == 0) {
+        g->claim = true;
         return;
     }
     if (strncmp(rest, "marks/", 6) == 0 && !strchr(rest + 6, '/')) {
@@ -391,7 +395,7 @@ static void examine(const struct look *k, const struct group *g, struct mst_back
         PROBLEM(b, MST_BK_FOREIGN, "not a name that muster gives: it is left alone");
     } else if (g->commit) {
         committed(k, g, b);
-    } else if (g->n_attempts) {
+    } else if (g->n_attempts || g->claim) {
         PROBLEM(
             b, MST_BK_INCOMPLETE,
             "no COMMIT: its run is still going on, or died; 'muster clean' removes what is left "

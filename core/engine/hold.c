@@ -82,6 +82,7 @@ enum mst_rc mst_hold_take(struct hold *h, struct mst_run *r, struct mst_task *ta
                                     .act = words[r->cmd.kind],
                                     .agent = agent,
                                     .plan = r->plan,
+                                    .target = h->target,
                                     .lost = hold_lost,
                                     .lost_arg = h,
                                     .dead = note_is_of_an_ended_one,

@@ -8,6 +8,8 @@
 #include "excl/excl.h"
 
 struct hold {
+    const char
+        *target; /* of a switch: who becomes primary; NULL none. Borrowed while it is taken */
     struct mst_run *run;
     struct mst_task *task;
     struct mst_excl *excl;

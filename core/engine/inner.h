@@ -19,6 +19,7 @@
 #include "restore/restore.h"
 #include "store/store.h"
 
+#define MST_READING 8 /* as many workers as there may be */
 #define MST_TICKETS 16
 #define MST_TICKET_MS 120000
 #define MST_MESSAGES 64
@@ -141,7 +142,11 @@ struct local {
     struct mst_note notes[8];
     int64_t notes_at_ms; /* monotonic; 0 never read */
     bool notes_changed;
-    char own_note[24]; /* id of the note that we hold, "" none */
+    char own_note[24];  /* id of the note that we hold, "" none */
+    struct job_source { /* backups that run, and the member that each reads; job 0: free */
+        uint64_t job;
+        char member[MST_HOST_MAX];
+    } reading[MST_READING];
     struct slot slots[MST_TICKETS];
     uint64_t next_handle;
 };

@@ -57,6 +57,12 @@ static bool open_one(const struct mst_excl_note *notes, size_t n, size_t i, int6
     return true;
 }
 
+/* When its first note was written, by the oplog's clock. */
+static int64_t begun_ms(const struct mst_excl_note *n)
+{
+    return (int64_t)(mst_ts_zero(n->first) ? n->ts.t : n->first.t) * 1000;
+}
+
 static void clean_copy(char *out, size_t size, const char *from)
 {
     mst_text_clean(out, size, from, strlen(from));
@@ -112,8 +118,11 @@ void mst_notes_look(struct local *l)
             clean_copy(f->act, sizeof(f->act), notes[i].act);
             clean_copy(f->agent, sizeof(f->agent), notes[i].agent);
             clean_copy(f->host, sizeof(f->host), notes[i].host);
+            clean_copy(f->plan, sizeof(f->plan), notes[i].plan);
+            clean_copy(f->target, sizeof(f->target), notes[i].target);
             /* By our steady clock: theirs, ours and the oplog's may be hours apart. */
             f->until_mono_ms = mst_clock_mono_ms(NULL) + notes[i].until_wall_ms - now;
+            f->since_mono_ms = mst_clock_mono_ms(NULL) + begun_ms(&notes[i]) - now;
         }
     }
     free(notes);

@@ -12,6 +12,29 @@
 #define MST_VERSION "0.1.0"
 #endif
 
+/* "" takes it off. */
+static void note_reading(struct local *l, uint64_t job, const char *member)
+{
+    struct job_source *slot = NULL;
+
+    mst_mutex_lock(&l->mtx);
+    for (size_t i = 0; i < MST_READING; i++) {
+        if (l->reading[i].job == job || (!slot && l->reading[i].job == 0)) {
+            slot = &l->reading[i];
+        }
+    }
+    if (slot) {
+        slot->job = *member ? job : 0;
+        (void)mst_copy(slot->member, sizeof(slot->member), member);
+    }
+    mst_mutex_unlock(&l->mtx);
+}
+
+static void on_source(void *arg, const char *member)
+{
+    note_reading(arg, mst_jobq_current(), member);
+}
+
 enum mst_rc mst_run_backup(void *arg, struct mst_task *task, struct mst_err *err)
 {
     struct mst_run *r = arg;
@@ -34,6 +57,8 @@ enum mst_rc mst_run_backup(void *arg, struct mst_task *task, struct mst_err *err
         .scratch_dir = l->dir,
         .at = mst_fault_at,
         .given_ms = &l->backup_given_ms,
+        .on_source = on_source,
+        .on_source_arg = l,
         .muster = MST_VERSION};
     struct seals seals = {0};
     enum mst_rc rc = mst_local_catalog(l, &cat, err);
@@ -56,6 +81,7 @@ enum mst_rc mst_run_backup(void *arg, struct mst_task *task, struct mst_err *err
     o.topo = &topo->v;
     rc = mst_backup_run(&o, task, &res, err);
     mst_seals_release(&seals);
+    note_reading(l, mst_jobq_current(), "");
     mst_shared_unref(&topo->shared);
     mst_jobq_result(l->jobq, mst_jobq_current(), res.id[0] ? res.id : NULL,
                     rc == MST_OK ? res.text : NULL);

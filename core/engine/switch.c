@@ -18,10 +18,34 @@
 
 /* --- facts that are ours --- */
 
+/* The member that a job of ours works with: a backup reads one, what changes data the primary. */
+static int works_with(struct local *l, const struct mst_job *j, const struct mst_guard_facts *f)
+{
+    char member[MST_HOST_MAX] = "";
+
+    if (j->kind != MST_JOB_BACKUP) {
+        return f->primary;
+    }
+    mst_mutex_lock(&l->mtx);
+    for (size_t i = 0; i < MST_READING; i++) {
+        if (l->reading[i].job == j->id) {
+            (void)mst_copy(member, sizeof(member), l->reading[i].member);
+        }
+    }
+    mst_mutex_unlock(&l->mtx);
+    for (size_t i = 0; i < f->n; i++) {
+        if (strcmp(f->members[i].name, member) == 0) {
+            return (int)i;
+        }
+    }
+    return -1;
+}
+
 static void our_backups(struct local *l, struct mst_guard_facts *f)
 {
     struct mst_err err = {0};
     struct mst_job *jobs = NULL;
+    bool hit = false; /* one that works with primary or target is told before others */
     size_t n = 0;
 
     f->busy_member = -1;
@@ -32,10 +56,16 @@ static void our_backups(struct local *l, struct mst_guard_facts *f)
         const bool runs = jobs[i].state == MST_JOB_RUNNING || jobs[i].state == MST_JOB_QUEUED ||
                           jobs[i].state == MST_JOB_CANCELLING;
 
-        if (runs && jobs[i].kind != MST_JOB_VERIFY && jobs[i].kind != MST_JOB_SWITCH) {
+        if (runs && !hit && jobs[i].kind != MST_JOB_VERIFY && jobs[i].kind != MST_JOB_SWITCH) {
+            const int member = works_with(l, &jobs[i], f);
+            const bool reads = jobs[i].kind == MST_JOB_BACKUP && member >= 0;
+
+            hit = member >= 0 && (member == f->primary || member == f->target);
+            f->busy_member = member;
             (void)snprintf(f->busy_backup, sizeof(f->busy_backup),
-                           "job %" PRIu64 ", a %s, runs (%.60s)", jobs[i].id,
-                           mst_job_kind_word(jobs[i].kind), jobs[i].phase);
+                           "job %" PRIu64 ", a %s, runs%s%.50s (%.30s)", jobs[i].id,
+                           mst_job_kind_word(jobs[i].kind), reads ? " and reads " : "",
+                           reads ? f->members[member].name : "", jobs[i].phase);
         }
     }
     mst_jobs_free(jobs, n);

@@ -194,6 +194,7 @@ enum mst_rc mst_run_switch(void *arg, struct mst_task *task, struct mst_err *err
         rc = new_id(m->id, err);
     }
     if (rc == MST_OK) {
+        m->hold.target = plan->target >= 0 ? plan->members[plan->target].name : NULL;
         rc = mst_hold_take(&m->hold, r, task, err);
     }
     if (rc == MST_OK) {

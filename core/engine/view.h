@@ -129,7 +129,9 @@ struct mst_messages_part {
 
 struct mst_note { /* a foreign open act on this set, from the oplog notes */
     char act[24], agent[64], host[64];
-    int64_t until_mono_ms; /* at least until then */
+    char plan[17], target[MST_HOST_MAX]; /* target: of a switch to a chosen member; "" else */
+    int64_t since_mono_ms;               /* its first note, by the oplog's time */
+    int64_t until_mono_ms;               /* at least until then */
 };
 
 struct mst_info_part {

@@ -20,7 +20,7 @@
 struct mst_excl {
     struct mst_excl_opts o;
     struct mst_excl_note me;
-    char agent[64], act[24], plan[17], host[64];
+    char agent[64], act[24], plan[17], host[64], target[MST_EXCL_TARGET];
     struct mst_task stop; /* ends the threads */
     struct mst_thread thread, watch;
     _Atomic int64_t ours_until_ms; /* monotonic: act no longer than that */
@@ -44,6 +44,7 @@ bool mst_excl_parse(const bson_t *entry, struct mst_excl_note *out)
     (void)mst_bson_text(&m, "agent", out->agent, sizeof(out->agent));
     (void)mst_bson_text(&m, "host", out->host, sizeof(out->host));
     (void)mst_bson_text(&m, "plan", out->plan, sizeof(out->plan));
+    (void)mst_bson_text(&m, "target", out->target, sizeof(out->target));
     (void)mst_bson_ts(&m, "first", &out->first);
     out->until_wall_ms = mst_bson_date(&m, "until", 0);
     return mst_bson_text(&m, "id", out->id, sizeof(out->id));
@@ -191,6 +192,9 @@ static enum mst_rc write_note(struct mst_excl *x, struct mst_conn *c, struct mst
     BSON_APPEND_UTF8(&m, "agent", x->agent);
     BSON_APPEND_UTF8(&m, "host", x->host);
     BSON_APPEND_UTF8(&m, "plan", x->plan);
+    if (x->target[0]) {
+        BSON_APPEND_UTF8(&m, "target", x->target);
+    }
     BSON_APPEND_DATE_TIME(&m, "until", wall + hold);
     if (!mst_ts_zero(x->me.first)) {
         BSON_APPEND_TIMESTAMP(&m, "first", x->me.first.t, x->me.first.i);
@@ -360,6 +364,7 @@ enum mst_rc mst_excl_take(const struct mst_excl_opts *o, struct mst_excl **out, 
     (void)mst_copy(x->act, sizeof(x->act), o->act);
     (void)mst_copy(x->agent, sizeof(x->agent), o->agent);
     (void)mst_copy(x->plan, sizeof(x->plan), o->plan ? o->plan : "");
+    (void)mst_copy(x->target, sizeof(x->target), o->target ? o->target : "");
     if (gethostname(x->host, sizeof(x->host) - 1) != 0) {
         (void)mst_copy(x->host, sizeof(x->host), "unknown host");
     }

@@ -19,10 +19,13 @@
 #define MST_EXCL_HOLD_MS 60000
 #define MST_EXCL_RENEW_MS 20000
 #define MST_EXCL_ID 17
+#define MST_EXCL_TARGET 272
 
 struct mst_excl_note {
     char id[MST_EXCL_ID], act[24], agent[64], host[64], plan[17];
-    struct mst_ts ts, first; /* first: of its first note; zero when this is it */
+    char
+        target[MST_EXCL_TARGET]; /* of a switch: the member that becomes primary; "" any, or none */
+    struct mst_ts ts, first;     /* first: of its first note; zero when this is it */
     int64_t until_wall_ms;
     bool end;
 };
@@ -42,6 +45,7 @@ struct mst_excl_opts {
     mst_excl_connect_fn *connect;
     void *connect_arg;
     const char *act, *agent, *plan;
+    const char *target;      /* NULL: none */
     void (*lost)(void *arg); /* once, on a thread of its own: the note may be void soon */
     void *lost_arg;
     /* Is this open note, of this host, one of a process of ours that is known to be dead? Then it

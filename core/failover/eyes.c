@@ -56,7 +56,7 @@ static enum mst_rc ask_rbid(struct eye *e, struct mst_fo_seen *seen, struct mst_
     if (mst_clock_mono_ms(NULL) < e->rbid_at_ms) {
         return MST_OK;
     }
-    rc = mst_conn_ask(e->c, "admin", "serverStatus", ANSWER_MS, &reply, err);
+    rc = mst_conn_server_status(e->c, false, ANSWER_MS, &reply, err);
     if (rc == MST_OK) {
         seen->rbid = mst_bson_i64(&reply, "repl.rbid", seen->rbid);
         seen->rbid_at_ms = mst_clock_mono_ms(NULL);

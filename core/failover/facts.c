@@ -168,8 +168,6 @@ static void ask_stats(struct asker *a)
         m->uptime_s = a->t.uptime_s;
         m->rbid = a->t.rbid;
         m->flow_lagged = bson_has_field(&reply, "flowControl") ? a->t.flow_lagged : -1;
-        m->connections = a->t.connections;
-        m->connections_available = a->t.connections_available;
         m->shard = sharded && !m->config_server;
     }
     bson_destroy(&reply);

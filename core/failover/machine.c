@@ -319,6 +319,7 @@ static void hear(struct mst_fo_at *a)
     f->mark_ms = f->now_ms;
     f->good_ms = f->now_ms;
     f->floor_ms = f->now_ms;
+    f->woke_ms = f->now_ms;
     f->calm_ms = 0;
     f->calm = 0;
     f->looks = 0;

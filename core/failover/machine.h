@@ -159,6 +159,7 @@ struct mst_fo {
     int rounds, diverts, jumps, looks;
     int64_t now_ms;   /* of the last picture */
     int64_t floor_ms; /* an answer not newer than this proves nothing */
+    int64_t woke_ms;  /* we stood still until then: silence before it is ours */
     int64_t mark_ms, calm_ms, look_ms, good_ms;
     int64_t hard_ms;    /* t0, or the last jump of the clock */
     int64_t carried_ms; /* since when the old primary carries entries of the new term */

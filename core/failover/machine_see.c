@@ -20,8 +20,9 @@ bool mst_fo_is(const struct mst_fo_at *a, size_t i, enum mst_mstate s)
 bool mst_fo_silent(const struct mst_fo_at *a, size_t i)
 {
     const struct mst_fo_seen *s = &a->p->m[i];
+    const int64_t since = s->at_ms > a->f->woke_ms ? s->at_ms : a->f->woke_ms;
 
-    return s->tried_ms > s->at_ms && a->p->now_ms - s->at_ms > SILENT_MS;
+    return s->tried_ms > since && a->p->now_ms - since > SILENT_MS;
 }
 
 int mst_fo_writable(const struct mst_fo_at *a)

@@ -344,6 +344,10 @@ enum mst_rc mst_fo_run(const struct mst_fo_run_opts *o, struct mst_fo *f, struct
     l->first = true;
     l->state = MST_FO_STATES;
     mst_fo_init(f, o->plan, mst_clock_mono_ms(NULL));
+    f->defect_no_recheck = (o->plant & MST_FO_PLANT_NO_RECHECK) != 0;
+    f->defect_no_freeze = (o->plant & MST_FO_PLANT_NO_FREEZE) != 0;
+    f->defect_no_final_optime = (o->plant & MST_FO_PLANT_NO_FINAL) != 0;
+    f->defect_done_at_writable = (o->plant & MST_FO_PLANT_WRITABLE) != 0;
     if (rc == MST_OK) {
         struct mst_fo_step_row r;
         struct mst_err ignore = {0};

@@ -34,6 +34,14 @@ struct mst_fo_run_opts { /* borrowed until it returns; callbacks on its thread u
     void (*at)(void *arg, const char *point); /* faults on request; may be NULL */
     void *arg;
     struct mst_task *task; /* its cancel asks for the undo; phase and log go there */
+    unsigned plant;        /* tests only: MST_FO_PLANT_..., mistakes that the soak must catch */
+};
+
+enum {
+    MST_FO_PLANT_NO_RECHECK = 1, /* the set is not looked at again before something is sent */
+    MST_FO_PLANT_NO_FREEZE = 2,  /* rivals are not frozen */
+    MST_FO_PLANT_NO_FINAL = 4,   /* the certificate does not wait for the last position */
+    MST_FO_PLANT_WRITABLE = 8    /* DONE as soon as somebody is writable */
 };
 
 /* f is filled in every case; f->exit says how it ended. Fails only when it could not begin. */

@@ -139,7 +139,6 @@ struct mst_guard_member {
     int64_t window_s;             /* of its oplog, at its full size */
     bool window_estimated;        /* it is not full yet: by the rate until now */
     int64_t window_seen_s;        /* what it holds now */
-    int64_t connections, connections_available;
     bool shard, config_server;
 
     int fsync_locked; /* 1, 0, -1 unknown: $currentOp was refused */

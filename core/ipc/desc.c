@@ -26,10 +26,8 @@
 #define DESC(name, s) const struct desc name = {sizeof(struct s), s##_fields, MST_COUNT(s##_fields)}
 
 static const struct field mst_note_fields[] = {
-    F(mst_note, act),
-    F(mst_note, agent),
-    F(mst_note, host),
-    F(mst_note, until_mono_ms),
+    F(mst_note, act),    F(mst_note, agent),         F(mst_note, host),          F(mst_note, plan),
+    F(mst_note, target), F(mst_note, since_mono_ms), F(mst_note, until_mono_ms),
 };
 static DESC(ipc_note, mst_note);
 

@@ -121,7 +121,8 @@ static void keep_ticket(struct server *s, const struct mst_ticket *t)
 
     copy->rules = NULL; /* a commit looks at none of these */
     copy->steps = NULL;
-    copy->n_rules = copy->n_steps = 0;
+    copy->file = NULL;
+    copy->n_rules = copy->n_steps = copy->n_file = 0;
     mst_ticket_free(*slot);
     *slot = copy;
 }

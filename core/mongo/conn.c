@@ -346,6 +346,14 @@ uint32_t mst_conn_max_batch(const struct mst_conn *c)
     return c->max_batch;
 }
 
+bool mst_conn_hold_cancel(struct mst_conn *c, bool hold)
+{
+    const bool before = c->link.ignore_cancel;
+
+    c->link.ignore_cancel = hold;
+    return before;
+}
+
 void mst_conn_idle(struct mst_conn *c, int64_t ms, int wake_fd)
 {
     const int64_t end = mst_clock_mono_ms(NULL) + ms;

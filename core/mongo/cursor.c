@@ -221,18 +221,18 @@ static void kill_cursor(struct mst_cursor *cur)
 {
     bson_t cmd = BSON_INITIALIZER, ids, reply;
     struct mst_err ignored = {0};
+    const bool held = mst_conn_hold_cancel(cur->c, true);
 
     (void)BSON_APPEND_UTF8(&cmd, "killCursors", cur->coll);
     (void)BSON_APPEND_ARRAY_BEGIN(&cmd, "cursors", &ids);
     (void)BSON_APPEND_INT64(&ids, "0", cur->id);
     (void)bson_append_array_end(&cmd, &ids);
     copy_field(&cur->session, "lsid", &cmd);
-    cur->c->link.ignore_cancel = true;
     if (mst_conn_run(cur->c, cur->db, &cmd, NULL, NULL, 0, KILL_MS, &reply, &ignored) != MST_OK) {
         /* The server's own time-out is what is left. */
         ignored.rc = MST_OK;
     }
-    cur->c->link.ignore_cancel = false;
+    (void)mst_conn_hold_cancel(cur->c, held);
     bson_destroy(&cmd);
 }
 

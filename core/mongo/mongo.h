@@ -96,6 +96,9 @@ uint32_t mst_conn_max_batch(const struct mst_conn *c);   /* maxWriteBatchSize */
 /* Wait between commands; returns early, with the connection broken, when the peer closes it, and
  * early when the task is cancelled or *wake_fd (may be -1) becomes readable. */
 void mst_conn_idle(struct mst_conn *c, int64_t ms, int wake_fd);
+/* Commands that follow are not cut by a cancel of the task, only by their deadline: for steps that
+ * belong together. Returns what was set before. */
+bool mst_conn_hold_cancel(struct mst_conn *c, bool hold);
 
 /* One command. reply is initialised in every case (bson_destroy it). A server that says ok:0 is
  * MST_E_SERVER (or AUTH for 13 and 18, PRECOND for not-primary codes) with err->detail the code and
@@ -106,6 +109,10 @@ enum mst_rc mst_conn_command(struct mst_conn *c, const char *db, const bson_t *c
 /* The same for a command that is only its name, {name: 1}. */
 enum mst_rc mst_conn_ask(struct mst_conn *c, const char *db, const char *name, int64_t ms,
                          bson_t *reply, struct mst_err *err) MST_MUST_CHECK;
+/* serverStatus without the large sections that nobody here reads; with those of the oplog and the
+ * counters when `all`, else little more than what it says of the replica set. */
+enum mst_rc mst_conn_server_status(struct mst_conn *c, bool all, int64_t ms, bson_t *reply,
+                                   struct mst_err *err) MST_MUST_CHECK;
 /* The position of the first (direction 1) or last (-1) entry of its oplog; *there false when it has
  * none. */
 enum mst_rc mst_conn_oplog_end(struct mst_conn *c, int direction, int64_t ms, struct mst_ts *ts,

@@ -133,22 +133,14 @@ static void ask_oplog(struct rest *r)
 
 static void ask_stats(struct rest *r)
 {
-    /* Large sections that nobody here reads stay at the server. */
-    static const char *const without[] = {
-        "locks", "wiredTiger", "tcmalloc", "asserts", "logicalSessionRecordCache", "storageEngine"};
     struct mst_probe *p = r->p;
     struct mst_err err = {0};
-    bson_t cmd = BSON_INITIALIZER, reply;
+    bson_t reply;
     bool has_oplog = false, sharded = false;
     enum mst_rc rc;
 
-    (void)BSON_APPEND_INT32(&cmd, "serverStatus", 1);
-    (void)BSON_APPEND_INT32(&cmd, "oplog", 1);
-    for (size_t i = 0; i < MST_COUNT(without); i++) {
-        (void)BSON_APPEND_INT32(&cmd, without[i], 0);
-    }
     r->stats_at = mst_clock_mono_ms(NULL) + p->all->stats_ms;
-    rc = mst_conn_command(r->c, "admin", &cmd, COMMAND_MS, &reply, &err);
+    rc = mst_conn_server_status(r->c, true, COMMAND_MS, &reply, &err);
     if (rc == MST_OK) {
         mst_mutex_lock(&p->all->mtx);
         mst_parse_stats(&reply, mst_clock_mono_ms(NULL), &p->facts, &p->counters, &has_oplog,
@@ -160,7 +152,6 @@ static void ask_stats(struct rest *r)
         missing(p, p->facts.stats_missing, sizeof(p->facts.stats_missing), "serverStatus", &err);
     }
     bson_destroy(&reply);
-    bson_destroy(&cmd);
     if (alive(r) && !has_oplog) {
         ask_oplog(r);
     }

@@ -315,7 +315,9 @@ enum mst_rc mst_restore_run(const struct mst_restore_opts *o, struct mst_restore
     }
     if (swapping && rc != MST_OK && rc != MST_E_INCOMPLETE && !crashed) {
         mst_err_prefix(err, "inside the swap");
-        rc = err->rc = rc == MST_E_STALE || rc == MST_E_PRECOND ? MST_E_INCOMPLETE : rc;
+        rc = err->rc = rc == MST_E_STALE || rc == MST_E_PRECOND || rc == MST_E_CANCELLED
+                           ? MST_E_INCOMPLETE
+                           : rc;
     }
     say(&r, rc, swapping, wrote,
         rc != MST_OK && wrote && !swapping && !crashed && remove_staging(&r));

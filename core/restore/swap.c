@@ -169,11 +169,14 @@ enum mst_rc mst_swap_forward(const struct mst_rs *r, const char *run,
 {
     struct names w;
     char show[MST_NS_MAX];
+    bool held;
     enum mst_rc rc = look(r, run, it, &w, err);
 
     if (rc != MST_OK) {
         return rc;
     }
+    /* Between the two nothing has the name: a cancel waits for the second. */
+    held = mst_conn_hold_cancel(r->c, true);
     if (it->view) {
         rc = view_forward(r, it, &w, what, err);
         goto out;
@@ -200,6 +203,7 @@ enum mst_rc mst_swap_forward(const struct mst_rs *r, const char *run,
         }
     }
 out:
+    (void)mst_conn_hold_cancel(r->c, held);
     mst_tgt_free(w.list, w.n);
     return rc;
 }
@@ -209,11 +213,12 @@ enum mst_rc mst_swap_back(const struct mst_rs *r, const char *run, const struct 
 {
     struct names w;
     enum mst_rc rc = look(r, run, it, &w, err);
-    bool gone;
+    bool gone, held;
 
     if (rc != MST_OK) {
         return rc;
     }
+    held = mst_conn_hold_cancel(r->c, true);
     *what = MST_SWAP_OLD;
     gone = !w.live;
     if (it->view && w.live && w.live->view && same_view(w.live->options, it->options) &&
@@ -231,6 +236,7 @@ enum mst_rc mst_swap_back(const struct mst_rs *r, const char *run, const struct 
     } else if (rc == MST_OK && gone && it->live_is_view && it->before) {
         rc = create_view(r, it, it->before, err);
     }
+    (void)mst_conn_hold_cancel(r->c, held);
     mst_tgt_free(w.list, w.n);
     return rc;
 }

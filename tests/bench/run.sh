@@ -1,13 +1,14 @@
 #!/bin/sh
 # run.sh BUILD [RUNS [PARTS]]: the figures of docs/benchmarks.md, each with its goal. Nothing here is a test: a
-# figure depends on the machine and on what else it does. PARTS are of: console backup store. Leaves nothing behind.
+# figure depends on the machine and on what else it does. PARTS are of: console switch backup store. Leaves nothing behind.
 set -eu
 build=$(cd "$1" && pwd)
 runs=${2:-3}
-parts=${3:-console backup store}
+parts=${3:-console switch backup store}
 here=$(cd "$(dirname "$0")" && pwd)
 muster=$build/muster
 console=$build/tests/bench/bench_console
+page=$build/tests/bench/bench_page
 bytes=1073741824
 top=$(mktemp -d "${TMPDIR:-/tmp}/muster-bench.XXXXXX")
 export MUSTER_DIR="$top/m"
@@ -103,6 +104,31 @@ console_part() {
         also "the slowest" "$(value key_worst_ms)" ms
     fi
     down
+}
+
+# --- the primary dies, and is moved ---
+switch_part() {
+    echo
+    if [ -x "$page" ]; then
+        lines=$("$page" "$muster" dead 20)
+        row "death of the primary to the screen, worst of 20" "$(value dead_worst_ms)" ms le 2000
+        also "median" "$(value dead_ms)" ms
+        lines=$("$page" "$muster" page 10)
+        row "page of a switch, two of five members hang" "$(value page_frames_s)" frames/s ge 4
+    else
+        echo "bench_page was not built (libvterm-dev is missing): no figures of the screen"
+    fi
+    lines=$("$build/tests/bench/bench_switch" 20)
+    ratio=$(calc %.2f "$(value ours_ms) / $(value bare_ms)")
+    if [ "$(value set)" = real ]; then
+        row "write gap, certified to bare, medians of 20 each" "$ratio" times le 1.5
+    else
+        also "write gap, certified to bare (goal 1.5: needs MUSTER_MONGOD)" "$ratio" times
+    fi
+    also "certified switchover, median ($(value ours_certified) of 20 certified)" "$(value ours_ms)" ms
+    also "the longest" "$(value ours_worst_ms)" ms
+    also "bare replSetStepDown with its hand-off, median" "$(value bare_ms)" ms
+    also "the longest" "$(value bare_worst_ms)" ms
 }
 
 # --- backup ---
@@ -220,6 +246,7 @@ store_part() {
 }
 
 case $parts in *console*) console_part ;; esac
+case $parts in *switch*) switch_part ;; esac
 case $parts in *backup*)
     backup_part 16
     backup_part 20000

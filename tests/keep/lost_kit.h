@@ -11,11 +11,12 @@ enum lost_how {
     LOST_PARTED,    /* the others do not reach it, its clients do */
     LOST_REELECTED, /* steps down and is primary again, of a later election */
     LOST_DISK_FULL, /* what needs room is refused */
-    LOST_DISK_ENDS  /* the next write ends the process */
+    LOST_DISK_ENDS, /* the next write ends the process */
+    LOST_CANCELLED  /* somebody asks the restore to stop */
 };
 
-static const char *const lost_words[] = {"killed",    "stepdown",  "paused",   "parted",
-                                         "reelected", "disk full", "disk ends"};
+static const char *const lost_words[] = {"killed",    "stepdown",  "paused",    "parted",
+                                         "reelected", "disk full", "disk ends", "cancelled"};
 
 struct lost {
     struct keep *k;
@@ -111,6 +112,9 @@ static inline enum mst_rc lost_at(void *arg, const char *point, struct mst_err *
     case LOST_DISK_FULL:
     case LOST_DISK_ENDS:
         lost_disk(l, l->how == LOST_DISK_FULL ? "full" : "crash");
+        break;
+    case LOST_CANCELLED:
+        mst_task_cancel(&l->k->task);
         break;
     }
     return MST_OK;

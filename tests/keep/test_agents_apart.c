@@ -281,6 +281,37 @@ static void clocks_an_hour_apart_let_nobody_in(void **state)
     }
 }
 
+/* The id of the backup that it made. */
+static void id_of(const struct beside *s, char *id, size_t size)
+{
+    const char *at = strstr(mst_str_c(&s->out), "-full COMPLETE");
+
+    if (!at || at - mst_str_c(&s->out) < 20) {
+        fail_msg("no backup: %s", mst_str_c(&s->out));
+        return;
+    }
+    (void)snprintf(id, size, "%.20s", at - 20);
+}
+
+static void two_backups_at_one_time_both_count(void **state)
+{
+    struct beside one, two;
+    char first[32], second[32];
+
+    (void)state;
+    BESIDE(&one, &a, false, "backup");
+    BESIDE(&two, &b, false, "backup");
+    if (beside_end(&one) != 0 || beside_end(&two) != 0) {
+        fail_msg("%s%s", mst_str_c(&one.out), mst_str_c(&two.out));
+    }
+    id_of(&one, first, sizeof(first));
+    id_of(&two, second, sizeof(second));
+    assert_string_not_equal(first, second);
+    mst_str_release(&one.out);
+    mst_str_release(&two.out);
+    DO(&a, 0, "verify", "latest");
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup(f, old_is_live)
@@ -291,6 +322,7 @@ int main(void)
         T(who_stood_still_too_long_touches_nothing_live),
         T(who_cannot_reach_the_set_stops_and_says_so),
         T(clocks_an_hour_apart_let_nobody_in),
+        T(two_backups_at_one_time_both_count),
     };
     (void)setenv("TEST_MUSTER", TEST_MUSTER, 0);
     return cmocka_run_group_tests_name("agents apart", tests, group_up, group_down);

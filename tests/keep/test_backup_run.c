@@ -126,6 +126,46 @@ static void two_that_begin_in_one_second_both_count(void **state)
     assert_string_not_equal(k->res.id, other_id);
 }
 
+/* As of two hosts: nothing but the store tells them of each other. */
+static void two_of_two_hosts_in_one_second_both_count(void **state)
+{
+    const struct mst_clock clock = {.utc_ms = one_instant};
+    struct keep *k = *state;
+
+    keep_insert(k, "shop", "a", 0, 3, 5);
+    keep_settle(k);
+    k->o.clock = &clock;
+    k->o.given_ms = NULL;
+    k->o.at = other_at_tail;
+    k->o.at_arg = k;
+    assert_ok(keep_backup(k), &k->err);
+    assert_string_not_equal(k->res.id, other_id);
+    assert_true(strcmp(k->res.id, other_id) < 0);
+}
+
+static void stop_at_tail(void *arg, const char *point)
+{
+    if (strcmp(point, "tail") == 0) {
+        mst_task_cancel(arg);
+    }
+}
+
+static void a_run_that_stored_nothing_gives_its_id_back(void **state)
+{
+    struct keep *k = *state;
+    struct mst_task task;
+
+    keep_insert(k, "shop", "a", 0, 3, 5);
+    keep_settle(k);
+    assert_ok(mst_task_init(&task, &k->err), &k->err);
+    k->o.at = stop_at_tail;
+    k->o.at_arg = &task;
+    assert_rc(mst_backup_run(&k->o, &task, &k->res, &k->err), MST_E_CANCELLED, &k->err);
+    assert_string_not_equal(k->res.id, "");
+    assert_int_equal(keep_listed(k, NULL), -1);
+    mst_task_release(&task);
+}
+
 static void what_is_left_out_by_name_makes_it_partial(void **state)
 {
     static const char *const out[] = {"shop.events", "other.*"};
@@ -448,6 +488,8 @@ int main(void)
         T(a_quiet_set_is_backed_up_from_a_secondary_and_verified),
         T(a_second_backup_in_the_same_second_is_newer),
         T(two_that_begin_in_one_second_both_count),
+        T(two_of_two_hosts_in_one_second_both_count),
+        T(a_run_that_stored_nothing_gives_its_id_back),
         T(what_is_left_out_by_name_makes_it_partial),
         T(the_primary_is_read_only_when_that_is_allowed),
         T(ddl_between_listing_and_scan_is_carried),

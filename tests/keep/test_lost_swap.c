@@ -128,11 +128,44 @@ static void recover_waits_for_a_majority(void **state)
     keep_stop(&k);
 }
 
+/* As a note that is lost does, too. Nothing has the name between two renames: the second one is
+ * made before it stops. */
+static void a_cancel_waits_for_the_second_rename(void **state)
+{
+    struct keep k;
+    struct mst_backup_result b;
+    struct lost l = {.k = &k, .point = "between", .how = LOST_CANCELLED};
+    struct mst_restore_opts o;
+    struct mst_restore_result res;
+    struct mst_str report = {0};
+    struct mst_err err = {0};
+    size_t n = 0;
+
+    (void)state;
+    lost_begin(&k, &b);
+    lost_make_old(&k);
+    assert_rc(lost_restore(&l, b.id, &res, &err), MST_E_INCOMPLETE, &err);
+    assert_true(l.hit);
+    assert_non_null(strstr(res.text, "stopped inside the swap of run "));
+    assert_int_equal(keep_count(&k, "shop", "orders"), LOST_DOCS + 20); /* wholly new */
+    assert_int_equal(keep_count(&k, "shop", "people"), 29);             /* wholly old */
+    mst_task_release(&k.task);
+    assert_ok(mst_task_init(&k.task, &err), &err);
+    keep_restore_opts(&k, &o);
+    assert_ok(mst_restore_recover(&o, res.run, MST_RECOVER_FINISH, &k.task, &n, &report, &err),
+              &err);
+    lost_wholly(&k, true);
+    mst_str_release(&report);
+    mst_restore_result_release(&res);
+    keep_stop(&k);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_collection_is_old_or_new),
         cmocka_unit_test(recover_waits_for_a_majority),
+        cmocka_unit_test(a_cancel_waits_for_the_second_rename),
     };
 
     return cmocka_run_group_tests_name("lost in the swap", tests, NULL, NULL);

@@ -212,9 +212,9 @@ static inline void beside_says(struct beside *b, const char *part)
 }
 
 /* Until it ends; its exit status. */
-static inline int beside_end(struct beside *b)
+static inline int beside_end_within(struct beside *b, int64_t ms)
 {
-    const int64_t end = mst_clock_mono_ms(NULL) + PATIENCE_MS;
+    const int64_t end = mst_clock_mono_ms(NULL) + ms;
     int status = 0;
 
     while (beside_read(b, 100)) {
@@ -226,6 +226,17 @@ static inline int beside_end(struct beside *b)
     (void)waitpid(b->pid, &status, 0);
     (void)close(b->fd);
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+static inline int beside_end(struct beside *b)
+{
+    return beside_end_within(b, PATIENCE_MS);
+}
+
+/* The end of what it printed. */
+static inline const char *beside_tail(const struct beside *b)
+{
+    return mst_str_c(&b->out) + (b->out.len > 900 ? b->out.len - 900 : 0);
 }
 
 static inline void beside_kill(struct beside *b)

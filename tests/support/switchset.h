@@ -50,8 +50,6 @@ static inline void sw_member(struct switchset *s, size_t i)
     m->uptime_s = 86400;
     m->rbid = 1;
     m->window_s = 61 * 3600;
-    m->connections = 217;
-    m->connections_available = 50000;
     m->fassert_s = 15;
     m->authenticated = 1;
     m->may_state_change = m->may_note = m->may_configure = 1;

@@ -1,12 +1,16 @@
-/* Random schedules of a switch on the simulated set, with a client that writes with w:majority and
- * at least three faults in each. After each: no acknowledged write is lost, nobody stays frozen,
- * nobody else acted meanwhile, and DONE was not followed by another primary within a takeover
- * delay.
+/* Random schedules of a switch on the simulated set, with a client that writes with w:majority, at
+ * least three faults in each, priorities of chance and each way to go on afterwards. After each: no
+ * acknowledged write is lost, nobody stays frozen, nobody else acted meanwhile, and DONE was not
+ * followed by another primary within a takeover delay. A witness inside the set sees that nothing
+ * is sent on a plan that is over, that no rival may stand when the primary is stepped down, that a
+ * certificate is about the last position, and that priorities are as planned.
  *
- * usage: soak [--runs N] [--seed S] [--workers W] [--limit SECONDS]
+ * usage: soak [--runs N] [--seed S] [--workers W] [--limit SECONDS] [--least N]
+ *        [--plant MISTAKE] [--seeds S,S,...]
  *
  * One line a run, and at the end the totals; exit 1 when an invariant broke. A run is made again by
- * its seed: soak --runs 1 --seed S --workers 1.
+ * its seed: soak --runs 1 --seed S --workers 1. With --plant (recheck, freeze, final, writable) the
+ * switch makes that mistake, and exit 1 means that no run caught it.
  */
 #include <inttypes.h>
 #include <math.h>
@@ -26,6 +30,7 @@
 #include "sandbox/run/run.h"
 #include "sandbox/set/set.h"
 #include "sandbox/wire/client.h"
+#include "witness.h"
 
 #define FAULTS 6
 #define KINDS 11
@@ -75,6 +80,10 @@ struct run {
     int unreachable; /* member we cannot reach, -1 none */
     int foreign_acts;
     bool holding; /* our note stands */
+    struct witness witness;
+    double priority[8];
+    bool moved_first, uneven;
+    unsigned plant;
     struct mst_fo_plan plan;
     struct mst_fo f;
     char broken[400];
@@ -398,12 +407,18 @@ static enum mst_rc fo_connect(void *arg, const char *member, bool login, const c
 static enum mst_rc journal(void *arg, const struct mst_fo_step_row *row, struct mst_err *err)
 {
     struct run *r = arg;
+    char why[200];
     bool no;
 
-    (void)row;
     mst_mutex_lock(&r->mtx);
     no = r->no_journal;
     mst_mutex_unlock(&r->mtx);
+    if (!no && strcmp(row->what, "stepdown") == 0) {
+        witness_step_down(&r->witness, why, sizeof(why));
+        if (why[0]) {
+            broke(r, "%s", why);
+        }
+    }
     return no ? mst_err_set(err, MST_E_IO, "disk full") : MST_OK;
 }
 
@@ -425,6 +440,23 @@ static void note_lost(void *arg)
     mst_mutex_lock(&r->mtx);
     r->lost = true;
     mst_mutex_unlock(&r->mtx);
+}
+
+/* Whoever has a higher priority than the new primary takes the seat back: then it is a visit, or
+ * the two priorities are swapped; else each way is drawn. */
+static enum mst_guard_after after_of(struct run *r, const struct mst_guard_facts *f)
+{
+    static const enum mst_guard_after ways[] = {MST_AFTER_REFUSE, MST_AFTER_VISIT, MST_AFTER_STAY};
+    double most = 0;
+
+    for (size_t i = 0; i < f->n; i++) {
+        r->uneven = r->uneven || (!f->members[i].arbiter && f->members[i].priority != 1);
+        most = f->members[i].priority > most ? f->members[i].priority : most;
+    }
+    if (f->act == MST_GUARD_STEPDOWN) {
+        return r->uneven ? MST_AFTER_VISIT : MST_AFTER_REFUSE;
+    }
+    return f->members[f->target].priority < most ? ways[1 + below(r, 2)] : ways[below(r, 3)];
 }
 
 static enum mst_rc make_plan(struct run *r, struct mst_err *err)
@@ -470,6 +502,7 @@ static enum mst_rc make_plan(struct run *r, struct mst_err *err)
 
             f.target = t != f.primary && !f.members[t].arbiter ? t : -1;
         }
+        f.after = after_of(r, &f);
         rc = mst_fo_plan_make(&f, "rs0", "soak", "soak", "here", &r->plan, err);
     }
     mst_fo_facts_release(&f);
@@ -480,6 +513,23 @@ static enum mst_rc make_plan(struct run *r, struct mst_err *err)
     return rc;
 }
 
+static void judge_witness(struct run *r)
+{
+    char why[200];
+
+    witness_certificate(&r->witness, &r->f, why, sizeof(why));
+    if (why[0]) {
+        broke(r, "%s", why);
+    }
+    if (r->f.exit == MST_FO_DONE && r->plan.after == MST_AFTER_STAY &&
+        !isnan(r->plan.swap_target)) {
+        witness_priorities(&r->witness, why, sizeof(why));
+        if (why[0]) {
+            broke(r, "%s", why);
+        }
+    }
+}
+
 static void act(struct run *r)
 {
     const struct mst_fo_run_opts o = {.plan = &r->plan,
@@ -488,7 +538,8 @@ static void act(struct run *r)
                                       .journal = journal,
                                       .hold_lost = hold_lost,
                                       .arg = r,
-                                      .task = &r->task};
+                                      .task = &r->task,
+                                      .plant = r->plant};
     const struct mst_excl_opts eo = {.connect = excl_connect,
                                      .connect_arg = r,
                                      .act = "switchover",
@@ -506,6 +557,11 @@ static void act(struct run *r)
         broke(r, "the note: %s", err.msg);
         return;
     }
+    witness_begin(&r->witness, r->w, &r->plan);
+    if (r->moved_first) { /* the plan is over before it begins */
+        foreign_stepdown(r);
+        mst_clock_sleep_ms(WITNESS_LATE_MS + 500);
+    }
     r->holding = true;
     r->begun_ms = mst_clock_mono_ms(NULL);
     if (mst_thread_start(&faults, "soak-faults", faulter, r, &err) != MST_OK ||
@@ -517,6 +573,8 @@ static void act(struct run *r)
     mst_mutex_unlock(&r->mtx);
     mst_thread_join(&faults);
     mst_excl_release(x);
+    judge_witness(r);
+    witness_end(&r->witness);
 }
 
 /* --- afterwards --- */
@@ -608,7 +666,8 @@ static void nobody_frozen(struct run *r)
         if (mst_fo_held_until(&r->f, i) > now + FREEZE_S * 1000) {
             broke(r, "%s is held longer than the plan's %d s", r->plan.members[i].name, FREEZE_S);
         }
-        if (r->f.exit == MST_FO_DONE && mst_fo_held_until(&r->f, i) > now) {
+        if (r->f.exit == MST_FO_DONE && mst_fo_held_until(&r->f, i) > now &&
+            !(r->plan.after == MST_AFTER_VISIT && (int)i == r->plan.primary)) {
             broke(r, "DONE, and %s is still frozen", r->plan.members[i].name);
         }
     }
@@ -621,8 +680,8 @@ static bool stays(struct run *r, int64_t done_ms)
     const int winner = r->f.winner >= 0 ? index_of(r, r->plan.members[r->f.winner].name) : -1;
     bool judged = false;
 
-    if (r->f.exit != MST_FO_DONE) {
-        return false;
+    if (r->f.exit != MST_FO_DONE || (r->plan.after == MST_AFTER_VISIT && r->uneven)) {
+        return false; /* of a visit it is said that it ends */
     }
     if (winner < 0) {
         broke(r, "DONE without a winner");
@@ -655,14 +714,81 @@ struct totals {
     int64_t until_ms;
     int64_t gaps[4096];
     size_t n_gaps;
+    size_t after[3], uneven, moved_first, swapped;
+    unsigned plant;
+    char caught[400];
+    uint64_t seeds[32]; /* --seeds: these, and no others */
+    size_t n_seeds, at_seed;
 };
+
+/* Who may become primary how gladly: the first primary is whom the set would choose. */
+static void draw_priorities(struct run *r, struct sbx_opts *so, bson_t *config)
+{
+    const bool even = below(r, 2) == 0;
+    bson_t members;
+
+    BSON_APPEND_UTF8(config, "_id", "rs0");
+    BSON_APPEND_ARRAY_BEGIN(config, "members", &members);
+    for (size_t i = 0; i < r->n; i++) {
+        const bool arbiter = so->arbiter && i + 1 == r->n;
+        char key[12], host[32];
+        bson_t m;
+
+        r->priority[i] = arbiter ? 0 : even ? 1 : 1 + (double)below(r, 3);
+        so->primary = r->priority[i] > r->priority[so->primary] ? (int)i : so->primary;
+        (void)snprintf(key, sizeof(key), "%zu", i);
+        (void)snprintf(host, sizeof(host), "member:%zu", i + 1); /* a real one takes its place */
+        BSON_APPEND_DOCUMENT_BEGIN(&members, key, &m);
+        BSON_APPEND_INT32(&m, "_id", (int32_t)i);
+        BSON_APPEND_UTF8(&m, "host", host);
+        BSON_APPEND_BOOL(&m, "arbiterOnly", arbiter);
+        BSON_APPEND_DOUBLE(&m, "priority", r->priority[i]);
+        bson_append_document_end(&members, &m);
+    }
+    bson_append_array_end(config, &members);
+    so->config = config;
+}
+
+/* Adds the run to the totals, and prints its line. */
+static void count(struct run *r, struct totals *t, bool judged)
+{
+    size_t applied = 0;
+
+    mst_mutex_lock(&t->mtx);
+    t->runs++;
+    t->judged += judged;
+    t->broken += r->broken[0] != '\0';
+    t->writes += r->n_acked;
+    for (size_t i = 0; i < KINDS; i++) {
+        t->applied[i] += r->applied[i];
+        applied += r->applied[i];
+    }
+    if (r->f.exit >= 0 && (size_t)r->f.exit < MST_COUNT(t->exits)) {
+        t->exits[r->f.exit]++;
+    }
+    if (r->f.exit == MST_FO_DONE && t->n_gaps < MST_COUNT(t->gaps)) {
+        t->gaps[t->n_gaps++] = r->f.gap_ms;
+    }
+    t->after[r->plan.after]++;
+    t->uneven += r->uneven;
+    t->moved_first += r->moved_first;
+    t->swapped += r->f.exit == MST_FO_DONE && r->f.reconfigured;
+    if (r->broken[0] && !t->caught[0]) {
+        (void)mst_copy(t->caught, sizeof(t->caught), r->broken);
+    }
+    (void)printf("seed %" PRIu64 " exit %d faults %zu writes %zu gap %" PRId64 " ms%s%s: %s\n",
+                 r->seed, (int)r->f.exit, applied, r->n_acked, r->f.gap_ms,
+                 r->broken[0] ? " BROKEN " : "", r->broken, r->f.text);
+    (void)fflush(stdout);
+    mst_mutex_unlock(&t->mtx);
+}
 
 static bool one(struct run *r, struct totals *t)
 {
     struct sbx_opts so = {.fast = true, .seed = r->seed | 1};
     struct mst_thread wt = {0};
     struct mst_err err = {0};
-    size_t applied = 0;
+    bson_t config = BSON_INITIALIZER;
     int64_t done_ms;
     bool judged;
 
@@ -675,11 +801,15 @@ static bool one(struct run *r, struct totals *t)
     so.members = below(r, 5) == 0 ? 5 : r->arbiter ? 2 : 3;
     so.arbiter = r->arbiter;
     r->n = (size_t)so.members + (so.arbiter ? 1 : 0);
+    draw_priorities(r, &so, &config);
+    r->moved_first = below(r, 10) == 0 || (t->plant & MST_FO_PLANT_NO_RECHECK);
+    r->plant = t->plant;
     mst_mutex_init(&r->mtx);
     if (mst_task_init(&r->stop, &err) != MST_OK || mst_task_init(&r->task, &err) != MST_OK ||
         sbx_world_start(&so, &r->w, &err) != MST_OK ||
         mst_thread_start(&wt, "soak-writer", writer, r, &err) != MST_OK) {
         broke(r, "cannot start: %s", err.msg);
+        bson_destroy(&config);
         return false;
     }
     plan_faults(r);
@@ -699,26 +829,8 @@ static bool one(struct run *r, struct totals *t)
     if (r->foreign_acts > 0) {
         broke(r, "somebody else acted while the switch held the set");
     }
-    mst_mutex_lock(&t->mtx);
-    t->runs++;
-    t->judged += judged;
-    t->broken += r->broken[0] != '\0';
-    t->writes += r->n_acked;
-    for (size_t i = 0; i < KINDS; i++) {
-        t->applied[i] += r->applied[i];
-        applied += r->applied[i];
-    }
-    if (r->f.exit >= 0 && (size_t)r->f.exit < MST_COUNT(t->exits)) {
-        t->exits[r->f.exit]++;
-    }
-    if (r->f.exit == MST_FO_DONE && t->n_gaps < MST_COUNT(t->gaps)) {
-        t->gaps[t->n_gaps++] = r->f.gap_ms;
-    }
-    (void)printf("seed %" PRIu64 " exit %d faults %zu writes %zu gap %" PRId64 " ms%s%s: %s\n",
-                 r->seed, (int)r->f.exit, applied, r->n_acked, r->f.gap_ms,
-                 r->broken[0] ? " BROKEN " : "", r->broken, r->f.text);
-    (void)fflush(stdout);
-    mst_mutex_unlock(&t->mtx);
+    count(r, t, judged);
+    bson_destroy(&config);
     sbx_world_stop(r->w);
     mst_task_release(&r->task);
     mst_task_release(&r->stop);
@@ -738,7 +850,7 @@ static void work(void *arg)
         mst_mutex_lock(&t->mtx);
         go = t->left > 0 && mst_clock_mono_ms(NULL) < t->until_ms;
         t->left -= go;
-        seed = t->next++;
+        seed = t->n_seeds ? t->seeds[t->at_seed++ % t->n_seeds] : t->next++;
         mst_mutex_unlock(&t->mtx);
         if (!go) {
             return;
@@ -757,9 +869,28 @@ static int by_value(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
+static const char *const mistakes[] = {"recheck", "freeze", "final", "writable"};
+
+/* A planted mistake is caught when a run broke. */
+static int report_plant(const struct totals *t)
+{
+    size_t i = 0;
+
+    while ((1U << i) != t->plant) {
+        i++;
+    }
+    (void)printf("planted %s: caught in %zu of %zu runs%s%s\n", mistakes[i], t->broken, t->runs,
+                 t->broken ? ": " : "", t->caught);
+    return t->broken == 0;
+}
+
 static int report(struct totals *t, size_t wanted)
 {
     size_t zero = 0;
+
+    if (t->plant) {
+        return report_plant(t);
+    }
 
     (void)printf("soak: %zu runs from seed %" PRIu64
                  ", %zu acknowledged majority writes, %zu times "
@@ -775,6 +906,11 @@ static int report(struct totals *t, size_t wanted)
         (void)printf(" %s %zu", kinds[i], t->applied[i]);
         zero += t->applied[i] == 0;
     }
+    (void)printf(
+        "\n  plans: priorities differ %zu, after refuse %zu visit %zu stay %zu, %zu reconfigs "
+        "done, %zu plans were over before they began",
+        t->uneven, t->after[MST_AFTER_REFUSE], t->after[MST_AFTER_VISIT], t->after[MST_AFTER_STAY],
+        t->swapped, t->moved_first);
     qsort(t->gaps, t->n_gaps, sizeof(t->gaps[0]), by_value);
     if (t->n_gaps > 0) {
         (void)printf("\n  write gap of %zu that were done: median %" PRId64 " ms, most %" PRId64
@@ -794,6 +930,30 @@ static int report(struct totals *t, size_t wanted)
         return 1;
     }
     return t->broken > 0 || t->runs == 0 || (zero > 0 && t->runs >= 20);
+}
+
+static void take_seeds(struct totals *t, const char *list)
+{
+    char *end;
+
+    for (t->n_seeds = 0; *list && t->n_seeds < MST_COUNT(t->seeds); list = end + (*end == ',')) {
+        t->seeds[t->n_seeds++] = strtoull(list, &end, 10);
+        if (end == list) {
+            t->n_seeds--;
+            break;
+        }
+    }
+    t->left = t->n_seeds;
+}
+
+static unsigned plant_of(const char *word)
+{
+    for (unsigned i = 0; i < MST_COUNT(mistakes); i++) {
+        if (strcmp(word, mistakes[i]) == 0) {
+            return 1U << i;
+        }
+    }
+    return 0;
 }
 
 int main(int argc, char **argv)
@@ -818,6 +978,10 @@ int main(int argc, char **argv)
             workers = v > 0 && v <= MST_COUNT(threads) ? (size_t)v : workers;
         } else if (strcmp(argv[i], "--limit") == 0) {
             limit_s = (int64_t)v;
+        } else if (strcmp(argv[i], "--seeds") == 0) {
+            take_seeds(&t, argv[i + 1]);
+        } else if (strcmp(argv[i], "--plant") == 0 && (t.plant = plant_of(argv[i + 1])) != 0) {
+            continue;
         } else if (strcmp(argv[i], "--least") == 0) {
             least = (size_t)v;
         } else {

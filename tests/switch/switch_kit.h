@@ -1,4 +1,5 @@
-/* switch_kit.h: a simulated set and the real program that moves its primary. */
+/* switch_kit.h: a replica set and the real program that moves its primary. The set is the
+ * simulator, or with sw_setup_any the one fixture: a real one when MUSTER_MONGOD names a mongod. */
 #ifndef MST_TEST_SWITCH_KIT_H
 #define MST_TEST_SWITCH_KIT_H
 
@@ -11,8 +12,12 @@
 
 #include "base/file.h"
 #include "runprog.h"
+#include "testset.h"
 
-static struct kit kit;
+#define SW_REAL_MS 400000 /* a real set's intervals are not divided by ten */
+
+static struct kit kit;        /* w is NULL on a real set */
+static struct testset sw_set; /* n is 0 where the simulator was asked for */
 static char sw_dir[64], sw_env_dir[96], sw_fault[96];
 static const char *sw_env[] = {
     sw_env_dir, sw_fault, "MUSTER_CONFIG=", "MUSTER_URI=", "NO_COLOR=1", NULL};
@@ -25,7 +30,8 @@ static inline const char *sw_name(size_t member)
 {
     static char names[8][32];
 
-    (void)snprintf(names[member], sizeof(names[0]), "127.0.0.1:%d", sbx_world_port(kit.w, member));
+    (void)snprintf(names[member], sizeof(names[0]), "127.0.0.1:%d",
+                   sw_set.n ? testset_port(&sw_set, member) : sbx_world_port(kit.w, member));
     return names[member];
 }
 
@@ -48,16 +54,37 @@ static inline void sw_config(const char *where, const char *more)
     mst_str_release(&s);
 }
 
-static inline int sw_setup_with(struct sbx_opts o)
+static inline int sw_home(void)
 {
-    o.fast = true;
-    o.seed = 1;
-    kit_start(&kit, o);
     temp_dir(sw_dir, sizeof(sw_dir));
     (void)snprintf(sw_env_dir, sizeof(sw_env_dir), "MUSTER_DIR=%s", sw_dir);
     sw_config(sw_dir, "");
     sw_no_fault();
     return 0;
+}
+
+static inline int sw_setup_with(struct sbx_opts o)
+{
+    o.fast = true;
+    o.seed = 1;
+    kit_start(&kit, o);
+    return sw_home();
+}
+
+/* For what a real set can do, too. */
+static inline int sw_setup_any(void **state)
+{
+    const struct testset_opts o = {.name = "switch", .seed = 1};
+
+    (void)state;
+    testset_start(&sw_set, &o);
+    kit.w = sw_set.world;
+    return sw_home();
+}
+
+static inline int sw_primary(void)
+{
+    return sw_set.n ? testset_primary(&sw_set, -1, 60000) : sbx_world_primary(kit.w);
 }
 
 static inline int sw_setup(void **state)
@@ -74,10 +101,17 @@ static inline int sw_teardown(void **state)
     sw_no_fault();
     RUN(&r, sw_env, "agent", "stop", "--force");
     ran_release(&r);
-    kit_stop(&kit);
+    if (sw_set.n) {
+        testset_stop(&sw_set);
+        kit.w = NULL;
+    } else {
+        kit_stop(&kit);
+    }
     temp_remove(sw_dir);
     return 0;
 }
+
+#define SW_RUN(r, ...) run_muster((r), (const char *const[]){__VA_ARGS__, NULL}, sw_env, SW_REAL_MS)
 
 #define HAS(text, part) \
     do { \
@@ -121,7 +155,7 @@ static inline void sw_move(size_t to, struct ran *r)
     char phrase[200];
 
     sw_phrase(to, phrase, sizeof(phrase));
-    RUN(r, sw_env, "switchover", "--to", sw_name(to), SW_YOUNG, "--confirm", phrase);
+    SW_RUN(r, "switchover", "--to", sw_name(to), SW_YOUNG, "--confirm", phrase);
 }
 
 static inline void sw_stop_agent(void)
@@ -132,9 +166,12 @@ static inline void sw_stop_agent(void)
     ran_release(&r);
 }
 
-/* Does it stand for election again, by the server's own timer? */
+/* Is it held off elections, by the server's own timer? No command of a real server tells. */
 static inline bool sw_frozen(size_t member)
 {
+    if (!kit.w) {
+        return false;
+    }
     sbx_lock(kit.w);
     const bool yes = kit.w->members[member].no_stand_until > mst_clock_mono_ms(NULL);
     sbx_unlock(kit.w);

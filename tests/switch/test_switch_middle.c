@@ -87,6 +87,25 @@ static void no_freeze_is_left(void)
     }
 }
 
+/* Who, to whom, by which plan, since when, until when; on the command line and in the console. */
+static void as_another_sees_it(void)
+{
+    char line[200];
+    struct ran r;
+
+    (void)snprintf(line, sizeof(line), "another acts on this set: switchover to %s by ", name(1));
+    RUN(&r, b.env, "status", "--plain"); /* the heir lags: its status is not 0 */
+    HAS(mst_str_c(&r.out), line);
+    HAS(mst_str_c(&r.out), " (plan ");
+    HAS(mst_str_c(&r.out), "), since ");
+    HAS(mst_str_c(&r.out), ", for at least ");
+    ran_release(&r);
+    RUN(&r, b.env, "status", "--json");
+    (void)snprintf(line, sizeof(line), "\"target\":\"%s\",\"since\":\"", name(1));
+    HAS(mst_str_c(&r.out), line);
+    ran_release(&r);
+}
+
 static void a_second_operator_is_told_who_acts(void **state)
 {
     struct beside first;
@@ -99,6 +118,7 @@ static void a_second_operator_is_told_who_acts(void **state)
     HAS(mst_str_c(&r.err), "P37");
     HAS(mst_str_c(&r.out), "refuse P37 nobody else acts: switchover by ");
     ran_release(&r);
+    as_another_sees_it();
     kit_ctl(&kit, "lag", "1", "0");
     assert_int_equal(beside_end(&first), 0);
     mst_str_release(&first.out);
@@ -175,6 +195,81 @@ static void a_target_that_is_down_is_refused(void **state)
     assert_int_equal(sbx_world_primary(kit.w), 0);
 }
 
+/* A backup of ours is in the way of the member that it reads only. */
+static void the_member_that_a_backup_reads_is_no_target(void **state)
+{
+    struct beside backup;
+    size_t in_the_way = 0;
+
+    (void)state;
+    fill(&kit, "new");
+    BESIDE(&backup, &a, false, "backup", "--rate", "200");
+    beside_says(&backup, "source 127.0.0.1:");
+    for (size_t i = 1; i < 3; i++) {
+        struct ran r;
+        const char *at;
+        bool refused;
+
+        RUN(&r, a.env, "switchover", "--to", name(i), YOUNG, "--dry-run");
+        at =
+            strstr(mst_str_c(&r.out), "P20 no backup or restore: job 1, a backup, runs and reads ");
+        if (!at) {
+            fail_msg("the backup is not told: %s%s", mst_str_c(&r.out), mst_str_c(&r.err));
+            return;
+        }
+        refused = strstr(mst_str_c(&r.out), "refuse P20 ") != NULL;
+        assert_int_equal(refused, strncmp(strstr(at, "reads ") + 6, name(i), strlen(name(i))) == 0);
+        assert_int_equal(r.status, refused ? 10 : 0);
+        in_the_way += refused;
+        ran_release(&r);
+    }
+    assert_int_equal(in_the_way, 1);
+    DO(&a, 0, "jobs", "cancel", "1");
+    (void)beside_end(&backup);
+    mst_str_release(&backup.out);
+}
+
+/* Both have a plan; both mean it in the same moment. */
+static void of_two_at_once_one_acts(void **state)
+{
+    struct home *homes[] = {&a, &b};
+    struct beside s[2];
+    int status[2];
+    char path[2][96], code[2][8];
+
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        struct ran r;
+        const char *at;
+
+        (void)snprintf(path[i], sizeof(path[i]), "%s/plan.json", homes[i]->dir);
+        MUST(&r, homes[i], 0, "switchover", "--to", name(1 + i), YOUNG, "--plan-out", path[i]);
+        at = strstr(mst_str_c(&r.out), "--code ");
+        assert_non_null(at);
+        (void)snprintf(code[i], sizeof(code[i]), "%.4s", at + 7);
+        ran_release(&r);
+    }
+    for (size_t i = 0; i < 2; i++) {
+        BESIDE(&s[i], homes[i], false, "apply", "--plan", path[i], "--code", code[i]);
+    }
+    for (size_t i = 0; i < 2; i++) {
+        status[i] = beside_end_within(&s[i], 90000);
+    }
+    for (size_t i = 0; i < 2; i++) {
+        /* Refused by its checks, locked out, or late: never both, and it says who. */
+        if ((status[i] == 0) == (status[1 - i] == 0) ||
+            (status[i] != 0 && status[i] != 10 && status[i] != 17 && status[i] != 18)) {
+            fail_msg("status %d and %d: %s", status[0], status[1], mst_str_c(&s[i].out));
+        }
+        if (status[i] == 0) {
+            assert_int_equal(sbx_world_primary(kit.w), 1 + i);
+        }
+    }
+    mst_str_release(&s[0].out);
+    mst_str_release(&s[1].out);
+    no_freeze_is_left();
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -184,6 +279,8 @@ int main(void)
         T(a_lost_terminal_does_not_stop_it),
         T(a_primary_that_dies_ends_it_before_anything_was_sent),
         T(a_target_that_is_down_is_refused),
+        T(the_member_that_a_backup_reads_is_no_target),
+        T(of_two_at_once_one_acts),
     };
     (void)setenv("TEST_MUSTER", TEST_MUSTER, 0);
     return cmocka_run_group_tests_name("switch, in its middle", tests, NULL, NULL);

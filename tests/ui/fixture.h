@@ -63,6 +63,7 @@ struct fx *fx_many(void);    /* 20 members, 16 backups */
 /* A switch db1 -> db2: writes stopped 4.7 s ago; done; taken back; refused when it looked again (no
  * part of it was published). */
 struct fx *fx_switch_stopped(void);
+struct fx *fx_switch_foreign(void); /* it is another muster's: only its note is known */
 struct fx *fx_switch_done(void);
 struct fx *fx_switch_undone(void);
 struct fx *fx_switch_refused(void);

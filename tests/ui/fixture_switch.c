@@ -216,6 +216,22 @@ static void ended(struct fx *f, int exit, const char *text)
     (void)mst_copy(j->result, sizeof j->result, text);
 }
 
+struct fx *fx_switch_foreign(void)
+{
+    struct fx *f = fx_healthy();
+    struct mst_note *n = &f->info.notes[0];
+
+    f->info.n_notes = 1;
+    (void)mst_copy(n->act, sizeof n->act, "switchover");
+    (void)mst_copy(n->agent, sizeof n->agent, "anna, private agent, pid 4711");
+    (void)mst_copy(n->host, sizeof n->host, "bastion2");
+    (void)mst_copy(n->plan, sizeof n->plan, "7f3c0a77d2e4b831");
+    (void)mst_copy(n->target, sizeof n->target, "db2:27017");
+    n->since_mono_ms = FX_MONO - 9300;
+    n->until_mono_ms = FX_MONO + 50700;
+    return f;
+}
+
 struct fx *fx_switch_done(void)
 {
     struct fx *f = run(91500);

@@ -585,9 +585,23 @@ static void an_error_stays_until_it_is_acknowledged(void **state)
     done(&w);
 }
 
+static void a_sandbox_says_what_can_be_done_with_it(void **state)
+{
+    struct fx *f = fx_healthy();
+    struct world w;
+
+    (void)state;
+    f->messages.n = 0;
+    (void)mst_copy(f->info.set_class, sizeof f->info.set_class, "SANDBOX");
+    w = with(f);
+    assert_true(shows(&w, "a sandbox: K breaks it, B backs it up; at the end F moves its primary"));
+    done(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_sandbox_says_what_can_be_done_with_it),
         cmocka_unit_test(a_million_lower_case_keys_change_nothing),
         cmocka_unit_test(upper_case_keys_alone_change_nothing),
         cmocka_unit_test(enter_held_down_never_starts_anything),

@@ -72,6 +72,7 @@ static const struct {
     {"run-stopped", fx_switch_stopped, ""},
     {"run-undo", fx_switch_stopped, "X"},
     {"run-hidden", fx_switch_stopped, "q"},
+    {"run-foreign", fx_switch_foreign, "s"},
     {"run-done", fx_switch_done, "s"},
     {"run-undone", fx_switch_undone, "s"},
     {"run-refused", fx_switch_refused, "J"},

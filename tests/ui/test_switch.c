@@ -453,6 +453,27 @@ static void q_hides_a_run_and_s_brings_it_back(void **state)
     done(&w);
 }
 
+static void the_switch_of_another_is_shown_as_far_as_its_note_tells(void **state)
+{
+    struct world w = with(fx_switch_foreign());
+
+    (void)state;
+    assert_true(shows(&w, "switchover to db2:27017 by bastion2"));
+    fx_key(w.app, 's');
+    assert_true(w.app->st.run_page);
+    assert_true(shows(&w, "Switch of another muster"));
+    assert_true(shows(&w, "anna, private agent, pid 4711"));
+    assert_true(shows(&w, "7f3c0a77d2e4b831"));
+    assert_true(shows(&w, "since      9.3s"));
+    assert_true(shows(&w, "s more at least, longer while it is renewed"));
+    fx_key(w.app, 'X');
+    assert_int_equal(w.f->submits, 0);
+    assert_true(shows(&w, "undo: off, the run is another's"));
+    fx_key(w.app, 'q');
+    assert_false(w.app->st.run_page);
+    done(&w);
+}
+
 static void the_stopped_time_moves_without_a_view(void **state)
 {
     struct world w = with(fx_switch_stopped());
@@ -601,6 +622,7 @@ int main(void)
         cmocka_unit_test(back_goes_through_the_steps),
         cmocka_unit_test(q_hides_a_run_and_s_brings_it_back),
         cmocka_unit_test(the_stopped_time_moves_without_a_view),
+        cmocka_unit_test(the_switch_of_another_is_shown_as_far_as_its_note_tells),
         cmocka_unit_test(what_is_not_proven_is_neither_stopped_nor_good),
         cmocka_unit_test(x_asks_for_the_undo_of_a_run_that_lives),
         cmocka_unit_test(an_end_is_said_where_the_page_is_hidden),

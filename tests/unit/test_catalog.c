@@ -453,6 +453,37 @@ static void clean_removes_dead_runs_and_never_what_commit_names(void **state)
 
 /* A run that dies or fails at any call to the store, of every kind: afterwards the list has either
  * one complete backup that verifies, or nothing that could be taken for one. */
+/* Whoever comes second takes another id; a claim alone is a run that died, or has just begun. */
+static void an_id_is_taken_once(void **state)
+{
+    struct fix *x = *state;
+    struct mst_claim mine = {.attempt = "00112233445566aa", .by = "host1:1"};
+    struct mst_claim other = {.attempt = "00112233445566bb", .by = "host2:1"};
+    struct mst_err err = {0};
+    struct mst_backup b;
+    uint64_t removed;
+
+    (void)mst_copy(mine.id, sizeof(mine.id), "2026-11-23T01-00-00Z-full");
+    (void)mst_copy(other.id, sizeof(other.id), mine.id);
+    assert_ok(mst_catalog_claim(&x->f.c, &mine, &err), &err);
+    assert_rc(mst_catalog_claim(&x->f.c, &other, &err), MST_E_EXISTS, &err);
+    assert_ok(mst_catalog_find(&x->f.c, mine.id, NULL, &b, &err), &err);
+    assert_int_equal(b.state, MST_BK_INCOMPLETE);
+    assert_ok(mst_catalog_clean(&x->f.c, mine.id, NULL, &removed, &err), &err);
+    assert_int_equal(removed, 1);
+    assert_rc(mst_catalog_find(&x->f.c, mine.id, NULL, &b, &err), MST_E_NOTFOUND, &err);
+    assert_ok(mst_catalog_claim(&x->f.c, &other, &err), &err);
+    assert_ok(mst_catalog_unclaim(&x->f.c, other.id, &err), &err);
+    assert_rc(mst_catalog_find(&x->f.c, mine.id, NULL, &b, &err), MST_E_NOTFOUND, &err);
+    /* Beside a committed backup it stays: it is of no dead run. */
+    (void)mst_copy(mine.id, sizeof(mine.id), x->f.id);
+    assert_ok(mst_catalog_claim(&x->f.c, &mine, &err), &err);
+    assert_ok(mst_catalog_clean(&x->f.c, x->f.id, NULL, &removed, &err), &err);
+    assert_int_equal(removed, 0);
+    assert_ok(mst_catalog_find(&x->f.c, x->f.id, NULL, &b, &err), &err);
+    assert_int_equal(b.state, MST_BK_COMPLETE);
+}
+
 static void a_failure_at_any_step_never_leaves_a_false_backup(void **state)
 {
     struct fix *x = *state;
@@ -693,6 +724,7 @@ int main(void)
         T(what_is_not_ours_is_listed_as_foreign, setup_made),
         T(another_sets_backup_is_not_taken_for_ours, setup_made),
         T(clean_removes_dead_runs_and_never_what_commit_names, setup_made),
+        T(an_id_is_taken_once, setup_made),
         T(a_failure_at_any_step_never_leaves_a_false_backup, setup),
         T(a_good_backup_is_marked_verified, setup_made),
         T(every_damage_of_every_object_is_found, setup),

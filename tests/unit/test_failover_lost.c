@@ -198,6 +198,23 @@ static void a_jump_restarts_the_calm(void **state)
     assert_in_range(sim.now - plain, 18000, 22000);
 }
 
+/* The looks that were out while this process stood still are cut when it goes on. */
+static void silence_while_we_stood_still_is_ours(void **state)
+{
+    (void)state;
+    fs_init(&sim, 3);
+    fs_begin(&sim);
+    sim.now += 30000;
+    sim.jumped = true;
+    for (size_t i = 0; i < sim.n; i++) {
+        sim.seen[i].tried_ms = sim.now;
+    }
+    assert_true(fs_step(&sim));
+    assert_int_equal(sim.f.state, MST_FO_RECHECK);
+    fs_run(&sim);
+    must_be_one_of(X(0), "stood still", MST_FO_RECHECK, 0);
+}
+
 /* chance, always the same */
 
 static uint64_t seed;
@@ -310,6 +327,7 @@ int main(void)
         cmocka_unit_test(the_clock_jumps_in_each_state),
         cmocka_unit_test(a_clock_that_always_jumps_proves_nothing_and_ends),
         cmocka_unit_test(a_jump_restarts_the_calm),
+        cmocka_unit_test(silence_while_we_stood_still_is_ours),
         cmocka_unit_test(random_schedules_keep_every_promise),
     };
     return cmocka_run_group_tests_name("failover lost", tests, NULL, NULL);
