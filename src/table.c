@@ -27,6 +27,12 @@ static const struct arg_spec backup_opts[] = {
     {"exclude", "PATTERN", "leave these out; the backup is then PARTIAL (may repeat)", true},
     {NULL, NULL, NULL, false}};
 
+#define STORE_OPT \
+    { \
+        "store", "NAME", "the store to read from (default: the newest good copy)", false \
+    }
+static const struct arg_spec store_opts[] = {STORE_OPT, {NULL, NULL, NULL, false}};
+
 #define ACT_OPTS \
     {"confirm", "PHRASE", "the phrase that the plan asks for, when nobody can type", false}, \
         {"reason", "TEXT", "goes into the audit file", false}, \
@@ -39,6 +45,19 @@ static const struct arg_spec restore_opts[] = {
     {"exclude", "PATTERN", "leave these out (may repeat)", true},
     {"to", "URI", "another set than the configured one", false},
     {"rate", "BYTES", "most bytes loaded each second, e.g. 50MiB", false},
+    STORE_OPT,
+    ACT_OPTS,
+    {NULL, NULL, NULL, false}};
+static const struct arg_spec import_opts[] = {
+    {"include", "PATTERN", "only these namespaces, e.g. 'shop.*' (may repeat)", true},
+    {"exclude", "PATTERN", "leave these out (may repeat)", true},
+    {"to", "URI", "another set than the configured one", false},
+    {"rate", "BYTES", "most bytes loaded each second, e.g. 50MiB", false},
+    ACT_OPTS,
+    {NULL, NULL, NULL, false}};
+static const struct arg_spec clean_opts[] = {
+    {"to", "URI", "the set that the restore went to (default: as it is remembered)", false},
+    {"store", "NAME", "the store to clean (default: the one with leavings)", false},
     ACT_OPTS,
     {NULL, NULL, NULL, false}};
 static const struct arg_spec act_opts[] = {
@@ -115,22 +134,26 @@ static const struct cmd commands[] = {
      .summary = "full backup of the running set into the store"},
     {.name = "bucket ls",
      .fn = cmd_bucket_ls,
+     .opts = store_opts,
      .flags = CMD_CONFIG | CMD_JSON,
      .summary = "backups in the store, and what dead runs left there"},
     {.name = "bucket show",
      .fn = cmd_bucket_show,
+     .opts = store_opts,
      .flags = CMD_CONFIG | CMD_JSON,
      .max_operands = 1,
      .operands = "[BACKUP]",
      .summary = "namespaces and objects of one backup (default: latest)"},
     {.name = "catalog rebuild",
      .fn = cmd_catalog_rebuild,
+     .opts = store_opts,
      .flags = CMD_BRIEF | CMD_CONFIG | CMD_JSON,
      .summary = "read the list of backups anew from the store; exit 5: one is damaged",
      .help = "Reads COMMIT, header, marks and manifest of every backup, replaces the local cache,\n"
              "and says what is not as it was there: + appeared, - vanished, * changed.\n"},
     {.name = "verify",
      .fn = cmd_verify,
+     .opts = store_opts,
      .flags = CMD_AGENT | CMD_CONFIG | CMD_JSON,
      .max_operands = 1,
      .operands = "[BACKUP]",
@@ -170,7 +193,7 @@ static const struct cmd commands[] = {
     {.name = "clean",
      .fn = cmd_clean,
      .flags = CMD_BRIEF | CMD_AGENT | CMD_CONFIG | CMD_JSON,
-     .opts = act_opts,
+     .opts = clean_opts,
      .min_operands = 1,
      .max_operands = 1,
      .operands = "BACKUP|RUN",
@@ -178,7 +201,7 @@ static const struct cmd commands[] = {
     {.name = "import",
      .fn = cmd_import,
      .flags = CMD_BRIEF | CMD_AGENT | CMD_CONFIG | CMD_JSON,
-     .opts = restore_opts,
+     .opts = import_opts,
      .min_operands = 1,
      .max_operands = 1,
      .operands = "PATH",

@@ -33,7 +33,9 @@ static const struct field {
     F(left_out, U32),     F(source, TEXT),         F(server_version, TEXT),
     F(fcv, TEXT),         F(sealed, BOOL),         F(is_signed, BOOL),
     F(unproven, BOOL),    F(verified_level, INT),  F(verified_wall_ms, I64),
-    F(verified_ok, BOOL), F(verified_text, TEXT),
+    F(verified_ok, BOOL), F(verified_text, TEXT),  F(attempt, TEXT),
+    F(header_sha, TEXT),  F(hold_until_ms, I64),   F(hold_text, TEXT),
+    F(hold_by, TEXT),     F(copied_to, TEXT),      F(leftovers, U32),
 };
 
 void mst_cached_release(struct mst_cached *c)

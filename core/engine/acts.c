@@ -116,6 +116,11 @@ static void free_run(void *arg)
     free(r);
 }
 
+static const char *store_of(const struct local *l, const struct mst_cmd *cmd)
+{
+    return cmd->store[0] ? cmd->store : l->n_depots ? l->depots[l->home].cfg->name : "";
+}
+
 static enum mst_rc add_job(struct local *l, const struct mst_cmd *cmd, const char *plan,
                            uint64_t *job, struct mst_err *err)
 {
@@ -140,7 +145,7 @@ static enum mst_rc add_job(struct local *l, const struct mst_cmd *cmd, const cha
     (void)mst_copy(r->plan, sizeof(r->plan), plan);
     mst_cmd_line(cmd, command, sizeof(command));
     spec.target = k->job == MST_JOB_BACKUP || k->job == MST_JOB_VERIFY || k->job == MST_JOB_REBUILD
-                      ? (l->store_cfg ? l->store_cfg->name : "")
+                      ? store_of(l, cmd)
                   : r->cmd.target_uri[0] ? r->cmd.target_uri
                   : l->cfg->set.label[0] ? l->cfg->set.label
                   : l->wire.set_name[0]  ? l->wire.set_name
@@ -191,6 +196,7 @@ static enum mst_rc push(struct local *l, enum ask_kind kind, const struct mst_cm
     struct ask *a = mst_xcalloc(1, sizeof(*a));
 
     a->kind = kind;
+    a->cmd = *cmd;
     (void)mst_copy(a->id, sizeof(a->id), cmd->backup);
     return mst_queue_push_take(l->asks, a, err);
 }
@@ -244,6 +250,11 @@ enum mst_rc mst_act_submit(struct mst_engine *e, const struct mst_cmd *cmd, uint
     case MST_CMD_STEPDOWN:
     case MST_CMD_FAILBACK:
     case MST_CMD_REBUILD:
+    case MST_CMD_COPY:
+    case MST_CMD_HOLD:
+    case MST_CMD_UNHOLD:
+    case MST_CMD_STORE_TEST:
+    case MST_CMD_ORPHANS:
         break;
     }
     return mst_err_set(err, MST_E_BUG, "no such act");

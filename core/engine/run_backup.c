@@ -34,7 +34,7 @@ enum mst_rc mst_run_backup(void *arg, struct mst_task *task, struct mst_err *err
         .at = mst_fault_at,
         .given_ms = &l->backup_given_ms,
         .muster = MST_VERSION};
-    enum mst_rc rc = mst_local_catalog(l, &cat, err);
+    enum mst_rc rc = mst_local_catalog(l, r->cmd.store, &cat, err);
 
     if (rc != MST_OK) {
         return rc;

@@ -214,7 +214,7 @@ DESC(ipc_info, mst_info_part);
 
 static const struct field mst_job_fields[] = {
     F(mst_job, id),
-    ENUM(mst_job, kind, MST_JOB_SWITCH),
+    ENUM(mst_job, kind, MST_JOB_ORPHANS),
     ENUM(mst_job, state, MST_JOB_INTERRUPTED),
     F(mst_job, backup_id),
     F(mst_job, target),
@@ -265,6 +265,13 @@ static const struct field mst_backup_fields[] = {
     F(mst_backup, verified_wall_ms),
     F(mst_backup, verified_ok),
     F(mst_backup, verified_text),
+    F(mst_backup, attempt),
+    F(mst_backup, header_sha),
+    F(mst_backup, hold_until_ms),
+    F(mst_backup, hold_text),
+    F(mst_backup, hold_by),
+    F(mst_backup, copied_to),
+    F(mst_backup, leftovers),
 };
 static DESC(ipc_backup, mst_backup);
 
@@ -277,6 +284,9 @@ static DESC(ipc_backup_change, mst_backup_change);
 
 static const struct field mst_bucket_part_fields[] = {
     F(mst_bucket_part, store),
+    F(mst_bucket_part, kind),
+    F(mst_bucket_part, target),
+    F(mst_bucket_part, seen),
     F(mst_bucket_part, where),
     F(mst_bucket_part, problem),
     F(mst_bucket_part, problem_rc),
@@ -307,6 +317,7 @@ static const struct field mst_object_fields[] = {
 static DESC(ipc_object, mst_object);
 
 static const struct field mst_detail_part_fields[] = {
+    F(mst_detail_part, store),
     F(mst_detail_part, id),
     F(mst_detail_part, read_at_ms),
     F(mst_detail_part, loading),
@@ -318,10 +329,8 @@ static const struct field mst_detail_part_fields[] = {
 DESC(ipc_detail, mst_detail_part);
 
 static const struct field mst_leaving_line_fields[] = {
-    F(mst_leaving_line, what),
-    F(mst_leaving_line, id),
-    F(mst_leaving_line, by_restore),
-    F(mst_leaving_line, since_wall_ms),
+    F(mst_leaving_line, what),  F(mst_leaving_line, id),   F(mst_leaving_line, by_restore),
+    F(mst_leaving_line, store), F(mst_leaving_line, from), F(mst_leaving_line, since_wall_ms),
 };
 static DESC(ipc_leaving_line, mst_leaving_line);
 
@@ -389,7 +398,7 @@ static const struct field mst_switch_part_fields[] = {
 DESC(ipc_move, mst_switch_part);
 
 static const struct field mst_cmd_fields[] = {
-    ENUM(mst_cmd, kind, MST_CMD_FAILBACK),
+    ENUM(mst_cmd, kind, MST_CMD_ORPHANS),
     F(mst_cmd, job),
     F(mst_cmd, backup),
     F(mst_cmd, source),
@@ -402,6 +411,10 @@ static const struct field mst_cmd_fields[] = {
     F(mst_cmd, path),
     F(mst_cmd, dry_run),
     F(mst_cmd, reason),
+    F(mst_cmd, store),
+    F(mst_cmd, to_store),
+    F(mst_cmd, until_ms),
+    F(mst_cmd, older_ms),
     F(mst_cmd, member),
     ENUM(mst_cmd, after, MST_CMD_AFTER_STAY),
     ARRAY(mst_cmd, overrides, FT_CELLS, n_overrides, MST_CMD_OVERRIDES, NULL),
