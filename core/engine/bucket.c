@@ -138,7 +138,7 @@ void mst_bucket_read_take(struct depot *d, const struct mst_catalog *cat, struct
 {
     struct local *l = d->l;
     struct mst_bucket_part *old = shown(d);
-    const size_t gone = old && old->as_of_wall_ms && !old->loading ? say_vanished(l, old, p) : 0;
+    const size_t gone = old && old->as_of_wall_ms ? say_vanished(l, old, p) : 0;
 
     /* An empty store that was not empty: what was known is kept until a rebuild says so. */
     if (p->changes || p->n > 0 || gone == 0) {

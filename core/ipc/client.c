@@ -435,7 +435,7 @@ static enum mst_rc greet(int fd, struct mst_buf *in, const char *path, const str
     enum mst_rc rc;
 
     bson_init(&q);
-    BSON_APPEND_UTF8(&q, "hello", MST_VERSION);
+    BSON_APPEND_UTF8(&q, "hello", IPC_HELLO);
     rc = ipc_send(fd, &q, err);
     bson_destroy(&q);
     if (rc == MST_OK) {
@@ -447,12 +447,12 @@ static enum mst_rc greet(int fd, struct mst_buf *in, const char *path, const str
     }
     if (!ipc_text(&theirs, "hello", version, sizeof(version))) {
         rc = mst_err_set(err, MST_E_INTEGRITY, "what listens at %s is no agent", path);
-    } else if (strcmp(version, MST_VERSION) != 0) {
+    } else if (strcmp(version, IPC_HELLO) != 0) {
         rc =
             mst_err_set(err, MST_E_STALE,
                         "the agent is muster %s, this is %s: 'muster agent stop' ends it, then run "
                         "this again",
-                        version, MST_VERSION);
+                        version, IPC_HELLO);
     } else {
         ipc_cfg_hash(cfg, mine);
         (void)ipc_text(&theirs, "cfg", config, sizeof(config));

@@ -233,15 +233,14 @@ static void hello(const struct server *s, struct client *c, const bson_t *q)
     bson_t reply;
 
     bson_init(&reply);
-    BSON_APPEND_UTF8(&reply, "hello", MST_VERSION);
+    BSON_APPEND_UTF8(&reply, "hello", IPC_HELLO);
     BSON_APPEND_INT64(&reply, "pid", getpid());
     ipc_cfg_hash(s->o->cfg, config);
     BSON_APPEND_UTF8(&reply, "cfg", config);
     ipc_frame_put(&c->out, &reply);
     bson_destroy(&reply);
     /* One of another version reads who we are and goes. */
-    c->greeted =
-        ipc_text(q, "hello", version, sizeof(version)) && strcmp(version, MST_VERSION) == 0;
+    c->greeted = ipc_text(q, "hello", version, sizeof(version)) && strcmp(version, IPC_HELLO) == 0;
 }
 
 static void stop_request(struct server *s, struct client *c, const bson_t *q)
