@@ -25,6 +25,7 @@ static const struct arg_spec backup_opts[] = {
     {"scans", "N", "collections read at the same time, 1 to 16", false},
     {"include", "PATTERN", "only these namespaces, e.g. 'shop.*' (may repeat)", true},
     {"exclude", "PATTERN", "leave these out; the backup is then PARTIAL (may repeat)", true},
+    {"store", "NAME", "into this store alone (default: backup.stores, or backup.store)", false},
     {NULL, NULL, NULL, false}};
 
 #define STORE_OPT \

@@ -103,10 +103,18 @@ void mst_commit_put(const struct mst_commit *c, struct mst_str *s)
     end(s);
 }
 
+const char *mst_mark_kind_word(enum mst_mark_kind k)
+{
+    static const char *const words[] = {"verified", "copied",    "hold",
+                                        "release",  "tombstone", "other"};
+
+    return (unsigned)k < MST_COUNT(words) ? words[k] : "other";
+}
+
 void mst_mark_put(const struct mst_mark *m, struct mst_str *s)
 {
     begin(s, "muster mark");
-    put_text(s, "mark", m->kind == MST_MARK_VERIFIED ? "verified" : "other");
+    put_text(s, "mark", mst_mark_kind_word(m->kind));
     put_text(s, "id", m->id);
     put_text(s, "attempt", m->attempt);
     put_text(s, "headerSha256", m->header_sha);
@@ -119,6 +127,12 @@ void mst_mark_put(const struct mst_mark *m, struct mst_str *s)
     put_int(s, "storedBytes", (int64_t)m->stored_bytes);
     put_text(s, "text", m->text);
     put_text(s, "by", m->by);
+    if (m->kind == MST_MARK_COPIED) {
+        put_text(s, "store", m->store);
+    }
+    if (m->kind == MST_MARK_HOLD) {
+        put_int(s, "untilMs", m->until_ms);
+    }
     put_text(s, "signer", "");
     put_text(s, "signature", "");
     end(s);
@@ -377,7 +391,10 @@ enum mst_rc mst_mark_get(const char *s, size_t n, struct mst_mark *m, struct mst
     }
     m->format = (int)integer(&in, "format", 1, INT32_MAX);
     text(&in, "mark", kind, sizeof(kind));
-    m->kind = strcmp(kind, "verified") == 0 ? MST_MARK_VERIFIED : MST_MARK_OTHER;
+    m->kind = MST_MARK_VERIFIED;
+    while (m->kind < MST_MARK_OTHER && strcmp(kind, mst_mark_kind_word(m->kind)) != 0) {
+        m->kind++;
+    }
     text(&in, "id", m->id, sizeof(m->id));
     text(&in, "attempt", m->attempt, sizeof(m->attempt));
     text(&in, "headerSha256", m->header_sha, sizeof(m->header_sha));
@@ -390,5 +407,11 @@ enum mst_rc mst_mark_get(const char *s, size_t n, struct mst_mark *m, struct mst
     m->stored_bytes = (uint64_t)integer(&in, "storedBytes", 0, INT64_MAX);
     prose(&in, "text", m->text, sizeof(m->text));
     prose(&in, "by", m->by, sizeof(m->by));
+    if (m->kind == MST_MARK_COPIED) {
+        text(&in, "store", m->store, sizeof(m->store));
+    }
+    if (m->kind == MST_MARK_HOLD) {
+        m->until_ms = integer(&in, "untilMs", 0, INT64_MAX);
+    }
     return json_close(&in, err);
 }

@@ -41,7 +41,15 @@ struct mst_commit {
     char signer[65], signature[129]; /* "" while not signed */
 };
 
-enum mst_mark_kind { MST_MARK_VERIFIED, MST_MARK_OTHER };
+enum mst_mark_kind {
+    MST_MARK_VERIFIED,
+    MST_MARK_COPIED,
+    MST_MARK_HOLD,
+    MST_MARK_RELEASE,
+    MST_MARK_TOMBSTONE, /* reserved: removed on purpose */
+    MST_MARK_OTHER
+};
+const char *mst_mark_kind_word(enum mst_mark_kind k);
 struct mst_mark {
     int format;
     enum mst_mark_kind kind;
@@ -53,6 +61,8 @@ struct mst_mark {
     uint64_t objects, documents, data_bytes, stored_bytes;
     char text[200];
     char by[64];
+    char store[64];   /* COPIED: where to, by its name */
+    int64_t until_ms; /* HOLD: wall clock, INT64_MAX without an end */
 };
 
 void mst_header_put(const struct mst_header *h, struct mst_str *out);

@@ -6,13 +6,14 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "catalog/catalog.h"
+#include "catalog/marks.h"
 
 #define ATTEMPTS_MAX 256U
-#define MARKS_KEPT 8U
 
 struct attempt {
     char name[17];
     uint64_t objects, bytes;        /* data and oplog */
+    uint64_t all;                   /* everything in it */
     int64_t header, manifest, copy; /* sizes; -1 absent */
 };
 
@@ -21,9 +22,8 @@ struct group { /* everything below one id */
     struct attempt *attempts;
     size_t n_attempts, cap_attempts;
     bool commit;
-    uint64_t bytes, foreign;
-    size_t n_marks; /* newest kept, oldest first */
-    char marks[MARKS_KEPT][64];
+    uint64_t bytes, foreign, half; /* half: of a writer that was killed */
+    struct mst_marks marks;
 };
 
 struct walk {
@@ -84,19 +84,6 @@ static struct attempt *attempt_of(struct group *g, const char *name, size_t len)
     return a;
 }
 
-static void see_mark(struct group *g, const char *name)
-{
-    if (strlen(name) >= sizeof(g->marks[0])) {
-        g->foreign++;
-        return;
-    }
-    if (g->n_marks == MARKS_KEPT) {
-        memmove(g->marks[0], g->marks[1], sizeof(g->marks) - sizeof(g->marks[0]));
-        g->n_marks--;
-    }
-    (void)mst_copy(g->marks[g->n_marks++], sizeof(g->marks[0]), name);
-}
-
 static void see_object(struct group *g, const char *rest, uint64_t bytes)
 {
     const char *slash = strchr(rest, '/');
@@ -107,13 +94,19 @@ static void see_object(struct group *g, const char *rest, uint64_t bytes)
         return;
     }
     if (strncmp(rest, "marks/", 6) == 0 && !strchr(rest + 6, '/')) {
-        see_mark(g, rest + 6);
+        g->foreign += !mst_marks_add(&g->marks, rest + 6);
         return;
     }
     a = slash ? attempt_of(g, rest, (size_t)(slash - rest)) : NULL;
     rest = slash ? slash + 1 : rest;
+    if (a) {
+        a->all++;
+    }
     if (!a) {
         g->foreign++;
+    } else if (strstr(rest, ".tmp-")) {
+        g->half++;
+        a->all--;
     } else if (strncmp(rest, "d/", 2) == 0 || strncmp(rest, "oplog-", 6) == 0) {
         a->objects++;
         a->bytes += bytes;
@@ -177,6 +170,8 @@ static void fill(struct mst_backup *b, const struct mst_header *h, const struct 
     (void)mst_copy(b->fcv, sizeof(b->fcv), h->fcv);
     b->sealed = h->sealed;
     b->is_signed = *c->signature != '\0';
+    (void)mst_copy(b->attempt, sizeof(b->attempt), c->attempt);
+    (void)mst_copy(b->header_sha, sizeof(b->header_sha), c->header_sha);
     b->unproven = h->unproven;
 }
 
@@ -222,34 +217,6 @@ static void check_sizes(struct mst_backup *b, const struct attempt *a, const str
                 "one copy of its manifest (%s) is missing or cut short, the other is used: make a "
                 "new backup",
                 a->manifest != want ? "manifest" : "manifest.copy");
-    }
-}
-
-static void read_marks(const struct mst_catalog *c, const struct group *g,
-                       const struct mst_commit *commit, struct mst_buf *buf, struct mst_backup *b)
-{
-    for (size_t i = g->n_marks; i-- > 0 && b->verified_wall_ms == 0;) {
-        struct mst_err err = {0};
-        struct mst_mark m;
-        char key[MST_KEY_MAX], name[80];
-
-        (void)snprintf(name, sizeof(name), "marks/%s", g->marks[i]);
-        mst_catalog_key(c, g->id, "", name, key);
-        mst_buf_reset(buf);
-        if (mst_store_read_all(c->store, key, MST_HEADER_MAX, buf, &err) != MST_OK ||
-            mst_mark_get((const char *)buf->p, buf->len, &m, &err) != MST_OK ||
-            m.kind != MST_MARK_VERIFIED || strcmp(m.id, g->id) != 0 ||
-            strcmp(m.header_sha, commit->header_sha) != 0) {
-            continue; /* damaged, or about something else: it proves nothing */
-        }
-        b->verified_wall_ms = m.wall_ms;
-        b->verified_ok = m.ok;
-        b->verified_level = m.level;
-        (void)mst_copy(b->verified_text, sizeof(b->verified_text), m.text);
-        if (!m.ok && (b->state == MST_BK_COMPLETE || b->state == MST_BK_PARTIAL)) {
-            PROBLEM(b, MST_BK_DAMAGED, "%s found: %.180s", m.level == 1 ? "rebuild" : "verify",
-                    m.text);
-        }
     }
 }
 
@@ -304,13 +271,17 @@ static void committed(const struct mst_catalog *c, const struct group *g, struct
         return;
     }
     fill(b, &h, &commit);
+    b->leftovers = (uint32_t)g->half;
+    for (size_t i = 0; i < g->n_attempts; i++) {
+        b->leftovers += &g->attempts[i] == a ? 0 : (uint32_t)g->attempts[i].all;
+    }
     b->state = h.left_out ? MST_BK_PARTIAL : MST_BK_COMPLETE;
     if (h.left_out) {
         PROBLEM(b, MST_BK_PARTIAL, "%u %s left out by name", h.left_out,
                 mst_text_noun(h.left_out, "collection was", "collections were"));
     }
     check_sizes(b, a, &h, &commit);
-    read_marks(c, g, &commit, buf, b);
+    mst_marks_read(c, g->id, &g->marks, commit.header_sha, b);
 }
 
 static void examine(const struct mst_catalog *c, const struct group *g, struct mst_backup *b,
@@ -328,6 +299,7 @@ static void examine(const struct mst_catalog *c, const struct group *g, struct m
             b, MST_BK_INCOMPLETE,
             "no COMMIT: its run is still going on, or died; 'muster clean' removes what is left "
             "of dead runs");
+        mst_marks_read(c, g->id, &g->marks, "", b);
     } else {
         PROBLEM(b, MST_BK_FOREIGN, "holds nothing that muster wrote: it is left alone");
     }
@@ -359,6 +331,7 @@ static void walk_release(struct walk *w)
 {
     for (size_t i = 0; i < w->n; i++) {
         free(w->groups[i].attempts);
+        mst_marks_release(&w->groups[i].marks);
     }
     free(w->groups);
 }

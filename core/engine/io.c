@@ -136,8 +136,7 @@ void mst_io_ticket(struct local *l, const struct ask *a)
 /* Does this ticket read a backup in a store? */
 static bool of_store(const struct mst_cmd *cmd)
 {
-    return cmd->kind == MST_CMD_RESTORE || cmd->kind == MST_CMD_UNHOLD ||
-           cmd->kind == MST_CMD_ORPHANS ||
+    return cmd->kind == MST_CMD_RESTORE || cmd->kind == MST_CMD_ORPHANS ||
            (cmd->kind == MST_CMD_CLEAN && mst_catalog_id_ok(cmd->backup, NULL, NULL));
 }
 

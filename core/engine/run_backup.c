@@ -6,21 +6,20 @@
 #include "backup/backup.h"
 #include "base/mem.h"
 #include "engine/acts.h"
+#include "engine/copies.h"
 
 #ifndef MST_VERSION
 #define MST_VERSION "0.1.0"
 #endif
 
-enum mst_rc mst_run_backup(void *arg, struct mst_task *task, struct mst_err *err)
+static enum mst_rc run(struct mst_run *r, struct mst_catalog *cat, struct mst_backup_result *res,
+                       struct mst_task *task, struct mst_err *err)
 {
-    struct mst_run *r = arg;
     struct local *l = r->l;
-    struct mst_backup_result res = {0};
-    struct mst_catalog cat;
     struct mst_monitor_view *topo;
     const char *include[MST_CMD_PATTERNS], *exclude[MST_CMD_PATTERNS];
     struct mst_backup_opts o = {
-        .catalog = &cat,
+        .catalog = cat,
         .connect = mst_reach_connect,
         .connect_arg = r->reach,
         .scans = r->cmd.scans ? r->cmd.scans : (unsigned)l->cfg->backup.scans,
@@ -34,11 +33,8 @@ enum mst_rc mst_run_backup(void *arg, struct mst_task *task, struct mst_err *err
         .at = mst_fault_at,
         .given_ms = &l->backup_given_ms,
         .muster = MST_VERSION};
-    enum mst_rc rc = mst_local_catalog(l, r->cmd.store, &cat, err);
+    enum mst_rc rc;
 
-    if (rc != MST_OK) {
-        return rc;
-    }
     for (size_t i = 0; i < MST_CMD_PATTERNS; i++) {
         include[i] = r->cmd.include[i];
         exclude[i] = r->cmd.exclude[i];
@@ -48,8 +44,61 @@ enum mst_rc mst_run_backup(void *arg, struct mst_task *task, struct mst_err *err
     o.wish.lag_max_ms = l->cfg->backup.lag_limit_ms;
     topo = mst_local_topo(l);
     o.topo = &topo->v;
-    rc = mst_backup_run(&o, task, &res, err);
+    rc = mst_backup_run(&o, task, res, err);
     mst_shared_unref(&topo->shared);
+    return rc;
+}
+
+/* Into several stores at once: good when as many copies as are wanted are whole. */
+static enum mst_rc run_copies(struct mst_run *r, const size_t *targets, size_t n,
+                              struct mst_task *task, struct mst_err *err)
+{
+    struct local *l = r->l;
+    struct mst_backup_result res = {0};
+    struct mst_catalog cat;
+    struct copies c;
+    char told[600], text[512];
+    size_t whole;
+    enum mst_rc rc = mst_copies_open(&c, l, targets, n, task, err);
+
+    rc = rc == MST_OK ? mst_store_catalog(l, c.tee, &cat, err) : rc;
+    if (rc != MST_OK) {
+        mst_copies_close(&c);
+        return rc;
+    }
+    rc = run(r, &cat, &res, task, err);
+    whole = mst_copies_tell(&c, told, sizeof(told));
+    (void)snprintf(text, sizeof(text), "%.250s; %.255s", res.text, told);
+    if (rc == MST_OK && whole < (size_t)l->cfg->backup.copies) {
+        rc = mst_err_set(err, MST_E_INCOMPLETE, "%s, of %s; %lld are wanted", told, res.id,
+                         (long long)l->cfg->backup.copies);
+        (void)snprintf(text, sizeof(text), "%s", err->msg);
+    } else if (rc == MST_OK && whole < n) {
+        mst_say(l, MST_SEV_WARN, "backup %s: %.180s", res.id, told);
+    }
+    mst_jobq_result(l->jobq, mst_jobq_current(), res.id[0] ? res.id : NULL,
+                    rc == MST_OK || rc == MST_E_INCOMPLETE ? text : NULL);
+    mst_copies_close(&c);
+    return rc;
+}
+
+enum mst_rc mst_run_backup(void *arg, struct mst_task *task, struct mst_err *err)
+{
+    struct mst_run *r = arg;
+    struct local *l = r->l;
+    struct mst_backup_result res = {0};
+    struct mst_catalog cat;
+    size_t targets[MST_CFG_STORES], n = 0;
+    enum mst_rc rc = r->cmd.store[0] ? MST_OK : mst_cfg_targets(l->cfg, targets, &n, err);
+
+    if (rc == MST_OK && n > 1) {
+        return run_copies(r, targets, n, task, err);
+    }
+    rc = rc == MST_OK ? mst_local_catalog(l, r->cmd.store, &cat, err) : rc;
+    if (rc != MST_OK) {
+        return rc;
+    }
+    rc = run(r, &cat, &res, task, err);
     mst_jobq_result(l->jobq, mst_jobq_current(), res.id[0] ? res.id : NULL,
                     rc == MST_OK ? res.text : NULL);
     return rc;

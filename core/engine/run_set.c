@@ -114,7 +114,7 @@ static void take_plan(struct mst_ticket *t, const struct mst_restore_plan *p)
     t->n_steps = p->n_steps;
 }
 
-static void hash_ticket(struct mst_ticket *t)
+void mst_ticket_hash(struct mst_ticket *t)
 {
     uint8_t digest[MST_SHA256_LEN];
     struct mst_str s = {0};
@@ -177,7 +177,7 @@ static enum mst_rc plan_drop(struct local *l, struct mst_ticket *t, struct env *
     free(items);
     (void)snprintf(t->phrase, sizeof(t->phrase), "%s", old ? t->cmd.backup : "");
     if (rc == MST_OK) {
-        hash_ticket(t);
+        mst_ticket_hash(t);
     }
     return rc;
 }
@@ -197,7 +197,7 @@ static enum mst_rc plan_release(struct local *l, struct mst_ticket *t, struct ms
     (void)snprintf(t->summary, sizeof(t->summary), "give %zu TTL %s of restore %s back", s.held,
                    mst_text_noun(s.held, "index", "indexes"), t->cmd.backup);
     (void)snprintf(t->phrase, sizeof(t->phrase), "%s", t->cmd.backup);
-    hash_ticket(t);
+    mst_ticket_hash(t);
     return MST_OK;
 }
 

@@ -1,7 +1,6 @@
 /* One backup into several stores: a store that fails fails its own copy. */
 #include "test.h"
 
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -17,14 +16,6 @@ struct two {
     char dir[2][32];
     struct mst_store *real[2], *fault[2], *tee;
 };
-
-static int remove_one(const char *path, const struct stat *st, int flag, struct FTW *f)
-{
-    (void)st;
-    (void)flag;
-    (void)f;
-    return remove(path);
-}
 
 static void two_open(struct two *t)
 {
@@ -47,7 +38,7 @@ static void two_close(struct two *t)
     for (size_t i = 0; i < 2; i++) {
         mst_store_free(t->fault[i]);
         mst_store_free(t->real[i]);
-        (void)nftw(t->dir[i], remove_one, 16, FTW_DEPTH | FTW_PHYS);
+        fake_rm(t->dir[i]);
     }
 }
 
