@@ -80,6 +80,16 @@ enum mst_rc cmd_agent_stop(struct cmd_ctx *c, struct mst_err *err);
 enum mst_rc cmd_agent_status(struct cmd_ctx *c, struct mst_err *err);
 enum mst_rc cmd_roles(struct cmd_ctx *c, struct mst_err *err);
 enum mst_rc cmd_audit_verify(struct cmd_ctx *c, struct mst_err *err);
+enum mst_rc cmd_store_list(struct cmd_ctx *c, struct mst_err *err);
+enum mst_rc cmd_store_show(struct cmd_ctx *c, struct mst_err *err);
+enum mst_rc cmd_store_test(struct cmd_ctx *c, struct mst_err *err);
+enum mst_rc cmd_store_ls(struct cmd_ctx *c, struct mst_err *err);
+enum mst_rc cmd_store_du(struct cmd_ctx *c, struct mst_err *err);
+enum mst_rc cmd_store_usage(struct cmd_ctx *c, struct mst_err *err);
+enum mst_rc cmd_store_orphans(struct cmd_ctx *c, struct mst_err *err);
+enum mst_rc cmd_copy(struct cmd_ctx *c, struct mst_err *err);
+enum mst_rc cmd_hold(struct cmd_ctx *c, struct mst_err *err);
+enum mst_rc cmd_release(struct cmd_ctx *c, struct mst_err *err);
 enum mst_rc cmd_doc(struct cmd_ctx *c, struct mst_err *err);
 
 /* The engine that this command uses: in this process, or an agent. */

@@ -247,6 +247,7 @@ void mst_cfg_free(struct mst_cfg *cfg)
     free(cfg->set.acts.item);
     free(cfg->set.members.item);
     free(cfg->set.switch_hours.item);
+    free(cfg->backup.stores.item);
     for (size_t a = 0; a < MST_CRED_ACTS; a++) {
         free(cfg->set.cred[a].password_command.item);
     }
@@ -301,6 +302,7 @@ enum mst_rc mst_cfg_store(const struct mst_cfg *cfg, const char *name,
     for (size_t i = 0; i < cfg->n_stores; i++) {
         if (strcmp(cfg->stores[i].name, name) == 0 || (!*name && cfg->n_stores == 1)) {
             *out = &cfg->stores[i];
+            mst_str_release(&all);
             return MST_OK;
         }
         mst_str_addf(&all, "%s%s", i ? ", " : "", cfg->stores[i].name);
