@@ -5,9 +5,9 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/text.h"
+#include "base/when.h"
 #include "follow.h"
 #include "show_observe.h"
-#include "when.h"
 
 #define DAY_MS (24LL * 3600 * 1000)
 
@@ -21,11 +21,11 @@ static enum mst_rc since_of(const struct cmd_ctx *c, int64_t now_ms, int64_t *ou
     if (!v) {
         return MST_OK;
     }
-    if (when_span(v, &ms) && ms > 0) {
+    if (mst_when_span(v, &ms) && ms > 0) {
         *out = now_ms - ms;
         return MST_OK;
     }
-    *out = when_moment(v);
+    *out = mst_when_moment(v);
     if (*out < 0) {
         char clean[64];
 

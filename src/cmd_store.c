@@ -6,11 +6,11 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/text.h"
+#include "base/when.h"
 #include "engine/stores.h"
 #include "follow.h"
 #include "json.h"
 #include "show_store.h"
-#include "when.h"
 
 #define OLDER_MS 3600000
 
@@ -312,7 +312,7 @@ static enum mst_rc older_of(const struct cmd_ctx *c, int64_t otherwise, int64_t 
     const char *v = args_get(&c->args, "older");
 
     *out = otherwise;
-    return !v || when_span(v, out)
+    return !v || mst_when_span(v, out)
                ? MST_OK
                : mst_err_set(err, MST_E_USAGE, "--older is a time such as 0s, 30m, 12h or 7d");
 }
@@ -448,11 +448,11 @@ static enum mst_rc until_of(const struct cmd_ctx *c, int64_t *out, struct mst_er
         *out = MST_HOLD_EVER;
         return MST_OK;
     }
-    if (v && when_span(v, &span)) {
+    if (v && mst_when_span(v, &span)) {
         *out = mst_clock_utc_ms(NULL) + span;
         return MST_OK;
     }
-    *out = v ? when_moment(v) : -1;
+    *out = v ? mst_when_moment(v) : -1;
     return *out >= 0
                ? MST_OK
                : mst_err_set(err, MST_E_USAGE,

@@ -122,6 +122,18 @@ void ui_act_why_not(const struct ui_ctx *x, enum ui_act act, char *out, size_t s
               : !x->v->bucket || x->v->bucket->n == 0 ? "there is no backup"
                                                       : "";
         break;
+    case UI_ACT_COPY_TO:
+        why = x->v->n_stores < 2 ? "only one store is configured"
+              : i->read_only     ? "read-only session"
+                                 : "";
+        break;
+    case UI_ACT_HOLD:
+    case UI_ACT_STORE_TEST:
+        why = i->agent_lost_ms > 0 ? "the agent does not answer"
+              : i->read_only       ? "read-only session"
+              : !x->v->bucket      ? "no store is configured"
+                                   : "";
+        break;
     case UI_ACT_RESTORE:
         why = !x->v->bucket || x->v->bucket->n == 0 ? "there is no backup"
               : i->agent_lost_ms > 0                ? "the agent does not answer"

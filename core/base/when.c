@@ -1,4 +1,4 @@
-#include "when.h"
+#include "base/when.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,7 +7,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 
-bool when_span(const char *v, int64_t *ms)
+bool mst_when_span(const char *v, int64_t *ms)
 {
     static const struct {
         char unit;
@@ -28,7 +28,7 @@ bool when_span(const char *v, int64_t *ms)
     return false;
 }
 
-int64_t when_moment(const char *v)
+int64_t mst_when_moment(const char *v)
 {
     char full[MST_TIME_MAX] = "";
     const size_t n = strlen(v);
