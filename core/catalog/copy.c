@@ -198,9 +198,9 @@ static enum mst_rc copy_data(struct run *r, struct mst_err *err)
 
     mst_task_items(r->task, n);
     if (r->task) {
-        atomic_store(&r->task->total_bytes,
-                     h->stored_bytes + 2 * mst_bkr_commit(r->bkr)->manifest_bytes +
-                         mst_bkr_commit(r->bkr)->header_bytes);
+        atomic_store(&r->task->total_bytes, h->stored_bytes +
+                                                2 * mst_bkr_commit(r->bkr)->manifest_bytes +
+                                                mst_bkr_commit(r->bkr)->header_bytes);
     }
     for (size_t i = 0; rc == MST_OK && i < n; i++) {
         at(r, "copy-object");

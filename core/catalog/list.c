@@ -3,6 +3,7 @@
  * read. */
 #include <limits.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "base/text.h"
 #include "catalog/catalog.h"
@@ -31,7 +32,18 @@ struct walk {
     struct group *groups;
     size_t n, cap;
     bool too_many;
+    /* telling, while it goes on */
+    const struct mst_catalog *c;
+    mst_so_far_fn *so_far; /* NULL: nobody listens */
+    void *arg;
+    uint64_t objects;
+    int64_t told_ms;
+    struct mst_backup *read; /* of the first groups, in their order */
+    size_t n_read, cap_read;
+    struct mst_buf buf;
 };
+
+static void tell(struct walk *w);
 
 static struct group *group_of(struct walk *w, const char *id, size_t len)
 {
@@ -134,6 +146,9 @@ static bool see(void *arg, const struct mst_store_item *item)
     g = group_of(w, id, slash ? (size_t)(slash - id) : strlen(id));
     if (!g) {
         return false;
+    }
+    if (w->so_far && ++w->objects % 256 == 0) {
+        tell(w);
     }
     g->bytes += item->bytes;
     if (slash) {
@@ -336,33 +351,65 @@ static void walk_release(struct walk *w)
     free(w->groups);
 }
 
-enum mst_rc mst_catalog_list(const struct mst_catalog *c, struct mst_task *task,
-                             struct mst_backup **out, size_t *n, struct mst_err *err)
+/* Groups that are complete: all before the one that is being walked. */
+static void read_groups(struct walk *w, size_t n)
 {
-    struct walk w = {0};
-    struct mst_buf buf = {0};
+    mst_grow((void **)&w->read, &w->cap_read, n + 1, sizeof(*w->read));
+    for (; w->n_read < n; w->n_read++) {
+        examine(w->c, &w->groups[w->n_read], &w->read[w->n_read], &w->buf);
+    }
+}
+
+static void tell(struct walk *w)
+{
+    const int64_t now = mst_clock_mono_ms(NULL);
+    struct mst_backup *newest;
+
+    if (now - w->told_ms < MST_CATALOG_TELL_MS) {
+        return;
+    }
+    read_groups(w, w->n - 1);
+    newest = mst_xcalloc(w->n_read + 1, sizeof(*newest));
+    for (size_t i = 0; i < w->n_read; i++) {
+        newest[i] = w->read[w->n_read - 1 - i];
+    }
+    w->so_far(w->arg, w->objects, newest, w->n_read);
+    free(newest);
+    w->told_ms = mst_clock_mono_ms(NULL);
+}
+
+enum mst_rc mst_catalog_list_telling(const struct mst_catalog *c, mst_so_far_fn *so_far, void *arg,
+                                     struct mst_task *task, struct mst_backup **out, size_t *n,
+                                     struct mst_err *err)
+{
+    struct walk w = {.c = c, .so_far = so_far, .arg = arg, .told_ms = mst_clock_mono_ms(NULL)};
     enum mst_rc rc = walk_keys(c, "", task, &w, err);
 
     *out = NULL;
     *n = 0;
+    for (size_t i = w.n_read; rc == MST_OK && i < w.n; i++) {
+        rc = mst_task_check(task, err);
+        if (rc == MST_OK) {
+            read_groups(&w, i + 1);
+        }
+    }
     if (rc == MST_OK) {
         *out = mst_xcalloc(w.n + 1, sizeof(**out));
         *n = w.n;
-    }
-    for (size_t i = 0; rc == MST_OK && i < w.n; i++) {
-        rc = mst_task_check(task, err);
-        if (rc == MST_OK) {
-            examine(c, &w.groups[i], *out + (w.n - 1 - i), &buf); /* keys rise: newest is last */
+        for (size_t i = 0; i < w.n; i++) {
+            (*out)[w.n - 1 - i] = w.read[i]; /* keys rise: newest is last */
         }
     }
-    if (rc != MST_OK) {
-        free(*out);
-        *out = NULL;
-        *n = 0;
-    }
-    mst_buf_release(&buf);
+    free(w.read);
+    mst_buf_release(&w.buf);
     walk_release(&w);
     return rc;
+}
+
+enum mst_rc mst_catalog_list(const struct mst_catalog *c, struct mst_task *task,
+                             struct mst_backup **out, size_t *n, struct mst_err *err)
+{
+    return mst_catalog_list_telling(c, NULL, NULL, task, out, n, err);
 }
 
 /* What there is instead is named, the newest of it. */

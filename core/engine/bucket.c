@@ -196,6 +196,25 @@ static void not_read(struct depot *d, struct mst_bucket_part *p, const struct ms
     mst_io_leavings(d->l); /* of an old listing nothing can be cleaned */
 }
 
+/* While the store is being listed: what is known so far, unless an older listing says more. */
+static void so_far(void *arg, uint64_t objects, const struct mst_backup *b, size_t n)
+{
+    struct depot *d = arg;
+    struct mst_bucket_part *old = shown(d), *p;
+
+    if (old && old->as_of_wall_ms && !old->seen) {
+        mst_shared_unref(&old->shared); /* the cache, or the listing before, stays until the end */
+        return;
+    }
+    p = mst_bucket_part_of(d);
+    p->loading = true;
+    p->seen = objects;
+    p->read_at_ms = old ? old->read_at_ms : 0;
+    copy_backups(p, b, n);
+    mst_shared_unref((struct mst_shared *)old);
+    mst_put_bucket_take(d, p);
+}
+
 void mst_bucket_list(struct depot *d)
 {
     struct local *l = d->l;
@@ -211,7 +230,7 @@ void mst_bucket_list(struct depot *d)
     }
     p->as_of_wall_ms = mst_clock_utc_ms(NULL);
     if (rc == MST_OK) {
-        rc = mst_catalog_list(&cat, &l->io_task, &p->backups, &p->n, &err);
+        rc = mst_catalog_list_telling(&cat, so_far, d, &l->io_task, &p->backups, &p->n, &err);
     }
     if (atomic_load(&l->stop)) {
         mst_shared_unref(&p->shared);

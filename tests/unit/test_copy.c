@@ -358,6 +358,65 @@ static void what_a_hold_or_a_damaged_commit_covers_is_no_orphan(void **state)
     two_close(&t);
 }
 
+/* A store with so many objects that its listing takes a while: it is slow on purpose. */
+struct told {
+    unsigned times;
+    uint64_t objects;
+    size_t n;
+};
+
+static void so_far(void *arg, uint64_t objects, const struct mst_backup *b, size_t n)
+{
+    struct told *t = arg;
+
+    assert_true(objects > t->objects || t->times == 0);
+    assert_true(n >= t->n);
+    for (size_t i = 1; i < n; i++) {
+        assert_true(strcmp(b[i - 1].id, b[i].id) > 0); /* newest first */
+    }
+    t->times++;
+    t->objects = objects;
+    t->n = n;
+}
+
+static void a_long_listing_tells_what_it_has(void **state)
+{
+    struct two t;
+    struct told told = {0};
+    struct mst_backup *all = NULL, *plain = NULL;
+    struct mst_err err = {0};
+    char key[300], dir[200];
+    size_t n = 0, m = 0;
+
+    (void)state;
+    two_open(&t);
+    for (int i = 0; i < 300; i++) { /* a file each: without the syncs of a put */
+        (void)snprintf(dir, sizeof(dir), "%s/rs0/backups/2026-11-%02dT%02d-00-00Z-full", t.dir[0],
+                       1 + i / 24, i % 24);
+        (void)mkdir(dir, 0700);
+        (void)snprintf(key, sizeof(key), "%s/00112233445566cc", dir);
+        (void)mkdir(key, 0700);
+        (void)snprintf(key, sizeof(key), "%s/00112233445566cc/d", dir);
+        assert_int_equal(mkdir(key, 0700), 0);
+        for (int k = 0; k < 60; k++) {
+            FILE *f;
+
+            (void)snprintf(key, sizeof(key), "%s/00112233445566cc/d/%04d-0", dir, k);
+            f = fopen(key, "wb");
+            assert_non_null(f);
+            (void)fclose(f);
+        }
+    }
+    assert_ok(mst_catalog_list_telling(&t.from, so_far, &told, NULL, &all, &n, &err), &err);
+    assert_ok(mst_catalog_list(&t.from, NULL, &plain, &m, &err), &err);
+    assert_int_equal(n, m);
+    assert_memory_equal(all, plain, n * sizeof(*all));
+    assert_true(told.times > 0 && told.n <= n);
+    free(all);
+    free(plain);
+    two_close(&t);
+}
+
 /* --- the test of a store --- */
 
 static void probe_line(void *arg, const char *line)
@@ -439,6 +498,7 @@ int main(void)
         cmocka_unit_test(half_objects_of_a_killed_writer_do_not_damage_a_backup),
         cmocka_unit_test(orphans_are_what_no_commit_names),
         cmocka_unit_test(what_a_hold_or_a_damaged_commit_covers_is_no_orphan),
+        cmocka_unit_test(a_long_listing_tells_what_it_has),
         cmocka_unit_test(a_good_store_passes_its_test_and_nothing_stays),
         cmocka_unit_test(a_store_that_fails_a_check_fails_its_test),
         cmocka_unit_test(a_writer_that_may_not_delete_passes_and_leavings_are_named),
