@@ -270,29 +270,31 @@ static void add_store(struct line *l, const struct mst_cmd *cmd)
     }
 }
 
+/* In the order of enum mst_cmd_kind. */
+static const char *const words[] = {"backup",
+                                    "verify",
+                                    "restore",
+                                    "restore discard",
+                                    "clean",
+                                    "import",
+                                    "jobs cancel",
+                                    "bucket ls",
+                                    "bucket show",
+                                    "status",
+                                    "restore recover",
+                                    "restore release",
+                                    "catalog rebuild",
+                                    "switchover",
+                                    "stepdown",
+                                    "failback",
+                                    "copy",
+                                    "hold",
+                                    "release",
+                                    "store test",
+                                    "store orphans --remove"};
+
 void mst_cmd_line(const struct mst_cmd *cmd, char *out, size_t size)
 {
-    static const char *const words[] = {"backup",
-                                        "verify",
-                                        "restore",
-                                        "restore discard",
-                                        "clean",
-                                        "import",
-                                        "jobs cancel",
-                                        "bucket ls",
-                                        "bucket show",
-                                        "status",
-                                        "restore recover",
-                                        "restore release",
-                                        "catalog rebuild",
-                                        "switchover",
-                                        "stepdown",
-                                        "failback",
-                                        "copy",
-                                        "hold",
-                                        "release",
-                                        "store test",
-                                        "store orphans --remove"};
     static const char *const after[] = {"refuse", "visit", "stay"};
     struct line l = {.p = out, .size = size};
     char number[32];
