@@ -20,46 +20,94 @@ static enum mst_rc problem(int code, const char *text, struct mst_err *err)
     return mst_err_set(err, rc, "%s", text);
 }
 
-/* A view whose bucket was asked for after the call. When it could not be read the view is there
- * too, with what the cache has. */
-static enum mst_rc fresh_bucket(struct mst_engine *e, const struct mst_view **out,
-                                struct mst_err *err)
+#define HANG_MS 8000 /* a store that others do not wait for any longer */
+
+static bool wanted(const struct cmd_ctx *c, const struct mst_bucket_part *b)
+{
+    const char *name = args_get(&c->args, "store");
+
+    return !name || strcmp(name, b->store) == 0;
+}
+
+static bool all_read(const struct cmd_ctx *c, const struct mst_view *v, int64_t since)
+{
+    for (size_t i = 0; i < v->n_stores; i++) {
+        if (wanted(c, v->stores[i]) && v->stores[i]->read_at_ms < since) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* The first store of those asked for that was not read. */
+static enum mst_rc store_problem(const struct cmd_ctx *c, const struct mst_view *v, int64_t since,
+                                 struct mst_err *err)
+{
+    for (size_t i = 0; i < v->n_stores; i++) {
+        const struct mst_bucket_part *b = v->stores[i];
+
+        if (wanted(c, b) && b->read_at_ms < since) {
+            return mst_err_set(err, MST_E_TIMEOUT, "the store %s was not listed in time", b->store);
+        }
+        if (wanted(c, b) && b->problem[0]) {
+            return problem(b->problem_rc, b->problem, err);
+        }
+    }
+    return MST_OK;
+}
+
+enum mst_rc cmd_store_named(const struct cmd_ctx *c, const char *name, struct mst_err *err)
+{
+    const struct mst_cfg_store *s;
+
+    if (c->cfg->n_stores == 0) {
+        return mst_err_set(err, MST_E_CONFIG, "no store is configured: see docs/configuration.md");
+    }
+    return name && *name ? mst_cfg_store(c->cfg, name, &s, err) : MST_OK;
+}
+
+enum mst_rc cmd_fresh_stores(const struct cmd_ctx *c, struct mst_engine *e,
+                             const struct mst_view **out, struct mst_err *err)
 {
     const struct mst_cmd reload = {.kind = MST_CMD_BUCKET_RELOAD};
     const int64_t start = mst_clock_mono_ms(NULL);
     uint64_t none;
-    enum mst_rc rc = mst_engine_submit(e, &reload, &none, err);
-    const struct mst_view *v = mst_engine_view(e);
+    const struct mst_view *v;
+    enum mst_rc rc = cmd_store_named(c, args_get(&c->args, "store"), err);
 
     *out = NULL;
-    if (rc == MST_OK && !v->bucket) {
-        rc = mst_err_set(err, MST_E_CONFIG, "no store is configured: see docs/configuration.md");
+    rc = rc == MST_OK ? mst_engine_submit(e, &reload, &none, err) : rc;
+    if (rc != MST_OK) {
+        return rc;
     }
-    while (rc == MST_OK && (!v->bucket || v->bucket->read_at_ms < start)) {
-        if (!cmd_wait(e, 500) || mst_clock_mono_ms(NULL) - start > LIST_MS) {
-            rc = mst_err_set(err, MST_E_TIMEOUT, "the store was not listed in time");
+    v = mst_engine_view(e);
+    while (!all_read(c, v, start)) {
+        const int64_t took = mst_clock_mono_ms(NULL) - start;
+
+        if (took > (v->n_stores > 1 ? HANG_MS : LIST_MS) || !cmd_wait(e, 500)) {
+            break;
         }
         mst_view_release(v);
         v = mst_engine_view(e);
     }
-    if (rc != MST_OK) {
-        mst_view_release(v);
-        return rc;
-    }
     *out = v;
-    return v->bucket->problem[0] ? problem(v->bucket->problem_rc, v->bucket->problem, err) : MST_OK;
+    return store_problem(c, v, start, err);
 }
 
-static void show_list(const struct cmd_ctx *c, const struct mst_view *v, struct mst_str *out)
+static void show_one(const struct cmd_ctx *c, const struct mst_bucket_part *b, int64_t now,
+                     struct mst_str *out)
 {
-    const struct mst_bucket_part *b = v->bucket;
-
     if (!c->json) {
-        mst_str_addf(out, "%s, %s: %zu %s", b->store, b->where, b->n,
-                     mst_text_noun(b->n, "backup", "backups"));
+        mst_str_addf(out, "%s, %s: ", b->store, b->where);
+        if (b->as_of_wall_ms == 0) {
+            mst_str_addf(out, "not read: %s\n",
+                         b->problem[0] ? b->problem : "the store does not answer");
+            return;
+        }
+        mst_str_addf(out, "%zu %s", b->n, mst_text_noun(b->n, "backup", "backups"));
         if (b->cached) {
             mst_str_add(out, " ");
-            show_as_of(b, v->now_wall_ms, out);
+            show_as_of(b, now, out);
         }
         mst_str_addc(out, '\n');
         if (b->rollback[0]) {
@@ -67,13 +115,23 @@ static void show_list(const struct cmd_ctx *c, const struct mst_view *v, struct 
         }
     }
     for (size_t i = 0; i < b->n; i++) {
-        show_backup(&b->backups[i], b, v->now_wall_ms, c->json, out);
+        show_backup(&b->backups[i], b, now, c->json, out);
+    }
+}
+
+static void show_list(const struct cmd_ctx *c, const struct mst_view *v, struct mst_str *out)
+{
+    for (size_t i = 0; i < v->n_stores; i++) {
+        if (wanted(c, v->stores[i])) {
+            show_one(c, v->stores[i], v->now_wall_ms, out);
+        }
     }
     for (size_t i = 0; i < v->leavings->n; i++) {
         if (c->json) {
             js_begin(out, "leaving", v->now_wall_ms);
             js_text(out, "id", v->leavings->items[i].id);
             js_bool(out, "kept_aside", v->leavings->items[i].by_restore);
+            js_text(out, "store", v->leavings->items[i].store);
             js_text(out, "text", v->leavings->items[i].what);
             js_end(out);
         } else {
@@ -90,9 +148,10 @@ enum mst_rc cmd_bucket_ls(struct cmd_ctx *c, struct mst_err *err)
     enum mst_rc rc = cmd_engine(c, &e, err);
 
     if (rc == MST_OK) {
-        rc = fresh_bucket(e, &v, err);
+        rc = cmd_fresh_stores(c, e, &v, err);
     }
-    if (rc == MST_OK || (v && v->bucket->cached)) { /* the error still is the exit status */
+    /* The error still is the exit status; of one store alone it is said once. */
+    if (rc == MST_OK || (v && (v->n_stores > 1 || v->bucket->cached))) {
         struct mst_err print = {0};
 
         show_list(c, v, &out);
@@ -107,8 +166,8 @@ enum mst_rc cmd_bucket_ls(struct cmd_ctx *c, struct mst_err *err)
     return rc;
 }
 
-static enum mst_rc await_detail(struct mst_engine *e, const char *id, const struct mst_view **out,
-                                struct mst_err *err)
+static enum mst_rc await_detail(struct mst_engine *e, const char *id, const char *store,
+                                const struct mst_view **out, struct mst_err *err)
 {
     struct mst_cmd ask = {.kind = MST_CMD_DETAIL};
     const int64_t start = mst_clock_mono_ms(NULL);
@@ -117,6 +176,7 @@ static enum mst_rc await_detail(struct mst_engine *e, const char *id, const stru
     enum mst_rc rc;
 
     (void)mst_copy(ask.backup, sizeof(ask.backup), id);
+    (void)mst_copy(ask.store, sizeof(ask.store), store ? store : "");
     rc = mst_engine_submit(e, &ask, &none, err);
     while (rc == MST_OK) {
         v = mst_engine_view(e);
@@ -172,6 +232,24 @@ static void show_detail(const struct mst_detail_part *d, bool json, int64_t now,
     }
 }
 
+/* The backup as its store's listing has it. */
+static void show_head(const struct cmd_ctx *c, const struct mst_view *v,
+                      const struct mst_detail_part *d, struct mst_str *out)
+{
+    for (size_t k = 0; k < v->n_stores; k++) {
+        const struct mst_bucket_part *b = v->stores[k];
+
+        for (size_t i = 0; i < b->n && strcmp(b->store, d->store) == 0; i++) {
+            if (strcmp(b->backups[i].id, d->id) == 0) {
+                if (v->n_stores > 1 && !c->json) {
+                    mst_str_addf(out, "store %s\n", b->store);
+                }
+                show_backup(&b->backups[i], b, v->now_wall_ms, c->json, out);
+            }
+        }
+    }
+}
+
 enum mst_rc cmd_bucket_show(struct cmd_ctx *c, struct mst_err *err)
 {
     const char *id = c->args.n_operands > 0 ? c->args.operands[0] : "latest";
@@ -181,17 +259,17 @@ enum mst_rc cmd_bucket_show(struct cmd_ctx *c, struct mst_err *err)
     enum mst_rc rc = cmd_engine(c, &e, err);
 
     if (rc == MST_OK) {
-        rc = fresh_bucket(e, &v, err);
+        rc = cmd_fresh_stores(c, e, &v, err);
+    }
+    if (rc != MST_OK && v && v->n_stores > 1 && !args_get(&c->args, "store")) {
+        memset(err, 0, sizeof(*err)); /* another store may have it */
+        rc = MST_OK;
     }
     if (rc == MST_OK) {
-        rc = await_detail(e, id, &d, err);
-    }
-    for (size_t i = 0; rc == MST_OK && i < v->bucket->n; i++) {
-        if (strcmp(v->bucket->backups[i].id, d->detail->id) == 0) {
-            show_backup(&v->bucket->backups[i], v->bucket, v->now_wall_ms, c->json, &out);
-        }
+        rc = await_detail(e, id, args_get(&c->args, "store"), &d, err);
     }
     if (rc == MST_OK) {
+        show_head(c, v, d->detail, &out);
         show_detail(d->detail, c->json, d->now_wall_ms, &out);
         rc = cmd_out(mst_str_c(&out), err);
         if (rc == MST_OK && d->detail->problem[0]) {
@@ -222,12 +300,11 @@ static const struct mst_backup_change *change_of(const struct mst_bucket_part *b
     return b->n_changes ? bsearch(&key, b->changes, b->n_changes, sizeof(key), by_id) : NULL;
 }
 
-static void rebuilt_json(const struct mst_view *v, struct mst_str *out)
+static void rebuilt_json(const struct mst_bucket_part *b, int64_t now, struct mst_str *out)
 {
     static const char *const kinds[] = {"appeared", "vanished", "changed"};
-    const struct mst_bucket_part *b = v->bucket;
 
-    js_begin(out, "rebuild", v->now_wall_ms);
+    js_begin(out, "rebuild", now);
     js_text(out, "store", b->store);
     js_text(out, "where", b->where);
     js_time(out, "read", b->rebuilt_wall_ms);
@@ -248,12 +325,13 @@ static void rebuilt_json(const struct mst_view *v, struct mst_str *out)
     js_end(out);
 }
 
-static void rebuilt(const struct cmd_ctx *c, const struct mst_view *v, struct mst_str *out)
+static void rebuilt(const struct cmd_ctx *c, const struct mst_bucket_part *b, int64_t now,
+                    bool several, struct mst_str *out)
 {
-    const struct mst_bucket_part *b = v->bucket;
-
     if (c->json) {
-        rebuilt_json(v, out);
+        rebuilt_json(b, now, out);
+    } else if (several) {
+        mst_str_addf(out, "%s, %s:\n", b->store, b->where);
     }
     for (size_t i = 0; i < b->n; i++) {
         const struct mst_backup_change *was = change_of(b, b->backups[i].id);
@@ -261,7 +339,7 @@ static void rebuilt(const struct cmd_ctx *c, const struct mst_view *v, struct ms
         if (!c->json) {
             mst_str_add(out, !was ? "  " : was->kind == MST_CHANGE_APPEARED ? "+ " : "* ");
         }
-        show_backup(&b->backups[i], b, v->now_wall_ms, c->json, out);
+        show_backup(&b->backups[i], b, now, c->json, out);
         if (was && was->kind == MST_CHANGE_STATE && !c->json) {
             mst_str_addf(out, "    it was %s\n", mst_backup_state_word(was->was));
         }
@@ -276,24 +354,31 @@ static void rebuilt(const struct cmd_ctx *c, const struct mst_view *v, struct ms
 
 enum mst_rc cmd_catalog_rebuild(struct cmd_ctx *c, struct mst_err *err)
 {
-    const struct mst_cmd cmd = {.kind = MST_CMD_REBUILD};
+    const char *store = args_get(&c->args, "store");
+    struct mst_cmd *cmd = mst_xcalloc(1, sizeof(*cmd));
     struct mst_engine *e = NULL;
     struct mst_str out = {0};
     uint64_t job = 0;
     enum mst_rc rc = cmd_engine(c, &e, err);
 
-    rc = rc == MST_OK ? mst_engine_submit(e, &cmd, &job, err) : rc;
+    cmd->kind = MST_CMD_REBUILD;
+    (void)mst_copy(cmd->store, sizeof(cmd->store), store ? store : "");
+    rc = rc == MST_OK ? mst_engine_submit(e, cmd, &job, err) : rc;
     rc = rc == MST_OK ? cmd_follow(c, e, job, err) : rc;
-    if (rc == MST_OK && (c->exit_status == 0 || c->exit_status == mst_rc_exit(MST_E_INTEGRITY))) {
+    if (rc == MST_OK) {
         const struct mst_view *v = mst_engine_view(e);
 
-        if (v->bucket && v->bucket->rebuilt_wall_ms) {
-            rebuilt(c, v, &out);
-            rc = cmd_out(mst_str_c(&out), err);
+        for (size_t i = 0; i < v->n_stores; i++) {
+            if (wanted(c, v->stores[i]) && v->stores[i]->rebuilt_wall_ms &&
+                !v->stores[i]->problem[0]) {
+                rebuilt(c, v->stores[i], v->now_wall_ms, v->n_stores > 1 && !store, &out);
+            }
         }
+        rc = cmd_out(mst_str_c(&out), err);
         mst_view_release(v);
     }
     mst_str_release(&out);
+    free(cmd);
     mst_engine_close(e);
     return rc;
 }

@@ -5,48 +5,11 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/text.h"
+#include "base/when.h"
 #include "follow.h"
 #include "show_observe.h"
 
 #define DAY_MS (24LL * 3600 * 1000)
-
-/* "90s", "30m", "12h", "2d" ago. */
-static bool ago(const char *v, int64_t *ms)
-{
-    static const struct {
-        char unit;
-        int64_t ms;
-    } units[] = {{'s', 1000}, {'m', 60000}, {'h', 3600000}, {'d', DAY_MS}};
-    char *end = NULL;
-    const long long n = strtoll(v, &end, 10);
-
-    if (end == v || *v < '0' || *v > '9' || n < 1 || n > 100000 || !*end || end[1]) {
-        return false;
-    }
-    for (size_t i = 0; i < MST_COUNT(units); i++) {
-        if (*end == units[i].unit) {
-            *ms = n * units[i].ms;
-            return true;
-        }
-    }
-    return false;
-}
-
-/* 2026-11-27, 2026-11-27T03:00Z, 2026-11-27T03:00:00Z */
-static int64_t moment(const char *v)
-{
-    char full[MST_TIME_MAX] = "";
-    const size_t n = strlen(v);
-
-    if (n == 10) {
-        (void)snprintf(full, sizeof(full), "%sT00:00:00Z", v);
-    } else if (n == 17 && v[16] == 'Z') {
-        (void)snprintf(full, sizeof(full), "%.16s:00Z", v);
-    } else {
-        (void)mst_copy(full, sizeof(full), v);
-    }
-    return mst_time_parse(full);
-}
 
 static enum mst_rc since_of(const struct cmd_ctx *c, int64_t now_ms, int64_t *out,
                             struct mst_err *err)
@@ -58,11 +21,11 @@ static enum mst_rc since_of(const struct cmd_ctx *c, int64_t now_ms, int64_t *ou
     if (!v) {
         return MST_OK;
     }
-    if (ago(v, &ms)) {
+    if (mst_when_span(v, &ms) && ms > 0) {
         *out = now_ms - ms;
         return MST_OK;
     }
-    *out = moment(v);
+    *out = mst_when_moment(v);
     if (*out < 0) {
         char clean[64];
 

@@ -29,6 +29,7 @@ static enum mst_rc patterns(const struct cmd_ctx *c, const char *option, char (*
 static enum mst_rc fill(const struct cmd_ctx *c, struct mst_cmd *cmd, struct mst_err *err)
 {
     const char *to = args_get(&c->args, "to"), *reason = args_get(&c->args, "reason");
+    const char *store = args_get(&c->args, "store");
     enum mst_rc rc = patterns(c, "include", cmd->include, &cmd->n_include, err);
 
     if (rc == MST_OK) {
@@ -44,6 +45,10 @@ static enum mst_rc fill(const struct cmd_ctx *c, struct mst_cmd *cmd, struct mst
     }
     if (rc == MST_OK && to && !mst_copy(cmd->target_uri, sizeof(cmd->target_uri), to)) {
         rc = mst_err_set(err, MST_E_USAGE, "--to is too long");
+    }
+    if (rc == MST_OK && store) {
+        rc = cmd_store_named(c, store, err);
+        (void)mst_copy(cmd->store, sizeof(cmd->store), store);
     }
     if (reason) {
         (void)mst_copy(cmd->reason, sizeof(cmd->reason), reason);

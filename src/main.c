@@ -98,8 +98,8 @@ static void help_others(const struct cmd *t, size_t n, struct mst_str *out)
         if (strncmp(t[i].name, last, first) == 0) {
             mst_str_addf(out, "|%s", t[i].name + first + 1);
         } else {
-            mst_str_addf(out, "%s%s", width > 50 ? ",\n       " : lead, t[i].name);
-            width = width > 50 ? 0 : width;
+            mst_str_addf(out, "%s%s", width > 62 ? ",\n       " : lead, t[i].name);
+            width = width > 62 ? 0 : width;
         }
         width += strlen(t[i].name) + 2;
         lead = ", ";

@@ -250,6 +250,11 @@ static void json_status(const struct mst_view *v, struct mst_str *s)
 static void text_others(const struct mst_view *v, const char *end, struct mst_str *s)
 {
     show_store(v->bucket, v->now_wall_ms, end, s);
+    for (size_t i = 0; i < v->n_stores; i++) {
+        if (v->stores[i] != v->bucket && v->stores[i]->problem[0]) {
+            mst_str_addf(s, "another store cannot be read: %s%s", v->stores[i]->problem, end);
+        }
+    }
     for (size_t i = 0; i < v->info->n_notes; i++) {
         const struct mst_note *n = &v->info->notes[i];
         const int64_t left = n->until_mono_ms - v->now_mono_ms;

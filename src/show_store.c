@@ -53,9 +53,29 @@ static void json_backup(const struct mst_backup *b, struct mst_str *s)
     js_int(s, "verified_level", b->verified_level);
     js_bool(s, "verified_ok", b->verified_ok);
     js_time(s, "verified", b->verified_wall_ms);
+    js_text(s, "copied_to", b->copied_to);
+    js_bool(s, "held", b->hold_until_ms != 0);
+    js_time(s, "held_until", b->hold_until_ms == MST_HOLD_EVER ? 0 : b->hold_until_ms);
+    js_text(s, "held_why", b->hold_text);
+    js_text(s, "held_by", b->hold_by);
+    js_int(s, "leftovers", b->leftovers);
 }
 
-static void line_backup(const struct mst_backup *b, struct mst_str *s)
+static void line_hold(const struct mst_backup *b, int64_t now_wall_ms, struct mst_str *s)
+{
+    char until[MST_TIME_MAX];
+
+    if (b->hold_until_ms > now_wall_ms) {
+        mst_str_addf(s, ", HELD%s%s", b->hold_until_ms == MST_HOLD_EVER ? "" : " until ",
+                     b->hold_until_ms == MST_HOLD_EVER ? ""
+                                                       : mst_time_iso(b->hold_until_ms, until));
+    }
+    if (b->copied_to[0]) {
+        mst_str_addf(s, ", copied to %s", b->copied_to);
+    }
+}
+
+static void line_backup(const struct mst_backup *b, int64_t now_wall_ms, struct mst_str *s)
 {
     char data[MST_HUMAN_MAX], stored[MST_HUMAN_MAX], trust[160], checked[48];
 
@@ -66,11 +86,13 @@ static void line_backup(const struct mst_backup *b, struct mst_str *s)
         (void)snprintf(checked, sizeof(checked), "%s, good", mst_backup_level_words(b));
     }
     (void)mst_backup_trust_words(b, trust);
-    mst_str_addf(s, "%-28s %-10s %9s %9s %10llu  %s%s%s%s%s%s%s%s\n", b->id,
-                 mst_backup_state_word(b->state), mst_text_bytes(b->data_bytes, data),
-                 mst_text_bytes(b->stored_bytes, stored), (unsigned long long)b->documents, checked,
-                 trust[0] ? ", " : "", trust, b->unproven ? ", unproven" : "",
-                 b->problem[0] ? ", " : "", b->problem, b->chain[0] ? ", WARNING: " : "", b->chain);
+    mst_str_addf(s, "%-28s %-10s %9s %9s %10llu  %s%s%s%s", b->id, mst_backup_state_word(b->state),
+                 mst_text_bytes(b->data_bytes, data), mst_text_bytes(b->stored_bytes, stored),
+                 (unsigned long long)b->documents, checked, trust[0] ? ", " : "", trust,
+                 b->unproven ? ", unproven" : "");
+    line_hold(b, now_wall_ms, s);
+    mst_str_addf(s, "%s%s%s%s\n", b->problem[0] ? ", " : "", b->problem,
+                 b->chain[0] ? ", WARNING: " : "", b->chain);
 }
 
 void show_backup(const struct mst_backup *b, const struct mst_bucket_part *from,
@@ -78,11 +100,12 @@ void show_backup(const struct mst_backup *b, const struct mst_bucket_part *from,
 {
     if (json) {
         js_begin(s, "backup", now_wall_ms);
+        js_text(s, "store", from->store);
         json_backup(b, s);
         json_origin(from, now_wall_ms, s);
         js_end(s);
     } else {
-        line_backup(b, s);
+        line_backup(b, now_wall_ms, s);
     }
 }
 

@@ -25,7 +25,14 @@ static const struct arg_spec backup_opts[] = {
     {"scans", "N", "collections read at the same time, 1 to 16", false},
     {"include", "PATTERN", "only these namespaces, e.g. 'shop.*' (may repeat)", true},
     {"exclude", "PATTERN", "leave these out; the backup is then PARTIAL (may repeat)", true},
+    {"store", "NAME", "into this store alone (default: backup.stores, or backup.store)", false},
     {NULL, NULL, NULL, false}};
+
+#define STORE_OPT \
+    { \
+        "store", "NAME", "the store to read from (default: the newest good copy)", false \
+    }
+static const struct arg_spec store_opts[] = {STORE_OPT, {NULL, NULL, NULL, false}};
 
 #define ACT_OPTS \
     {"confirm", "PHRASE", "the phrase that the plan asks for, when nobody can type", false}, \
@@ -39,10 +46,45 @@ static const struct arg_spec restore_opts[] = {
     {"exclude", "PATTERN", "leave these out (may repeat)", true},
     {"to", "URI", "another set than the configured one", false},
     {"rate", "BYTES", "most bytes loaded each second, e.g. 50MiB", false},
+    STORE_OPT,
+    ACT_OPTS,
+    {NULL, NULL, NULL, false}};
+static const struct arg_spec import_opts[] = {
+    {"include", "PATTERN", "only these namespaces, e.g. 'shop.*' (may repeat)", true},
+    {"exclude", "PATTERN", "leave these out (may repeat)", true},
+    {"to", "URI", "another set than the configured one", false},
+    {"rate", "BYTES", "most bytes loaded each second, e.g. 50MiB", false},
+    ACT_OPTS,
+    {NULL, NULL, NULL, false}};
+static const struct arg_spec clean_opts[] = {
+    {"to", "URI", "the set that the restore went to (default: as it is remembered)", false},
+    {"store", "NAME", "the store to clean (default: the one with leavings)", false},
     ACT_OPTS,
     {NULL, NULL, NULL, false}};
 static const struct arg_spec act_opts[] = {
     {"to", "URI", "the set that the restore went to (default: as it is remembered)", false},
+    ACT_OPTS,
+    {NULL, NULL, NULL, false}};
+
+static const struct arg_spec ls_opts[] = {{"long", NULL, "size and time too", false},
+                                          {"limit", "N", "at most so many (default: all)", false},
+                                          {NULL, NULL, NULL, false}};
+static const struct arg_spec orphans_opts[] = {
+    {"older", "TIME", "only what was not touched for so long, e.g. 30m (1h)", false},
+    {"remove", NULL, "remove them", false},
+    ACT_OPTS,
+    {NULL, NULL, NULL, false}};
+static const struct arg_spec copy_opts[] = {
+    {"from", "STORE", "where it is read (default: the newest good copy)", false},
+    {"to", "STORE", "where it goes", false},
+    {NULL, NULL, NULL, false}};
+static const struct arg_spec hold_opts[] = {
+    {"until", "TIME", "2027-01-31, 2027-01-31T03:00Z, 90d from now, or ever", false},
+    {"reason", "TEXT", "why: it is kept with the hold", false},
+    {"store", "NAME", "only in this store (default: wherever it is)", false},
+    {NULL, NULL, NULL, false}};
+static const struct arg_spec unhold_opts[] = {
+    {"store", "NAME", "only in this store (default: wherever it is)", false},
     ACT_OPTS,
     {NULL, NULL, NULL, false}};
 
@@ -164,22 +206,92 @@ static const struct cmd commands[] = {
      .summary = "full backup of the running set into the store"},
     {.name = "bucket ls",
      .fn = cmd_bucket_ls,
+     .opts = store_opts,
      .flags = CMD_CONFIG | CMD_JSON,
      .summary = "backups in the store, and what dead runs left there"},
     {.name = "bucket show",
      .fn = cmd_bucket_show,
+     .opts = store_opts,
      .flags = CMD_CONFIG | CMD_JSON,
      .max_operands = 1,
      .operands = "[BACKUP]",
      .summary = "namespaces and objects of one backup (default: latest)"},
+    {.name = "store list",
+     .fn = cmd_store_list,
+     .flags = CMD_BRIEF | CMD_CONFIG | CMD_JSON,
+     .summary = "every store: reachable or not, free space, backups"},
+    {.name = "store show",
+     .fn = cmd_store_show,
+     .flags = CMD_BRIEF | CMD_CONFIG | CMD_JSON,
+     .max_operands = 1,
+     .operands = "[STORE]",
+     .summary = "what a store can do, and how that is known"},
+    {.name = "store test",
+     .fn = cmd_store_test,
+     .flags = CMD_BRIEF | CMD_AGENT | CMD_CONFIG | CMD_JSON,
+     .max_operands = 1,
+     .operands = "[STORE]",
+     .summary = "write, read, list and delete under a prefix of its own"},
+    {.name = "store ls",
+     .fn = cmd_store_ls,
+     .flags = CMD_BRIEF | CMD_CONFIG | CMD_JSON,
+     .opts = ls_opts,
+     .max_operands = 2,
+     .operands = "[STORE [PREFIX]]",
+     .summary = "objects as they are stored"},
+    {.name = "store du",
+     .fn = cmd_store_du,
+     .flags = CMD_BRIEF | CMD_CONFIG | CMD_JSON,
+     .max_operands = 1,
+     .operands = "[STORE]",
+     .summary = "size and share of every backup"},
+    {.name = "store usage",
+     .fn = cmd_store_usage,
+     .flags = CMD_BRIEF | CMD_CONFIG | CMD_JSON,
+     .max_operands = 1,
+     .operands = "[STORE]",
+     .summary = "free space, growth a day, days left"},
+    {.name = "store orphans",
+     .fn = cmd_store_orphans,
+     .flags = CMD_BRIEF | CMD_AGENT | CMD_CONFIG | CMD_JSON,
+     .opts = orphans_opts,
+     .max_operands = 1,
+     .operands = "[STORE]",
+     .summary = "objects of no backup; --remove"},
+    {.name = "copy",
+     .fn = cmd_copy,
+     .flags = CMD_BRIEF | CMD_AGENT | CMD_CONFIG | CMD_JSON,
+     .opts = copy_opts,
+     .min_operands = 1,
+     .max_operands = 1,
+     .operands = "BACKUP",
+     .summary = "a backup into another store; goes on where it was interrupted"},
+    {.name = "hold",
+     .fn = cmd_hold,
+     .flags = CMD_BRIEF | CMD_AGENT | CMD_CONFIG | CMD_JSON,
+     .opts = hold_opts,
+     .min_operands = 1,
+     .max_operands = 1,
+     .operands = "BACKUP",
+     .summary = "keep a backup from being removed"},
+    {.name = "release",
+     .fn = cmd_release,
+     .flags = CMD_BRIEF | CMD_AGENT | CMD_CONFIG | CMD_JSON,
+     .opts = unhold_opts,
+     .min_operands = 1,
+     .max_operands = 1,
+     .operands = "BACKUP",
+     .summary = "take the hold off a backup"},
     {.name = "catalog rebuild",
      .fn = cmd_catalog_rebuild,
+     .opts = store_opts,
      .flags = CMD_BRIEF | CMD_CONFIG | CMD_JSON,
      .summary = "read the list of backups anew from the store; exit 5: one is damaged",
      .help = "Reads COMMIT, header, marks and manifest of every backup, replaces the local cache,\n"
              "and says what is not as it was there: + appeared, - vanished, * changed.\n"},
     {.name = "verify",
      .fn = cmd_verify,
+     .opts = store_opts,
      .flags = CMD_AGENT | CMD_CONFIG | CMD_JSON,
      .max_operands = 1,
      .operands = "[BACKUP]",
@@ -219,7 +331,7 @@ static const struct cmd commands[] = {
     {.name = "clean",
      .fn = cmd_clean,
      .flags = CMD_BRIEF | CMD_AGENT | CMD_CONFIG | CMD_JSON,
-     .opts = act_opts,
+     .opts = clean_opts,
      .min_operands = 1,
      .max_operands = 1,
      .operands = "BACKUP|RUN",
@@ -227,7 +339,7 @@ static const struct cmd commands[] = {
     {.name = "import",
      .fn = cmd_import,
      .flags = CMD_BRIEF | CMD_AGENT | CMD_CONFIG | CMD_JSON,
-     .opts = restore_opts,
+     .opts = import_opts,
      .min_operands = 1,
      .max_operands = 1,
      .operands = "PATH",

@@ -208,6 +208,7 @@ static void ask_detail(struct ui_app *app)
         return;
     }
     (void)mst_copy(cmd.backup, sizeof cmd.backup, b->id);
+    (void)mst_copy(cmd.store, sizeof cmd.store, app->view->n_stores > 1 ? ui_store(&x)->store : "");
     if (app->engine.submit(app->engine.arg, &cmd, &job, &err) != MST_OK) {
         ui_app_say(app, MST_SEV_WARN, "%s", err.msg);
     }
@@ -325,7 +326,8 @@ void ui_app_dialog(struct ui_app *app, enum ui_act act, const char *what)
         [UI_ACT_BACKUP] = UI_DLG_BACKUP,   [UI_ACT_RESTORE] = UI_DLG_RESTORE,
         [UI_ACT_VERIFY] = UI_DLG_VERIFY,   [UI_ACT_CANCEL] = UI_DLG_CANCEL,
         [UI_ACT_DISCARD] = UI_DLG_DISCARD, [UI_ACT_SANDBOX] = UI_DLG_SANDBOX,
-        [UI_ACT_SWITCH] = UI_DLG_SWITCH};
+        [UI_ACT_SWITCH] = UI_DLG_SWITCH,   [UI_ACT_COPY_TO] = UI_DLG_COPY,
+        [UI_ACT_HOLD] = UI_DLG_HOLD,       [UI_ACT_STORE_TEST] = UI_DLG_STORE_TEST};
     const struct ui_ctx x = ctx_of(app);
     char why[160];
 
@@ -397,6 +399,10 @@ static void act_show(struct ui_app *app, enum ui_act act)
         break;
     case UI_ACT_COPY:
         ui_app_copy(app);
+        break;
+    case UI_ACT_NEXT_STORE:
+    case UI_ACT_PREV_STORE:
+        ui_app_store(app, act == UI_ACT_NEXT_STORE ? 1 : -1);
         break;
     case UI_ACT_EXPORT:
         app->export_wanted = true;

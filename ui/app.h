@@ -72,6 +72,12 @@ void ui_app_prompt_key(struct ui_app *app, int key, const char *paste);
 void ui_app_dialog(struct ui_app *app, enum ui_act act, const char *what);
 
 /* dialog.c */
+/* dlg_store.c */
+void ui_store_field(struct ui_app *app); /* where a backup is read from; only with several stores */
+void ui_store_form(struct ui_app *app, enum ui_dlg_kind kind, const char *what);
+enum mst_rc ui_store_cmd(const struct ui_dialog *d, int64_t now_wall_ms, struct mst_cmd *out,
+                         struct mst_err *err) MST_MUST_CHECK;
+void ui_app_store(struct ui_app *app, int by); /* the store of the bucket screen */
 void ui_dialog_step(struct ui_app *app, enum ui_dlg_step step);
 /* The harmless one, which has the focus, and the one that goes on (NULL: there is none). */
 void ui_dialog_buttons(struct ui_form *f, const char *leave, const char *go);

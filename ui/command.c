@@ -13,9 +13,10 @@ static bool command_dialog(struct ui_app *app, const char *verb, const char *arg
     static const struct {
         const char *verb;
         enum ui_act act;
-    } table[] = {{"backup", UI_ACT_BACKUP},   {"restore", UI_ACT_RESTORE},
-                 {"verify", UI_ACT_VERIFY},   {"cancel", UI_ACT_CANCEL},
-                 {"discard", UI_ACT_DISCARD}, {"sandbox", UI_ACT_SANDBOX}};
+    } table[] = {
+        {"backup", UI_ACT_BACKUP},  {"restore", UI_ACT_RESTORE}, {"verify", UI_ACT_VERIFY},
+        {"cancel", UI_ACT_CANCEL},  {"discard", UI_ACT_DISCARD}, {"sandbox", UI_ACT_SANDBOX},
+        {"copyto", UI_ACT_COPY_TO}, {"hold", UI_ACT_HOLD},       {"storetest", UI_ACT_STORE_TEST}};
     static const char *const switches[] = {"switchover", "stepdown", "failback"};
 
     for (size_t i = 0; i < MST_COUNT(table); i++) {

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "ui/app.h"
 #include "ui/fmt.h"
@@ -59,6 +60,7 @@ static void form_restore(struct ui_app *app, const char *id)
     /* What cannot be restored is not offered. */
     good = b && (b->state == MST_BK_COMPLETE || b->state == MST_BK_PARTIAL);
     ui_line_set(&field->line, id[0] ? id : good ? b->id : "latest");
+    ui_store_field(app);
     (void)ui_form_add(f, UI_F_TEXT, 'i', "only", "namespaces, e.g. shop.orders; empty: all");
     (void)ui_form_add(f, UI_F_TEXT, 'x', "leave out", "namespaces");
     (void)ui_form_add(f, UI_F_TEXT, 't', "target", "a URI without password; empty: this set");
@@ -128,6 +130,7 @@ static void form_simple(struct ui_app *app, enum ui_dlg_kind kind, const char *w
             ui_form_add(f, UI_F_TEXT, 'b', "backup", "an id of the bucket, or latest");
 
         ui_line_set(&field->line, what[0] ? what : b ? b->id : "latest");
+        ui_store_field(app);
         ui_dialog_buttons(f, "Cancel", "Verify");
     } else if (kind == UI_DLG_CANCEL) {
         ui_dialog_buttons(f, "Leave it running",
@@ -179,6 +182,11 @@ void ui_dialog_open(struct ui_app *app, enum ui_dlg_kind kind, const char *what)
     case UI_DLG_CANCEL:
         d->cmd.job = what[0] ? strtoull(what, NULL, 10) : j ? j->id : 0;
         form_simple(app, kind, what);
+        break;
+    case UI_DLG_COPY:
+    case UI_DLG_HOLD:
+    case UI_DLG_STORE_TEST:
+        ui_store_form(app, kind, what);
         break;
     case UI_DLG_VERIFY:
     case UI_DLG_QUIT:
@@ -288,10 +296,15 @@ static enum mst_rc cmd_fields(const struct ui_dialog *d, struct mst_cmd *c, stru
 
 enum mst_rc ui_dialog_cmd(const struct ui_dialog *d, struct mst_cmd *out, struct mst_err *err)
 {
-    static const enum mst_cmd_kind kinds[] = {
-        [UI_DLG_BACKUP] = MST_CMD_BACKUP,   [UI_DLG_RESTORE] = MST_CMD_RESTORE,
-        [UI_DLG_VERIFY] = MST_CMD_VERIFY,   [UI_DLG_CANCEL] = MST_CMD_CANCEL,
-        [UI_DLG_DISCARD] = MST_CMD_DISCARD, [UI_DLG_SANDBOX] = MST_CMD_MONITOR_NOW};
+    static const enum mst_cmd_kind kinds[] = {[UI_DLG_BACKUP] = MST_CMD_BACKUP,
+                                              [UI_DLG_RESTORE] = MST_CMD_RESTORE,
+                                              [UI_DLG_VERIFY] = MST_CMD_VERIFY,
+                                              [UI_DLG_CANCEL] = MST_CMD_CANCEL,
+                                              [UI_DLG_DISCARD] = MST_CMD_DISCARD,
+                                              [UI_DLG_SANDBOX] = MST_CMD_MONITOR_NOW,
+                                              [UI_DLG_COPY] = MST_CMD_COPY,
+                                              [UI_DLG_HOLD] = MST_CMD_HOLD,
+                                              [UI_DLG_STORE_TEST] = MST_CMD_STORE_TEST};
     const char *source = ui_form_chosen(&d->form, 's');
     const uint64_t job = d->cmd.job; /* out may be d->cmd itself */
 
@@ -310,7 +323,8 @@ enum mst_rc ui_dialog_cmd(const struct ui_dialog *d, struct mst_cmd *out, struct
     out->dry_run = ticked(d, 'n');
     (void)mst_copy(out->target_uri, sizeof out->target_uri, typed(d, 't'));
     (void)mst_copy(out->reason, sizeof out->reason, typed(d, 'w'));
-    return cmd_fields(d, out, err);
+    return ui_store_cmd(d, mst_clock_utc_ms(NULL), out, err) == MST_OK ? cmd_fields(d, out, err)
+                                                                       : err->rc;
 }
 
 static void started(struct ui_app *app, uint64_t job, const char *what)
@@ -483,12 +497,17 @@ void ui_dialog_leaving(const struct mst_view *v, struct mst_cmd *c)
     for (size_t i = 0; c->kind == MST_CMD_DISCARD && i < l->n; i++) {
         if (strcmp(l->items[i].id, c->backup) == 0 && !l->items[i].by_restore) {
             c->kind = MST_CMD_CLEAN;
+            (void)mst_copy(c->store, sizeof c->store, v->n_stores > 1 ? l->items[i].store : "");
         }
     }
 }
 
 static void go(struct ui_app *app)
 {
+    static const char *const words[] = {[UI_DLG_VERIFY] = "verify",
+                                        [UI_DLG_COPY] = "copy",
+                                        [UI_DLG_HOLD] = "hold",
+                                        [UI_DLG_STORE_TEST] = "store test"};
     struct ui_dialog *d = &app->st.dlg;
     struct mst_err err = {0};
 
@@ -516,8 +535,8 @@ static void go(struct ui_app *app)
 
         submit(app, &cmd,
                d->kind == UI_DLG_BACKUP   ? "backup"
-               : d->kind == UI_DLG_VERIFY ? "verify"
-                                          : "cancel asked");
+               : d->kind == UI_DLG_CANCEL ? "cancel asked"
+                                          : words[d->kind]);
     }
 }
 

@@ -18,6 +18,9 @@ static const char *title_of(const struct ui_dialog *d)
                                          [UI_DLG_DISCARD] = "Discard what was kept aside",
                                          [UI_DLG_QUIT] = "Leave muster",
                                          [UI_DLG_SANDBOX] = "Sandbox: break something",
+                                         [UI_DLG_COPY] = "Copy into another store",
+                                         [UI_DLG_HOLD] = "Hold a backup",
+                                         [UI_DLG_STORE_TEST] = "Test a store",
                                          [UI_DLG_NONE] = ""};
 
     return d->kind == UI_DLG_SWITCH ? ui_switch_title(d) : titles[d->kind];
@@ -45,6 +48,15 @@ static const char *intro_of(const struct ui_dialog *d)
     case UI_DLG_SWITCH:
         return "Nothing moves before the last step. Every member is asked first, and one majority "
                "note proves that writes work.";
+    case UI_DLG_COPY:
+        return "Every byte is hashed on its way; COMMIT is written last. A copy that was "
+               "interrupted "
+               "goes on where it stopped.";
+    case UI_DLG_HOLD:
+        return "A mark in every store that has the backup: it is not removed until then, whatever "
+               "state this host is in.";
+    case UI_DLG_STORE_TEST:
+        return "Writes, reads, lists and deletes under a prefix of its own.";
     case UI_DLG_CANCEL:
     case UI_DLG_NONE:
         break;

@@ -393,13 +393,24 @@ enum ui_role ui_bucket_role(const struct mst_bucket_part *p, enum ui_role role)
     return p->cached && role != UI_CRIT ? UI_STALE : role;
 }
 
-const char *ui_bucket_note(const struct ui_ctx *x, char *out)
+const struct mst_bucket_part *ui_store(const struct ui_ctx *x)
 {
-    const struct mst_bucket_part *b = x->v->bucket;
+    for (size_t i = 0; x->st->store[0] && i < x->v->n_stores; i++) {
+        if (strcmp(x->v->stores[i]->store, x->st->store) == 0) {
+            return x->v->stores[i];
+        }
+    }
+    return x->v->bucket;
+}
+
+const char *ui_bucket_note(const struct ui_ctx *x, const struct mst_bucket_part *b, char *out)
+{
     char age[UI_NUM_MAX];
 
     out[0] = '\0';
-    if (b && b->loading) {
+    if (b && b->loading && b->seen) {
+        (void)snprintf(out, UI_NOTE_MAX, "reading, %llu so far", (unsigned long long)b->seen);
+    } else if (b && b->loading) {
         (void)mst_copy(out, UI_NOTE_MAX, "reading");
     } else if (b && b->cached) {
         (void)snprintf(out, UI_NOTE_MAX, "cache %s old",
@@ -411,9 +422,8 @@ const char *ui_bucket_note(const struct ui_ctx *x, char *out)
     return out;
 }
 
-void ui_bucket_origin(const struct ui_ctx *x, struct ui_pen *p)
+void ui_bucket_origin(const struct ui_ctx *x, const struct mst_bucket_part *b, struct ui_pen *p)
 {
-    const struct mst_bucket_part *b = x->v->bucket;
     char text[160], day[UI_NUM_MAX], age[UI_NUM_MAX];
 
     if (b->cached) {
@@ -432,7 +442,7 @@ void ui_bucket_origin(const struct ui_ctx *x, struct ui_pen *p)
 
 const struct mst_backup *ui_backup_selected(const struct ui_ctx *x)
 {
-    const struct mst_bucket_part *p = x->v->bucket;
+    const struct mst_bucket_part *p = ui_store(x);
 
     for (size_t i = 0; p && i < p->n; i++) {
         if (strcmp(p->backups[i].id, x->st->backup) == 0) {

@@ -72,6 +72,8 @@ enum ui_act {
     UI_ACT_SORT_TURN,
     UI_ACT_COPY,
     UI_ACT_EXPORT,
+    UI_ACT_NEXT_STORE,
+    UI_ACT_PREV_STORE,
     UI_ACT_RUN,    /* the page of a switch */
     UI_ACT_BACKUP, /* from here on: opens a dialog */
     UI_ACT_RESTORE,
@@ -80,6 +82,9 @@ enum ui_act {
     UI_ACT_DISCARD,
     UI_ACT_SANDBOX,
     UI_ACT_SWITCH,
+    UI_ACT_COPY_TO,
+    UI_ACT_HOLD,
+    UI_ACT_STORE_TEST,
     UI_ACT_COUNT
 };
 #define UI_ACT_FIRST_DIALOG UI_ACT_BACKUP

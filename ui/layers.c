@@ -104,6 +104,25 @@ static const char *why_no_act(const struct mst_info_part *i)
     return i->may_act ? "" : i->may_not_why[0] ? i->may_not_why : "the configuration lists no acts";
 }
 
+static bool any_backup(const struct mst_view *v)
+{
+    bool any = v->bucket && v->bucket->n > 0;
+
+    for (size_t i = 0; i < v->n_stores; i++) {
+        any = any || v->stores[i]->n > 0;
+    }
+    return any;
+}
+
+/* Of what only writes into a store. */
+static const char *why_no_write(const struct mst_view *v)
+{
+    return v->info->agent_lost_ms > 0 ? "the agent does not answer"
+           : v->info->read_only       ? "read-only session"
+           : !v->bucket               ? "no store is configured"
+                                      : "";
+}
+
 void ui_act_why_not(const struct ui_ctx *x, enum ui_act act, char *out, size_t size)
 {
     const struct mst_info_part *i = x->v->info;
@@ -112,21 +131,20 @@ void ui_act_why_not(const struct ui_ctx *x, enum ui_act act, char *out, size_t s
 
     switch ((int)act) {
     case UI_ACT_BACKUP:
-        why = i->agent_lost_ms > 0 ? "the agent does not answer"
-              : i->read_only       ? "read-only session"
-              : !x->v->bucket      ? "no store is configured"
-                                   : "";
+    case UI_ACT_HOLD:
+    case UI_ACT_STORE_TEST:
+        why = why_no_write(x->v);
         break;
     case UI_ACT_VERIFY:
-        why = i->agent_lost_ms > 0                    ? "the agent does not answer"
-              : !x->v->bucket || x->v->bucket->n == 0 ? "there is no backup"
-                                                      : "";
+        why = i->agent_lost_ms > 0 ? "the agent does not answer"
+              : !any_backup(x->v)  ? "there is no backup"
+                                   : "";
+        break;
+    case UI_ACT_COPY_TO:
+        why = x->v->n_stores < 2 ? "only one store is configured" : why_no_write(x->v);
         break;
     case UI_ACT_RESTORE:
-        why = !x->v->bucket || x->v->bucket->n == 0 ? "there is no backup"
-              : i->agent_lost_ms > 0                ? "the agent does not answer"
-              : i->read_only                        ? "read-only session"
-                                                    : "";
+        why = !any_backup(x->v) ? "there is no backup" : why_no_write(x->v);
         break;
     case UI_ACT_CANCEL:
         why = !j                     ? "there is no job"

@@ -35,6 +35,19 @@ struct ui_pen ui_pen_start(const struct ui_area *a, int scroll)
     return (struct ui_pen){*a, 0, scroll};
 }
 
+size_t ui_pen_window(struct ui_pen *p, size_t n, size_t *first)
+{
+    const int from = p->top > p->y ? p->top - p->y : 0;
+    const int room = p->a.h - (p->y + from - p->top);
+    size_t count;
+
+    *first = (size_t)from < n ? (size_t)from : n;
+    count = room > 0 && *first < n ? n - *first : 0;
+    count = count > (size_t)(room > 0 ? room : 0) ? (size_t)room : count;
+    p->y += (int)*first;
+    return count;
+}
+
 int ui_pen_next(struct ui_pen *p)
 {
     return p->y++ - p->top;

@@ -10,7 +10,7 @@
 #include "ui/table.h"
 
 enum { P_LIST, P_DETAIL, P_CONTENT, P_LEFT };
-enum { C_SIGN, C_ID, C_STATE, C_DATA, C_SIZE, C_VERIFIED, C_FROM };
+enum { C_SIGN, C_ID, C_STATE, C_DATA, C_SIZE, C_VERIFIED, C_FROM, C_COPIES };
 
 static int scroll_of(const struct ui_ctx *x, int pane)
 {
@@ -19,7 +19,7 @@ static int scroll_of(const struct ui_ctx *x, int pane)
 
 static int compare(const struct ui_ctx *x, size_t col, size_t a, size_t b)
 {
-    const struct mst_backup *i = &x->v->bucket->backups[a], *k = &x->v->bucket->backups[b];
+    const struct mst_backup *i = &ui_store(x)->backups[a], *k = &ui_store(x)->backups[b];
 
     switch (col) {
     case C_ID:
@@ -37,7 +37,7 @@ static int compare(const struct ui_ctx *x, size_t col, size_t a, size_t b)
 
 static void rows(const struct ui_ctx *x, struct ui_rows *out)
 {
-    const struct mst_bucket_part *b = x->v->bucket;
+    const struct mst_bucket_part *b = ui_store(x);
     const char *f = x->st->s[UI_SCR_BUCKET].find;
 
     for (size_t i = 0; b && i < b->n; i++) {
@@ -54,13 +54,16 @@ static size_t selected(const struct ui_ctx *x)
 {
     const struct mst_backup *b = ui_backup_selected(x);
 
-    return b ? (size_t)(b - x->v->bucket->backups) : SIZE_MAX;
+    return b ? (size_t)(b - ui_store(x)->backups) : SIZE_MAX;
 }
 
 static void pick(const struct mst_view *v, struct ui_state *st, size_t idx)
 {
-    if (v->bucket && idx < v->bucket->n) {
-        (void)mst_copy(st->backup, sizeof st->backup, v->bucket->backups[idx].id);
+    const struct ui_ctx x = {v, st};
+    const struct mst_bucket_part *b = ui_store(&x);
+
+    if (b && idx < b->n) {
+        (void)mst_copy(st->backup, sizeof st->backup, b->backups[idx].id);
         st->s[UI_SCR_BUCKET].top[P_DETAIL] = st->s[UI_SCR_BUCKET].top[P_CONTENT] = 0;
     }
 }
@@ -79,27 +82,77 @@ static void verified_cell(const struct mst_backup *b, const struct ui_ctx *x, ch
         (void)snprintf(out, UI_CELL_MAX, "-");
         return;
     }
-    *role = ui_bucket_role(x->v->bucket, b->verified_ok ? UI_OK : UI_CRIT);
+    *role = ui_bucket_role(ui_store(x), b->verified_ok ? UI_OK : UI_CRIT);
     (void)snprintf(out, UI_CELL_MAX, "%s %s", ui_verified_word(b),
                    ui_fmt_age(x->st->now_wall_ms - b->verified_wall_ms, age));
+}
+
+/* The same backup in a store, whose list is newest first; NULL: not there. */
+static const struct mst_backup *in_store(const struct mst_bucket_part *p,
+                                         const struct mst_backup *b)
+{
+    size_t low = 0, high = p->n;
+
+    while (low < high) {
+        const size_t mid = low + (high - low) / 2;
+        const int order = strcmp(p->backups[mid].id, b->id);
+
+        if (order == 0) {
+            return !b->header_sha[0] || !p->backups[mid].header_sha[0] ||
+                           strcmp(b->header_sha, p->backups[mid].header_sha) == 0
+                       ? &p->backups[mid]
+                       : NULL;
+        }
+        low = order > 0 ? mid + 1 : low;
+        high = order > 0 ? high : mid;
+    }
+    return NULL;
+}
+
+static bool whole(const struct mst_backup *b)
+{
+    return b && (b->state == MST_BK_COMPLETE || b->state == MST_BK_PARTIAL);
+}
+
+static bool held(const struct ui_ctx *x, const struct mst_backup *b)
+{
+    return b->hold_until_ms > x->st->now_wall_ms;
+}
+
+/* "2/3", of the stores that were read; held ones say so. */
+static void copies_cell(const struct ui_ctx *x, const struct mst_backup *b, char *out,
+                        enum ui_role *role)
+{
+    size_t n = 0;
+    bool all = true;
+
+    for (size_t i = 0; i < x->v->n_stores; i++) {
+        const struct mst_bucket_part *p = x->v->stores[i];
+
+        n += whole(in_store(p, b));
+        all = all && p->as_of_wall_ms && !p->problem[0];
+    }
+    (void)snprintf(out, UI_CELL_MAX, "%zu%s/%zu%s", n, all ? "" : "?", x->v->n_stores,
+                   held(x, b) ? " held" : "");
+    *role = n == 0 ? UI_CRIT : UI_TEXT;
 }
 
 static void cell(const void *arg, size_t row, size_t col, char *out, enum ui_role *role)
 {
     const struct rows_arg *r = arg;
-    const struct mst_backup *b = &r->x->v->bucket->backups[r->r->idx[row]];
+    const struct mst_backup *b = &ui_store(r->x)->backups[r->r->idx[row]];
 
     switch (col) {
     case C_SIGN:
         (void)snprintf(out, UI_CELL_MAX, "%c", ui_backup_sign(b));
-        *role = ui_bucket_role(r->x->v->bucket, ui_backup_role(b));
+        *role = ui_bucket_role(ui_store(r->x), ui_backup_role(b));
         break;
     case C_ID:
         (void)mst_copy(out, UI_CELL_MAX, b->id);
         break;
     case C_STATE:
         (void)mst_copy(out, UI_CELL_MAX, mst_backup_state_word(b->state));
-        *role = ui_bucket_role(r->x->v->bucket, ui_backup_role(b));
+        *role = ui_bucket_role(ui_store(r->x), ui_backup_role(b));
         break;
     case C_DATA:
         (void)mst_text_bytes(b->data_bytes, out);
@@ -109,6 +162,9 @@ static void cell(const void *arg, size_t row, size_t col, char *out, enum ui_rol
         break;
     case C_SIZE:
         (void)mst_text_bytes(b->stored_bytes, out);
+        break;
+    case C_COPIES:
+        copies_cell(r->x, b, out, role);
         break;
     default:
         verified_cell(b, r->x, out, role);
@@ -125,27 +181,56 @@ static struct ui_area draw_origin(const struct ui_ctx *x, const struct ui_area *
 
     none.h = 0;
     p = ui_pen_start(&none, 0);
-    ui_bucket_origin(x, &p); /* only counts */
+    ui_bucket_origin(x, ui_store(x), &p); /* only counts */
     h = p.y < in->h - 3 ? p.y : in->h > 3 ? in->h - 3 : 0;
     below = ui_area_sub(in, in->h - h, 0, h, in->w);
     p = ui_pen_start(&below, 0);
-    ui_bucket_origin(x, &p);
+    ui_bucket_origin(x, ui_store(x), &p);
     return ui_area_sub(in, 0, 0, in->h - h, in->w);
+}
+
+/* One line with every store, the shown one in brackets, what cannot be read with a '!'. */
+static struct ui_area draw_stores(const struct ui_ctx *x, const struct ui_area *in)
+{
+    const struct mst_bucket_part *shown = ui_store(x);
+    int at = 0;
+
+    if (x->v->n_stores < 2 || in->h < 4) {
+        return *in;
+    }
+    for (size_t i = 0; i < x->v->n_stores; i++) {
+        const struct mst_bucket_part *p = x->v->stores[i];
+        const bool bad = p->problem[0] != '\0';
+        char word[80];
+
+        (void)snprintf(word, sizeof word, "%s%s%s%s", p == shown ? "<" : " ", p->store,
+                       bad ? "!" : "", p == shown ? ">" : " ");
+        (void)ui_put_cut(in, 0, at, in->w - at,
+                         bad          ? UI_CRIT
+                         : p == shown ? UI_TITLE_FOCUS
+                                      : UI_DIM,
+                         word);
+        at += ui_cols(word) + 1;
+    }
+    if (at + 9 < in->w) {
+        (void)ui_put_right(in, 0, in->w - 9, 9, UI_DIM, "< > store");
+    }
+    return ui_area_sub(in, 1, 0, in->h - 1, in->w);
 }
 
 static int draw_list(const struct ui_ctx *x, const struct ui_area *a, bool focus)
 {
     static const struct ui_col cols[] = {
-        [C_SIGN] = {"", 1, false, 0},          [C_ID] = {"backup", 25, false, 0},
-        [C_STATE] = {"state", 10, false, 3},   [C_DATA] = {"data", 8, true, 4},
-        [C_SIZE] = {"stored", 8, true, 2},     [C_VERIFIED] = {"verified", 8, false, 1},
-        [C_FROM] = {"read from", 15, false, 5}};
-    const struct mst_bucket_part *b = x->v->bucket;
+        [C_SIGN] = {"", 1, false, 0},           [C_ID] = {"backup", 25, false, 0},
+        [C_STATE] = {"state", 10, false, 3},    [C_DATA] = {"data", 8, true, 4},
+        [C_SIZE] = {"stored", 8, true, 2},      [C_VERIFIED] = {"verified", 8, false, 1},
+        [C_FROM] = {"read from", 15, false, 5}, [C_COPIES] = {"copies", 9, false, 2}};
+    const struct mst_bucket_part *b = ui_store(x);
     const char *f = x->st->s[UI_SCR_BUCKET].find;
     struct ui_rows r = {0};
     struct rows_arg arg = {x, &r};
     struct ui_table t = {.cols = cols,
-                         .n_cols = MST_COUNT(cols),
+                         .n_cols = x->v->n_stores > 1 ? MST_COUNT(cols) : C_COPIES,
                          .grow = C_ID,
                          .head = true,
                          .focus = true,
@@ -159,7 +244,7 @@ static int draw_list(const struct ui_ctx *x, const struct ui_area *a, bool focus
     (void)snprintf(title, sizeof title, "%s%s%s", b ? b->store : "Bucket", f[0] ? " filter: " : "",
                    f);
     rows(x, &r);
-    (void)ui_bucket_note(x, note);
+    (void)ui_bucket_note(x, b, note);
     if (!b || b->loading || (b->problem[0] && !b->cached) || b->read_at_ms == 0) {
         (void)mst_copy(count, sizeof count, note); /* how many there are is not known */
     } else if (f[0]) {
@@ -168,6 +253,7 @@ static int draw_list(const struct ui_ctx *x, const struct ui_area *a, bool focus
         (void)snprintf(count, sizeof count, "%zu, %s", b->n, note);
     }
     in = ui_pane_box(a, focus, title, count, b ? ui_bucket_role(b, UI_DIM) : UI_DIM);
+    in = draw_stores(x, &in);
     if (b && (b->cached || b->rollback[0])) {
         in = draw_origin(x, &in);
     }
@@ -189,7 +275,54 @@ static int draw_list(const struct ui_ctx *x, const struct ui_area *a, bool focus
     return (int)t.n + 1;
 }
 
-static void detail_size(const struct mst_backup *b, struct ui_pen *p)
+/* Of all that backups take in its store, in percent. */
+static int share_of(const struct mst_bucket_part *from, const struct mst_backup *b)
+{
+    uint64_t all = 0;
+
+    for (size_t i = 0; i < from->n; i++) {
+        all += from->backups[i].stored_bytes;
+    }
+    return all ? (int)((double)b->stored_bytes * 100 / (double)all + 0.5) : 0;
+}
+
+static void detail_copies(const struct ui_ctx *x, const struct mst_backup *b, struct ui_pen *p)
+{
+    char text[300] = "", until[UI_NUM_MAX];
+
+    for (size_t i = 0; i < x->v->n_stores && x->v->n_stores > 1; i++) {
+        const struct mst_bucket_part *s = x->v->stores[i];
+        const struct mst_backup *k = in_store(s, b);
+        const size_t at = strlen(text);
+
+        if (k || s->problem[0] || !s->as_of_wall_ms) {
+            (void)snprintf(text + at, sizeof text - at, "%s%s%s%s", at ? ", " : "", s->store,
+                           !k || whole(k) ? "" : " ",
+                           !k         ? " unknown"
+                           : whole(k) ? ""
+                                      : mst_backup_state_word(k->state));
+        }
+    }
+    if (text[0]) {
+        ui_pen_pair(p, "copies", UI_TEXT, "%s", text);
+    } else if (b->copied_to[0]) {
+        ui_pen_pair(p, "copies", UI_TEXT, "to %s, by its mark", b->copied_to);
+    }
+    if (held(x, b)) {
+        ui_pen_pair(p, "held", UI_WARN, "%s%s%s%s",
+                    b->hold_until_ms == MST_HOLD_EVER ? "until released" : "until ",
+                    b->hold_until_ms == MST_HOLD_EVER ? "" : ui_fmt_day(b->hold_until_ms, until),
+                    b->hold_by[0] ? " by " : "", b->hold_by);
+        ui_pen_wrap(p, 11, UI_TEXT, b->hold_text);
+    }
+    if (b->leftovers > 0) {
+        ui_pen_pair(p, "orphans", UI_WARN, "%u %s of dead runs", b->leftovers,
+                    mst_text_noun(b->leftovers, "object", "objects"));
+    }
+}
+
+static void detail_size(const struct mst_bucket_part *from, const struct mst_backup *b,
+                        struct ui_pen *p)
 {
     char h1[MST_HUMAN_MAX], h2[MST_HUMAN_MAX], n[UI_NUM_MAX];
 
@@ -198,8 +331,8 @@ static void detail_size(const struct mst_backup *b, struct ui_pen *p)
         ui_pen_pair(p, "holds", UI_DIM, "not known");
         return;
     }
-    ui_pen_pair(p, "size", UI_TEXT, "%s, %s stored", mst_text_bytes(b->data_bytes, h1),
-                mst_text_bytes(b->stored_bytes, h2));
+    ui_pen_pair(p, "size", UI_TEXT, "%s, %s stored, %d%%", mst_text_bytes(b->data_bytes, h1),
+                mst_text_bytes(b->stored_bytes, h2), share_of(from, b));
     ui_pen_pair(p, "holds", UI_TEXT, "%s %s, %u %s", ui_fmt_count((int64_t)b->documents, n),
                 mst_text_noun(b->documents, "document", "documents"), b->namespaces,
                 mst_text_noun(b->namespaces, "namespace", "namespaces"));
@@ -211,7 +344,7 @@ static void detail_size(const struct mst_backup *b, struct ui_pen *p)
 
 static void detail_trust(const struct ui_ctx *x, const struct mst_backup *b, struct ui_pen *p)
 {
-    const struct mst_bucket_part *from = x->v->bucket;
+    const struct mst_bucket_part *from = ui_store(x);
     char t[UI_NUM_MAX], words[160];
 
     if (b->verified_wall_ms == 0) {
@@ -248,11 +381,11 @@ static int draw_detail(const struct ui_ctx *x, const struct ui_area *a, bool foc
     struct ui_pen p;
 
     if (b) {
-        (void)snprintf(word, sizeof word, "%s%s", x->v->bucket->cached ? "was " : "",
+        (void)snprintf(word, sizeof word, "%s%s", ui_store(x)->cached ? "was " : "",
                        mst_backup_state_word(b->state));
     }
     in = ui_pane_box(a, focus, b ? b->id : "Backup", word,
-                     b ? ui_bucket_role(x->v->bucket, ui_backup_role(b)) : UI_DIM);
+                     b ? ui_bucket_role(ui_store(x), ui_backup_role(b)) : UI_DIM);
     p = ui_pen_start(&in, scroll_of(x, P_DETAIL));
     if (!b) {
         return 0;
@@ -266,15 +399,16 @@ static int draw_detail(const struct ui_ctx *x, const struct ui_area *a, bool foc
         ui_pen_pair(&p, "state of", UI_TEXT, "%sZ", ui_fmt_day((int64_t)b->last.ts.t * 1000, t));
         ui_pen_pair(&p, "optime", UI_TEXT, "%s", ui_fmt_optime(b->last, opt));
     }
-    detail_size(b, &p);
+    detail_size(ui_store(x), b, &p);
+    detail_copies(x, b, &p);
     if (b->finished_wall_ms > 0 || b->verified_wall_ms > 0) {
         detail_trust(x, b, &p);
     }
     ui_pen_pair(&p, "from", UI_TEXT, "%s", b->source[0] ? b->source : "-");
     ui_pen_pair(&p, "server", UI_TEXT, "%s, fcv %s", b->server_version[0] ? b->server_version : "-",
                 b->fcv[0] ? b->fcv : "-");
-    if (x->v->bucket->where[0]) {
-        ui_pen_wrap(&p, 0, UI_DIM, x->v->bucket->where);
+    if (ui_store(x)->where[0]) {
+        ui_pen_wrap(&p, 0, UI_DIM, ui_store(x)->where);
     }
     return p.y;
 }
@@ -282,8 +416,10 @@ static int draw_detail(const struct ui_ctx *x, const struct ui_area *a, bool foc
 static void draw_namespaces(const struct mst_detail_part *d, struct ui_pen *p)
 {
     char n[UI_NUM_MAX], h[MST_HUMAN_MAX];
+    size_t first;
+    const size_t n_seen = ui_pen_window(p, d->n_ns, &first);
 
-    for (size_t i = 0; i < d->n_ns; i++) {
+    for (size_t i = first; i < first + n_seen; i++) {
         const struct mst_backup_ns *s = &d->ns[i];
         const int y = ui_pen_next(p);
         const int w = p->a.w - 24;
@@ -299,13 +435,16 @@ static void draw_namespaces(const struct mst_detail_part *d, struct ui_pen *p)
             (void)ui_putf(&p->a, y, w + 20, UI_DIM, "%3ui", s->indexes > 999 ? 999 : s->indexes);
         }
     }
+    p->y += (int)(d->n_ns - first - n_seen);
 }
 
 static void draw_objects(const struct mst_detail_part *d, struct ui_pen *p)
 {
     char h[MST_HUMAN_MAX];
+    size_t first;
+    const size_t n_seen = ui_pen_window(p, d->n_objects, &first);
 
-    for (size_t i = 0; i < d->n_objects; i++) {
+    for (size_t i = first; i < first + n_seen; i++) {
         const int y = ui_pen_next(p);
 
         const char *at = strstr(d->objects[i].key, d->id), *key = d->objects[i].key;
@@ -316,6 +455,7 @@ static void draw_objects(const struct mst_detail_part *d, struct ui_pen *p)
         (void)ui_put_right(&p->a, y, p->a.w - 9, 9, UI_TEXT,
                            mst_text_bytes(d->objects[i].bytes, h));
     }
+    p->y += (int)(d->n_objects - first - n_seen);
 }
 
 static int draw_content(const struct ui_ctx *x, const struct ui_area *a, bool focus)
@@ -323,7 +463,8 @@ static int draw_content(const struct ui_ctx *x, const struct ui_area *a, bool fo
     const struct mst_backup *b = ui_backup_selected(x);
     const struct mst_detail_part *d = x->v->detail;
     const bool objects = x->st->s[UI_SCR_BUCKET].other;
-    const bool mine = b && d && strcmp(d->id, b->id) == 0;
+    const bool mine = b && d && strcmp(d->id, b->id) == 0 &&
+                      (!d->store[0] || strcmp(d->store, ui_store(x)->store) == 0);
     char note[32] = "";
     struct ui_area in;
     struct ui_pen p;

@@ -191,14 +191,19 @@ static int draw_backup(const struct ui_ctx *x, const struct ui_area *a, bool foc
     struct ui_pen p;
     size_t bad = 0;
 
-    in = ui_pane_box(a, focus, "Backups", ui_bucket_note(x, note),
+    in = ui_pane_box(a, focus, "Backups", ui_bucket_note(x, b, note),
                      b ? ui_bucket_role(b, UI_DIM) : UI_DIM);
     p = ui_pen_start(&in, scroll_of(x, P_BACKUP));
     if (!b) {
         ui_pen_wrap(&p, 0, UI_WARN, "no store is configured: backups have nowhere to go");
         return p.y;
     }
-    ui_bucket_origin(x, &p);
+    ui_bucket_origin(x, b, &p);
+    for (size_t i = 0; i < x->v->n_stores; i++) {
+        if (x->v->stores[i] != b && x->v->stores[i]->problem[0]) {
+            ui_pen_wrap(&p, 0, UI_CRIT, x->v->stores[i]->problem);
+        }
+    }
     if (!b->problem[0] && b->read_at_ms == 0 && !b->cached) {
         ui_pen_line(&p, UI_DIM, "not read yet");
         return p.y;

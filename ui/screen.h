@@ -89,6 +89,9 @@ struct ui_pen {
     int y, top; /* top: lines scrolled away */
 };
 struct ui_pen ui_pen_start(const struct ui_area *a, int scroll);
+/* Of n lines that come now, those that are seen: [*first, *first + count); the others are counted
+ * without being drawn. */
+size_t ui_pen_window(struct ui_pen *p, size_t n, size_t *first);
 int ui_pen_next(struct ui_pen *p); /* the row of the next line, outside the area when not seen */
 void ui_pen_line(struct ui_pen *p, enum ui_role role, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
@@ -144,9 +147,11 @@ enum ui_role ui_backup_role(const struct mst_backup *b);
 enum ui_role ui_bucket_role(const struct mst_bucket_part *p, enum ui_role role);
 /* "12s ago", "cache 3h old", "reading"; at least UI_NOTE_MAX bytes. */
 #define UI_NOTE_MAX 40
-const char *ui_bucket_note(const struct ui_ctx *x, char *out);
+const char *ui_bucket_note(const struct ui_ctx *x, const struct mst_bucket_part *b, char *out);
 /* How old what is shown is, and why the store cannot be read. */
-void ui_bucket_origin(const struct ui_ctx *x, struct ui_pen *p);
+void ui_bucket_origin(const struct ui_ctx *x, const struct mst_bucket_part *b, struct ui_pen *p);
+/* The store that the bucket screen shows; NULL none. */
+const struct mst_bucket_part *ui_store(const struct ui_ctx *x);
 const struct mst_backup *ui_backup_selected(const struct ui_ctx *x); /* NULL none */
 
 #endif

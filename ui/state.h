@@ -42,7 +42,10 @@ enum ui_dlg_kind {
     UI_DLG_DISCARD,
     UI_DLG_QUIT,
     UI_DLG_SANDBOX,
-    UI_DLG_SWITCH
+    UI_DLG_SWITCH,
+    UI_DLG_COPY,
+    UI_DLG_HOLD,
+    UI_DLG_STORE_TEST
 };
 /* The switch of the primary has the last three instead of the review. */
 enum ui_dlg_step {
@@ -75,6 +78,7 @@ struct ui_state {
     char member[MST_HOST_MAX]; /* selections; "" and 0 are the first row */
     uint64_t job;
     char backup[MST_ID_MAX];
+    char store[64]; /* of the bucket screen; "": the one that is meant where none is named */
 
     bool frozen;
     int64_t frozen_mono_ms;

@@ -35,7 +35,10 @@ static const struct field {
     F(unproven, BOOL),    F(verified_level, INT),  F(verified_wall_ms, I64),
     F(verified_ok, BOOL), F(verified_text, TEXT),  F(signature, SIGNED),
     F(signer, TEXT),      F(key_id, TEXT),         F(chain, TEXT),
-    F(counter, U64),
+    F(counter, U64),      F(verified_ok, BOOL),    F(verified_text, TEXT),
+    F(attempt, TEXT),     F(header_sha, TEXT),     F(hold_until_ms, I64),
+    F(hold_text, TEXT),   F(hold_by, TEXT),        F(copied_to, TEXT),
+    F(leftovers, U32),
 };
 
 void mst_cached_release(struct mst_cached *c)

@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "catalog/keyobj.h"
+#include "catalog/marks.h"
 
 /* --- names ------------------------------------------------------------------------------------ */
 
@@ -223,8 +224,7 @@ enum mst_rc mst_catalog_mark(const struct mst_catalog *c, const struct mst_mark 
     do { /* create-only: a name that is taken is passed over by a millisecond */
         (void)mst_time_iso_ms(ms++, iso);
         iso[13] = iso[16] = '-';
-        (void)snprintf(name, sizeof(name), "marks/%s-%s", iso,
-                       m->kind == MST_MARK_VERIFIED ? "verified" : "other");
+        (void)snprintf(name, sizeof(name), "marks/%s-%s", iso, mst_mark_kind_word(m->kind));
         mst_catalog_key(c, m->id, "", name, key);
         rc = mst_store_put_all(c->store, key, s.p, s.len, err);
     } while (rc == MST_E_EXISTS && ms - m->wall_ms < 100);
@@ -237,7 +237,7 @@ enum mst_rc mst_catalog_mark(const struct mst_catalog *c, const struct mst_mark 
 struct keys {
     char (*v)[MST_KEY_MAX];
     size_t n, cap;
-    const char *keep; /* prefixes that stay; NULL none */
+    const char *keep; /* prefixes that stay, but for half objects; NULL none */
     const char *keep2, *keep3, *keep4;
 };
 
@@ -245,7 +245,8 @@ static bool collect(void *arg, const struct mst_store_item *item)
 {
     struct keys *k = arg;
 
-    if ((k->keep && strncmp(item->key, k->keep, strlen(k->keep)) == 0) ||
+    if ((k->keep && strncmp(item->key, k->keep, strlen(k->keep)) == 0 &&
+         !strstr(item->key, ".tmp-")) ||
         (k->keep2 && strcmp(item->key, k->keep2) == 0) ||
         (k->keep4 && strcmp(item->key, k->keep4) == 0) ||
         (k->keep3 && strncmp(item->key, k->keep3, strlen(k->keep3)) == 0)) {
@@ -317,6 +318,9 @@ enum mst_rc mst_catalog_clean(const struct mst_catalog *c, const char *id, struc
     *removed = 0;
     if (!mst_catalog_id_ok(id, NULL, NULL)) {
         return mst_err_set(err, MST_E_USAGE, "'%.60s' is not a backup of muster: not touched", id);
+    }
+    if (mst_marks_held(c, id, mst_clock_utc_ms(NULL), task, err) != MST_OK) {
+        return err->rc;
     }
     mst_catalog_key(c, id, "", "", root);
     mst_catalog_key(c, id, "", "COMMIT", commit_key);

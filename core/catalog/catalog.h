@@ -46,6 +46,14 @@ enum mst_rc mst_catalog_init(struct mst_catalog *c, struct mst_store *store, con
 enum mst_rc mst_catalog_list(const struct mst_catalog *c, struct mst_task *task,
                              struct mst_backup **out, size_t *n,
                              struct mst_err *err) MST_MUST_CHECK;
+/* The same; while the walk goes on, so_far is called now and then (every MST_CATALOG_TELL_MS) with
+ * the objects seen and those backups that are read already, newest first: keys rise, so the newest
+ * of all come last. b is valid inside the call only. */
+#define MST_CATALOG_TELL_MS 250
+typedef void mst_so_far_fn(void *arg, uint64_t objects, const struct mst_backup *b, size_t n);
+enum mst_rc mst_catalog_list_telling(const struct mst_catalog *c, mst_so_far_fn *so_far, void *arg,
+                                     struct mst_task *task, struct mst_backup **out, size_t *n,
+                                     struct mst_err *err) MST_MUST_CHECK;
 /* One of them; "latest" is the newest COMPLETE one, else the newest PARTIAL one: never one that is
  * FORGED, or UNSIGNED where signers are named. MST_E_NOTFOUND. */
 enum mst_rc mst_catalog_find(const struct mst_catalog *c, const char *id, struct mst_task *task,

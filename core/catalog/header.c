@@ -96,13 +96,21 @@ enum mst_rc mst_commit_put(const struct mst_commit *c, const struct mst_sign_key
     return rc;
 }
 
+const char *mst_mark_kind_word(enum mst_mark_kind k)
+{
+    static const char *const words[] = {"verified", "copied",    "hold",
+                                        "release",  "tombstone", "other"};
+
+    return (unsigned)k < MST_COUNT(words) ? words[k] : "other";
+}
+
 enum mst_rc mst_mark_put(const struct mst_mark *m, const struct mst_sign_key *key,
                          struct mst_str *s, struct mst_err *err)
 {
     enum mst_rc rc;
 
     canon_begin(s, "muster mark", NULL);
-    canon_put_text(s, "mark", m->kind == MST_MARK_VERIFIED ? "verified" : "other");
+    canon_put_text(s, "mark", mst_mark_kind_word(m->kind));
     canon_put_text(s, "id", m->id);
     canon_put_text(s, "attempt", m->attempt);
     canon_put_text(s, "headerSha256", m->header_sha);
@@ -115,6 +123,12 @@ enum mst_rc mst_mark_put(const struct mst_mark *m, const struct mst_sign_key *ke
     canon_put_int(s, "storedBytes", (int64_t)m->stored_bytes);
     canon_put_text(s, "text", m->text);
     canon_put_text(s, "by", m->by);
+    if (m->kind == MST_MARK_COPIED) {
+        canon_put_text(s, "store", m->store);
+    }
+    if (m->kind == MST_MARK_HOLD) {
+        canon_put_int(s, "untilMs", m->until_ms);
+    }
     rc = put_signature(s, key ? key->id : "", key, err);
     canon_end(s);
     return rc;
@@ -203,7 +217,10 @@ enum mst_rc mst_mark_get(const char *s, size_t n, struct mst_mark *m, struct mst
     }
     m->format = (int)canon_integer(&in, "format", 1, INT32_MAX);
     canon_text(&in, "mark", kind, sizeof(kind));
-    m->kind = strcmp(kind, "verified") == 0 ? MST_MARK_VERIFIED : MST_MARK_OTHER;
+    m->kind = MST_MARK_VERIFIED;
+    while (m->kind < MST_MARK_OTHER && strcmp(kind, mst_mark_kind_word(m->kind)) != 0) {
+        m->kind++;
+    }
     canon_text(&in, "id", m->id, sizeof(m->id));
     canon_text(&in, "attempt", m->attempt, sizeof(m->attempt));
     canon_text(&in, "headerSha256", m->header_sha, sizeof(m->header_sha));
@@ -216,6 +233,12 @@ enum mst_rc mst_mark_get(const char *s, size_t n, struct mst_mark *m, struct mst
     m->stored_bytes = (uint64_t)canon_integer(&in, "storedBytes", 0, INT64_MAX);
     canon_prose(&in, "text", m->text, sizeof(m->text));
     canon_prose(&in, "by", m->by, sizeof(m->by));
+    if (m->kind == MST_MARK_COPIED) {
+        canon_text(&in, "store", m->store, sizeof(m->store));
+    }
+    if (m->kind == MST_MARK_HOLD) {
+        m->until_ms = canon_integer(&in, "untilMs", 0, INT64_MAX);
+    }
     canon_text_if(&in, "signer", m->signer, sizeof(m->signer));
     canon_text_if(&in, "signature", m->signature, sizeof(m->signature));
     return canon_close(&in, err);

@@ -46,7 +46,15 @@ struct mst_commit {
     char signer[65], signature[129]; /* "" while not signed */
 };
 
-enum mst_mark_kind { MST_MARK_VERIFIED, MST_MARK_OTHER };
+enum mst_mark_kind {
+    MST_MARK_VERIFIED,
+    MST_MARK_COPIED,
+    MST_MARK_HOLD,
+    MST_MARK_RELEASE,
+    MST_MARK_TOMBSTONE, /* reserved: removed on purpose */
+    MST_MARK_OTHER
+};
+const char *mst_mark_kind_word(enum mst_mark_kind k);
 struct mst_mark {
     int format;
     enum mst_mark_kind kind;
@@ -59,6 +67,8 @@ struct mst_mark {
     char text[200];
     char by[64];
     char signer[65], signature[129]; /* "" while not signed */
+    char store[64];                  /* COPIED: where to, by its name */
+    int64_t until_ms;                /* HOLD: wall clock, INT64_MAX without an end */
 };
 
 struct mst_claim { /* which run has an id, before there is anything else below it */

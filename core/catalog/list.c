@@ -3,16 +3,18 @@
  * read. */
 #include <limits.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "base/text.h"
 #include "catalog/keyobj.h"
+#include "catalog/marks.h"
 
 #define ATTEMPTS_MAX 256U
-#define MARKS_KEPT 8U
 
 struct attempt {
     char name[17];
     uint64_t objects, bytes;              /* data and oplog */
+    uint64_t all;                         /* everything in it */
     int64_t header, manifest, copy, sums; /* sizes; -1 absent */
 };
 
@@ -21,9 +23,8 @@ struct group { /* everything below one id */
     struct attempt *attempts;
     size_t n_attempts, cap_attempts;
     bool commit, claim;
-    uint64_t bytes, foreign;
-    size_t n_marks; /* newest kept, oldest first */
-    char marks[MARKS_KEPT][64];
+    uint64_t bytes, foreign, half; /* half: of a writer that was killed */
+    struct mst_marks marks;
 };
 
 struct walk {
@@ -31,16 +32,25 @@ struct walk {
     struct group *groups;
     size_t n, cap;
     bool too_many;
-    struct mst_keyed *keys; /* which attempts have a key object */
-    size_t n_keys;
+    /* telling, while it goes on */
+    const struct mst_catalog *c;
+    mst_so_far_fn *so_far; /* NULL: nobody listens */
+    void *arg;
+    uint64_t objects;
+    int64_t told_ms;
+    struct mst_backup *read; /* of the first groups, in their order */
+    struct mst_link *links;  /* the same */
+    size_t n_read, cap_read, cap_links;
+    struct mst_buf buf;
 };
 
 struct look { /* what examining one backup needs */
     const struct mst_catalog *c;
-    const struct walk *w;
     struct mst_buf *buf;
     struct mst_link *link; /* of the backup in work */
 };
+
+static void tell(struct walk *w);
 
 static struct group *group_of(struct walk *w, const char *id, size_t len)
 {
@@ -93,19 +103,6 @@ static struct attempt *attempt_of(struct group *g, const char *name, size_t len)
     return a;
 }
 
-static void see_mark(struct group *g, const char *name)
-{
-    if (strlen(name) >= sizeof(g->marks[0])) {
-        g->foreign++;
-        return;
-    }
-    if (g->n_marks == MARKS_KEPT) {
-        memmove(g->marks[0], g->marks[1], sizeof(g->marks) - sizeof(g->marks[0]));
-        g->n_marks--;
-    }
-    (void)mst_copy(g->marks[g->n_marks++], sizeof(g->marks[0]), name);
-}
-
 static void see_object(struct group *g, const char *rest, uint64_t bytes)
 {
     const char *slash = strchr(rest, '/');
@@ -120,13 +117,19 @@ static void see_object(struct group *g, const char *rest, uint64_t bytes)
         return;
     }
     if (strncmp(rest, "marks/", 6) == 0 && !strchr(rest + 6, '/')) {
-        see_mark(g, rest + 6);
+        g->foreign += !mst_marks_add(&g->marks, rest + 6);
         return;
     }
     a = slash ? attempt_of(g, rest, (size_t)(slash - rest)) : NULL;
     rest = slash ? slash + 1 : rest;
+    if (a) {
+        a->all++;
+    }
     if (!a) {
         g->foreign++;
+    } else if (strstr(rest, ".tmp-")) {
+        g->half++;
+        a->all--;
     } else if (strncmp(rest, "d/", 2) == 0 || strncmp(rest, "oplog-", 6) == 0) {
         a->objects++;
         a->bytes += bytes;
@@ -156,6 +159,9 @@ static bool see(void *arg, const struct mst_store_item *item)
     g = group_of(w, id, slash ? (size_t)(slash - id) : strlen(id));
     if (!g) {
         return false;
+    }
+    if (w->so_far && ++w->objects % 256 == 0) {
+        tell(w);
     }
     g->bytes += item->bytes;
     if (slash) {
@@ -193,6 +199,8 @@ static void fill(struct mst_backup *b, const struct mst_header *h, const struct 
     b->sealed = h->sealed;
     b->counter = c->counter;
     (void)mst_copy(b->key_id, sizeof(b->key_id), h->key_id);
+    (void)mst_copy(b->attempt, sizeof(b->attempt), c->attempt);
+    (void)mst_copy(b->header_sha, sizeof(b->header_sha), c->header_sha);
     b->unproven = h->unproven;
 }
 
@@ -240,46 +248,6 @@ static void check_sizes(struct mst_backup *b, const struct attempt *a, const str
                 a->manifest != want ? "manifest" : "manifest.copy");
     } else if (h->sealed && a->sums != (int64_t)h->sums_bytes) {
         PROBLEM(b, MST_BK_DAMAGED, "its list of sums is missing or cut short: make a new backup");
-    }
-}
-
-/* Does a mark say something about this backup? A good one counts only when somebody who is believed
- * signed it, where signers are named; a bad one always does. */
-static bool mark_counts(const struct mst_catalog *c, const struct mst_buf *buf,
-                        const struct mst_mark *m)
-{
-    struct mst_judgement j;
-    struct mst_err ignore = {0};
-
-    mst_trust_judge(c->trust, (const char *)buf->p, buf->len, m->signer, m->signature, &j);
-    return !m->ok || mst_trust_allow(c->trust, m->id, &j, &ignore) == MST_OK;
-}
-
-static void read_marks(const struct look *k, const struct group *g, const struct mst_commit *commit,
-                       struct mst_backup *b)
-{
-    for (size_t i = g->n_marks; i-- > 0 && b->verified_wall_ms == 0;) {
-        struct mst_err err = {0};
-        struct mst_mark m;
-        char key[MST_KEY_MAX], name[80];
-
-        (void)snprintf(name, sizeof(name), "marks/%s", g->marks[i]);
-        mst_catalog_key(k->c, g->id, "", name, key);
-        mst_buf_reset(k->buf);
-        if (mst_store_read_all(k->c->store, key, MST_HEADER_MAX, k->buf, &err) != MST_OK ||
-            mst_mark_get((const char *)k->buf->p, k->buf->len, &m, &err) != MST_OK ||
-            m.kind != MST_MARK_VERIFIED || strcmp(m.id, g->id) != 0 ||
-            strcmp(m.header_sha, commit->header_sha) != 0 || !mark_counts(k->c, k->buf, &m)) {
-            continue; /* damaged, or about something else: it proves nothing */
-        }
-        b->verified_wall_ms = m.wall_ms;
-        b->verified_ok = m.ok;
-        b->verified_level = m.level;
-        (void)mst_copy(b->verified_text, sizeof(b->verified_text), m.text);
-        if (!m.ok && (b->state == MST_BK_COMPLETE || b->state == MST_BK_PARTIAL)) {
-            PROBLEM(b, MST_BK_DAMAGED, "%s found: %.180s", m.level == 1 ? "rebuild" : "verify",
-                    m.text);
-        }
     }
 }
 
@@ -368,16 +336,17 @@ static void committed(const struct look *k, const struct group *g, struct mst_ba
         return;
     }
     fill(b, &h, &commit);
+    b->leftovers = (uint32_t)g->half;
+    for (size_t i = 0; i < g->n_attempts; i++) {
+        b->leftovers += &g->attempts[i] == a ? 0 : (uint32_t)g->attempts[i].all;
+    }
     b->state = h.left_out ? MST_BK_PARTIAL : MST_BK_COMPLETE;
     if (h.left_out) {
         PROBLEM(b, MST_BK_PARTIAL, "%u %s left out by name", h.left_out,
                 mst_text_noun(h.left_out, "collection was", "collections were"));
     }
     check_sizes(b, a, &h, &commit);
-    if (h.sealed && !mst_keyobj_has(k->w->keys, k->w->n_keys, g->id, commit.attempt)) {
-        PROBLEM(b, MST_BK_DAMAGED, "its key object is missing: nobody can open it");
-    }
-    read_marks(k, g, &commit, b);
+    mst_marks_read(k->c, g->id, &g->marks, commit.header_sha, b);
     if (j.how == MST_SIGNED_FORGED) {
         PROBLEM(b, MST_BK_FORGED, "%s", j.why);
     } else if (j.how == MST_SIGNED_NOT && k->c->trust && k->c->trust->n &&
@@ -400,6 +369,7 @@ static void examine(const struct look *k, const struct group *g, struct mst_back
             b, MST_BK_INCOMPLETE,
             "no COMMIT: its run is still going on, or died; 'muster clean' removes what is left "
             "of dead runs");
+        mst_marks_read(k->c, g->id, &g->marks, "", b);
     } else {
         PROBLEM(b, MST_BK_FOREIGN, "holds nothing that muster wrote: it is left alone");
     }
@@ -417,8 +387,7 @@ static enum mst_rc walk_keys(const struct mst_catalog *c, const char *below, str
     if (*below) {
         (void)snprintf(prefix, sizeof(prefix), "%s/backups/%s", c->base, below);
     }
-    if (mst_store_list(c->store, prefix, see, w, task, err) != MST_OK ||
-        mst_keyobj_list(c, task, &w->keys, &w->n_keys, err) != MST_OK) {
+    if (mst_store_list(c->store, prefix, see, w, task, err) != MST_OK) {
         return err->rc;
     }
     if (w->too_many) {
@@ -432,44 +401,98 @@ static void walk_release(struct walk *w)
 {
     for (size_t i = 0; i < w->n; i++) {
         free(w->groups[i].attempts);
+        mst_marks_release(&w->groups[i].marks);
     }
     free(w->groups);
-    free(w->keys);
 }
 
-/* The list with the links of its chain, both newest first. */
-static enum mst_rc list_with_links(const struct mst_catalog *c, struct mst_task *task,
-                                   struct mst_backup **out, struct mst_link **links, size_t *n,
-                                   struct mst_err *err)
+/* Without its key object nobody opens a sealed backup. Asked behind the walk: what was committed
+ * while it went on has its key by then. */
+static enum mst_rc judge_keys(const struct mst_catalog *c, struct mst_task *task,
+                              struct mst_backup *b, size_t n, struct mst_err *err)
 {
-    struct walk w = {0};
-    struct mst_buf buf = {0};
-    struct look k = {.c = c, .w = &w, .buf = &buf};
+    struct mst_keyed *keys = NULL;
+    size_t n_keys = 0;
+    bool any = false;
+    enum mst_rc rc = MST_OK;
+
+    for (size_t i = 0; i < n; i++) {
+        any = any || b[i].sealed;
+    }
+    if (any) {
+        rc = mst_keyobj_list(c, task, &keys, &n_keys, err);
+    }
+    for (size_t i = 0; rc == MST_OK && i < n; i++) {
+        if (b[i].sealed && b[i].state != MST_BK_FORGED &&
+            !mst_keyobj_has(keys, n_keys, b[i].id, b[i].attempt)) {
+            PROBLEM(&b[i], MST_BK_DAMAGED, "its key object is missing: nobody can open it");
+        }
+    }
+    free(keys);
+    return rc;
+}
+
+/* Groups that are complete: all before the one that is being walked. */
+static void read_groups(struct walk *w, size_t n)
+{
+    struct look k = {.c = w->c, .buf = &w->buf};
+
+    mst_grow((void **)&w->read, &w->cap_read, n + 1, sizeof(*w->read));
+    mst_grow((void **)&w->links, &w->cap_links, n + 1, sizeof(*w->links));
+    for (; w->n_read < n; w->n_read++) {
+        k.link = &w->links[w->n_read];
+        memset(k.link, 0, sizeof(*k.link));
+        examine(&k, &w->groups[w->n_read], &w->read[w->n_read]);
+    }
+}
+
+static void tell(struct walk *w)
+{
+    const int64_t now = mst_clock_mono_ms(NULL);
+    struct mst_backup *newest;
+
+    if (now - w->told_ms < MST_CATALOG_TELL_MS) {
+        return;
+    }
+    read_groups(w, w->n - 1);
+    newest = mst_xcalloc(w->n_read + 1, sizeof(*newest));
+    for (size_t i = 0; i < w->n_read; i++) {
+        newest[i] = w->read[w->n_read - 1 - i];
+    }
+    w->so_far(w->arg, w->objects, newest, w->n_read);
+    free(newest);
+    w->told_ms = mst_clock_mono_ms(NULL);
+}
+
+enum mst_rc mst_catalog_list_telling(const struct mst_catalog *c, mst_so_far_fn *so_far, void *arg,
+                                     struct mst_task *task, struct mst_backup **out, size_t *n,
+                                     struct mst_err *err)
+{
+    struct walk w = {.c = c, .so_far = so_far, .arg = arg, .told_ms = mst_clock_mono_ms(NULL)};
     enum mst_rc rc = walk_keys(c, "", task, &w, err);
 
     *out = NULL;
-    *links = NULL;
     *n = 0;
-    if (rc == MST_OK) {
-        *out = mst_xcalloc(w.n + 1, sizeof(**out));
-        *links = mst_xcalloc(w.n + 1, sizeof(**links));
-        *n = w.n;
-    }
-    for (size_t i = 0; rc == MST_OK && i < w.n; i++) {
+    for (size_t i = w.n_read; rc == MST_OK && i < w.n; i++) {
         rc = mst_task_check(task, err);
         if (rc == MST_OK) {
-            k.link = *links + i; /* keys rise: newest is last */
-            examine(&k, &w.groups[i], *out + (w.n - 1 - i));
+            read_groups(&w, i + 1);
         }
     }
-    if (rc != MST_OK) {
-        free(*out);
-        free(*links);
-        *out = NULL;
-        *links = NULL;
-        *n = 0;
+    if (rc == MST_OK) {
+        rc = judge_keys(c, task, w.read, w.n, err);
     }
-    mst_buf_release(&buf);
+    if (rc == MST_OK) {
+        *out = mst_xcalloc(w.n + 1, sizeof(**out));
+        *n = w.n;
+        for (size_t i = 0; i < w.n; i++) {
+            mst_chain_judge(w.links, w.n, i, w.read[i].chain);
+            (*out)[w.n - 1 - i] = w.read[i]; /* keys rise: newest is last */
+        }
+    }
+    free(w.read);
+    free(w.links);
+    mst_buf_release(&w.buf);
     walk_release(&w);
     return rc;
 }
@@ -477,16 +500,7 @@ static enum mst_rc list_with_links(const struct mst_catalog *c, struct mst_task 
 enum mst_rc mst_catalog_list(const struct mst_catalog *c, struct mst_task *task,
                              struct mst_backup **out, size_t *n, struct mst_err *err)
 {
-    struct mst_link *links;
-
-    if (list_with_links(c, task, out, &links, n, err) != MST_OK) {
-        return err->rc;
-    }
-    for (size_t i = 0; i < *n; i++) {
-        mst_chain_judge(links, *n, i, (*out)[*n - 1 - i].chain);
-    }
-    free(links);
-    return MST_OK;
+    return mst_catalog_list_telling(c, NULL, NULL, task, out, n, err);
 }
 
 /* What there is instead is named, the newest of it. */
@@ -521,7 +535,8 @@ enum mst_rc mst_catalog_find(const struct mst_catalog *c, const char *id, struct
     if (strcmp(id, "latest") != 0) {
         rc = mst_catalog_id_ok(id, NULL, NULL) ? walk_keys(c, id, task, &w, err) : MST_OK;
         if (rc == MST_OK && w.n == 1) {
-            examine(&(struct look){c, &w, &buf, &link}, &w.groups[0], out);
+            examine(&(struct look){c, &buf, &link}, &w.groups[0], out);
+            rc = judge_keys(c, task, out, 1, err);
         } else if (rc == MST_OK) {
             rc = mst_err_set(err, MST_E_NOTFOUND, "there is no backup %.64s in the store %s", id,
                              mst_store_name(c->store));

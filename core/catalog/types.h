@@ -52,7 +52,15 @@ struct mst_backup {
     int64_t verified_wall_ms; /* 0 never */
     bool verified_ok;
     char verified_text[200];
+    char attempt[17];      /* that COMMIT names; "" none */
+    char header_sha[65];   /* hex; equal in two stores: copies of one backup */
+    int64_t hold_until_ms; /* wall clock; 0 not held, MST_HOLD_EVER until it is released */
+    char hold_text[120];   /* why */
+    char hold_by[64];      /* who */
+    char copied_to[160];   /* stores that marks here say it was copied to: "vault, far" */
+    uint32_t leftovers;    /* objects that no COMMIT names, of dead runs */
 };
+#define MST_HOLD_EVER INT64_MAX
 
 /* "sealed, signed by db1 (id)", "UNSEALED, UNSIGNED"; "" while its header is not known. Pure. */
 char *mst_backup_trust_words(const struct mst_backup *b, char out[160]);

@@ -126,6 +126,9 @@ struct mst_cfg {
 
     struct {
         char store[64];
+        struct mst_cfg_list stores; /* each gets a copy; none: store alone */
+        int64_t copies;             /* so many make a backup good */
+        int64_t store_wait_s;       /* others wait so long for a slow one, all in all */
         int64_t scans;
         int64_t rate_bytes_per_s;
         int64_t lag_pause_ms; /* a running backup waits while its source lags more */
@@ -226,6 +229,11 @@ bool mst_cfg_hours_now(const struct mst_cfg_list *hours, int64_t utc_ms);
 /* The store named, or the only one when name is "". MST_E_CONFIG says what there is. */
 enum mst_rc mst_cfg_store(const struct mst_cfg *cfg, const char *name,
                           const struct mst_cfg_store **out, struct mst_err *err) MST_MUST_CHECK;
+/* The stores that a backup goes to, as indexes of cfg->stores: backup.stores, or the one store.
+ * out has room for MST_CFG_STORES. MST_E_CONFIG names one that does not exist or stands there
+ * twice, and copies that are more than the stores. */
+enum mst_rc mst_cfg_targets(const struct mst_cfg *cfg, size_t *out, size_t *n,
+                            struct mst_err *err) MST_MUST_CHECK;
 /* "user:password@" in a URI: a password in argv or the environment is refused by its readers. */
 bool mst_cfg_uri_has_password(const char *uri);
 

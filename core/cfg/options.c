@@ -122,6 +122,19 @@ static const struct mst_option cred_opts[] = {
 };
 static const struct mst_option backup_opts[] = {
     {.name = "store", TEXT(backup, store), .doc = "store that backups go to; absent: the only one"},
+    {.name = "stores",
+     .type = MST_OPT_TEXTS,
+     .offset = OFFSET(backup, stores),
+     .max = MST_CFG_STORES,
+     .doc = "stores that get a copy of every backup, all at once and read once from the set; the "
+            "first is the one that is meant where none is named. Absent: `store` alone"},
+    {.name = "copies",
+     INT(backup, copies, 1, 1, MST_CFG_STORES),
+     .doc = "so many whole copies make a backup good; with fewer it is incomplete (status 15)"},
+    {.name = "store_wait_s",
+     INT(backup, store_wait_s, 600, 1, 86400),
+     .doc = "a backup waits so long, all in all, for one store while the others could go on; then "
+            "that store's copy fails"},
     {.name = "scans", INT(backup, scans, 2, 1, 16), .doc = "collections read at the same time"},
     {.name = "rate_bytes_per_s",
      INT(backup, rate_bytes_per_s, 0, 0, INT64_C(1) << 40),

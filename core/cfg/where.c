@@ -247,6 +247,7 @@ void mst_cfg_free(struct mst_cfg *cfg)
     free(cfg->set.acts.item);
     free(cfg->set.members.item);
     free(cfg->set.switch_hours.item);
+    free(cfg->backup.stores.item);
     for (size_t i = 0; i < MST_CFG_STORES; i++) {
         free(cfg->stores[i].secret_key_command.item);
         free(cfg->stores[i].token_command.item);
@@ -304,6 +305,9 @@ enum mst_rc mst_cfg_store(const struct mst_cfg *cfg, const char *name,
     if (!*name) {
         name = cfg->backup.store;
     }
+    if (!*name && cfg->backup.stores.n > 0) {
+        name = cfg->backup.stores.item[0];
+    }
     for (size_t i = 0; i < cfg->n_stores; i++) {
         if (strcmp(cfg->stores[i].name, name) == 0 || (!*name && cfg->n_stores == 1)) {
             *out = &cfg->stores[i];
@@ -325,4 +329,37 @@ enum mst_rc mst_cfg_store(const struct mst_cfg *cfg, const char *name,
     }
     mst_str_release(&all);
     return rc;
+}
+
+enum mst_rc mst_cfg_targets(const struct mst_cfg *cfg, size_t *out, size_t *n, struct mst_err *err)
+{
+    const struct mst_cfg_list *all = &cfg->backup.stores;
+    const struct mst_cfg_store *s;
+
+    *n = 0;
+    if (all->n == 0) {
+        if (mst_cfg_store(cfg, "", &s, err) != MST_OK) {
+            return err->rc;
+        }
+        out[(*n)++] = (size_t)(s - cfg->stores);
+    }
+    for (size_t i = 0; i < all->n; i++) {
+        if (mst_cfg_store(cfg, all->item[i], &s, err) != MST_OK) {
+            mst_err_prefix(err, "backup.stores");
+            return err->rc;
+        }
+        for (size_t k = 0; k < *n; k++) {
+            if (out[k] == (size_t)(s - cfg->stores)) {
+                return mst_err_set(err, MST_E_CONFIG, "backup.stores names %s twice", s->name);
+            }
+        }
+        out[(*n)++] = (size_t)(s - cfg->stores);
+    }
+    if (cfg->backup.copies > (int64_t)*n) {
+        return mst_err_set(err, MST_E_CONFIG,
+                           "backup.copies is %lld and backup.stores names %zu: no backup can be "
+                           "good",
+                           (long long)cfg->backup.copies, *n);
+    }
+    return MST_OK;
 }

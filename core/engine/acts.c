@@ -18,34 +18,46 @@ static const struct kind {
     bool exclusive, connects;
     mst_plan_fn *plan; /* NULL: needs no ticket */
     mst_job_fn *fn;
+    bool in_store; /* about a store, not about the set */
 } kinds[] = {
-    [MST_CMD_BACKUP] = {MST_JOB_BACKUP, NULL, MST_CRED_BACKUP, false, true, NULL, mst_run_backup},
+    [MST_CMD_BACKUP] = {MST_JOB_BACKUP, NULL, MST_CRED_BACKUP, false, true, NULL, mst_run_backup,
+                        true},
     [MST_CMD_RESTORE] = {MST_JOB_RESTORE, "restore", MST_CRED_RESTORE, true, true, mst_act_plan,
-                         mst_run_restore},
+                         mst_run_restore, false},
     [MST_CMD_DISCARD] = {MST_JOB_DISCARD, "discard", MST_CRED_RESTORE, true, true, mst_act_plan,
-                         mst_run_discard},
+                         mst_run_discard, false},
     [MST_CMD_CLEAN] = {MST_JOB_CLEAN, "clean", MST_CRED_RESTORE, true, true, mst_act_plan,
-                       mst_run_clean},
+                       mst_run_clean, false},
     [MST_CMD_IMPORT] = {MST_JOB_IMPORT, "import", MST_CRED_RESTORE, true, true, mst_act_plan,
-                        mst_run_restore},
+                        mst_run_restore, false},
     [MST_CMD_RECOVER] = {MST_JOB_RECOVER, "restore", MST_CRED_RESTORE, true, true, NULL,
-                         mst_run_recover},
+                         mst_run_recover, false},
     [MST_CMD_RELEASE_TTL] = {MST_JOB_RELEASE, "restore", MST_CRED_RESTORE, true, true, mst_act_plan,
-                             mst_run_release},
+                             mst_run_release, false},
     [MST_CMD_SWITCHOVER] = {MST_JOB_SWITCH, "switch", MST_CRED_SWITCH, true, true, mst_switch_plan,
-                            mst_run_switch},
+                            mst_run_switch, false},
     [MST_CMD_STEPDOWN] = {MST_JOB_SWITCH, "switch", MST_CRED_SWITCH, true, true, mst_switch_plan,
-                          mst_run_switch},
+                          mst_run_switch, false},
     [MST_CMD_FAILBACK] = {MST_JOB_SWITCH, "switch", MST_CRED_SWITCH, true, true, mst_switch_plan,
-                          mst_run_switch},
+                          mst_run_switch, false},
     [MST_CMD_KEY_ADD] = {MST_JOB_KEYS, NULL, MST_CRED_VIEW, true, false, mst_rekey_plan,
-                         mst_run_rekey},
+                         mst_run_rekey, true},
     [MST_CMD_KEY_REMOVE] = {MST_JOB_KEYS, NULL, MST_CRED_VIEW, true, false, mst_rekey_plan,
-                            mst_run_rekey},
+                            mst_run_rekey, true},
     [MST_CMD_KEY_ROTATE] = {MST_JOB_KEYS, NULL, MST_CRED_VIEW, true, false, mst_rekey_plan,
-                            mst_run_rekey},
-    [MST_CMD_VERIFY] = {MST_JOB_VERIFY, NULL, MST_CRED_VIEW, false, false, NULL, mst_run_verify},
-    [MST_CMD_REBUILD] = {MST_JOB_REBUILD, NULL, MST_CRED_VIEW, false, false, NULL, mst_run_rebuild},
+                            mst_run_rekey, true},
+    [MST_CMD_VERIFY] = {MST_JOB_VERIFY, NULL, MST_CRED_VIEW, false, false, NULL, mst_run_verify,
+                        true},
+    [MST_CMD_REBUILD] = {MST_JOB_REBUILD, NULL, MST_CRED_VIEW, false, false, NULL, mst_run_rebuild,
+                         true},
+    [MST_CMD_COPY] = {MST_JOB_COPY, NULL, MST_CRED_VIEW, false, false, NULL, mst_run_copy, true},
+    [MST_CMD_HOLD] = {MST_JOB_HOLD, NULL, MST_CRED_VIEW, false, false, NULL, mst_run_hold, true},
+    [MST_CMD_UNHOLD] = {MST_JOB_UNHOLD, "clean", MST_CRED_VIEW, false, false, mst_store_plan,
+                        mst_run_unhold, true},
+    [MST_CMD_STORE_TEST] = {MST_JOB_STORE_TEST, NULL, MST_CRED_VIEW, false, false, NULL,
+                            mst_run_store_test, true},
+    [MST_CMD_ORPHANS] = {MST_JOB_ORPHANS, "clean", MST_CRED_VIEW, true, false, mst_store_plan,
+                         mst_run_orphans, true},
 };
 
 static const struct kind *kind_of(const struct mst_cmd *cmd)
@@ -122,12 +134,31 @@ static void free_run(void *arg)
     free(r);
 }
 
+/* The store that an act is about: where it goes to; of a backup into several, all of them. */
+static const char *store_of(const struct local *l, const struct mst_cmd *cmd, char *out,
+                            size_t size)
+{
+    if (cmd->to_store[0] || cmd->store[0] || l->n_depots == 0) {
+        (void)mst_copy(out, size, cmd->to_store[0] ? cmd->to_store : cmd->store);
+        return out;
+    }
+    (void)mst_copy(out, size, l->depots[l->home].cfg->name);
+    if (cmd->kind == MST_CMD_BACKUP && l->cfg->backup.stores.n > 1) {
+        out[0] = '\0';
+        for (size_t i = 0; i < l->cfg->backup.stores.n; i++) {
+            (void)snprintf(out + strlen(out), size - strlen(out), "%s%s", i ? "," : "",
+                           l->cfg->backup.stores.item[i]);
+        }
+    }
+    return out;
+}
+
 static enum mst_rc add_job(struct local *l, const struct mst_cmd *cmd, const char *plan,
                            uint64_t *job, struct mst_err *err)
 {
     const struct kind *k = known_kind(cmd);
     struct mst_run *r = mst_xcalloc(1, sizeof(*r));
-    char command[640];
+    char command[640], store[MST_HOST_MAX];
     struct mst_job_spec spec = {.kind = k->job,
                                 .exclusive = k->exclusive,
                                 .who = l->who,
@@ -145,9 +176,7 @@ static enum mst_rc add_job(struct local *l, const struct mst_cmd *cmd, const cha
     cmd = &r->cmd;
     (void)mst_copy(r->plan, sizeof(r->plan), plan);
     mst_cmd_line(cmd, command, sizeof(command));
-    spec.target = k->job == MST_JOB_BACKUP || k->job == MST_JOB_VERIFY ||
-                          k->job == MST_JOB_REBUILD || k->job == MST_JOB_KEYS
-                      ? (l->store_cfg ? l->store_cfg->name : "")
+    spec.target = k->in_store            ? store_of(l, cmd, store, sizeof(store))
                   : r->cmd.target_uri[0] ? r->cmd.target_uri
                   : l->cfg->set.label[0] ? l->cfg->set.label
                   : l->wire.set_name[0]  ? l->wire.set_name
@@ -198,6 +227,7 @@ static enum mst_rc push(struct local *l, enum ask_kind kind, const struct mst_cm
     struct ask *a = mst_xcalloc(1, sizeof(*a));
 
     a->kind = kind;
+    a->cmd = *cmd;
     (void)mst_copy(a->id, sizeof(a->id), cmd->backup);
     return mst_queue_push_take(l->asks, a, err);
 }
@@ -254,6 +284,11 @@ enum mst_rc mst_act_submit(struct mst_engine *e, const struct mst_cmd *cmd, uint
     case MST_CMD_KEY_REMOVE:
     case MST_CMD_KEY_ROTATE:
     case MST_CMD_REBUILD:
+    case MST_CMD_COPY:
+    case MST_CMD_HOLD:
+    case MST_CMD_UNHOLD:
+    case MST_CMD_STORE_TEST:
+    case MST_CMD_ORPHANS:
         break;
     }
     return mst_err_set(err, MST_E_BUG, "no such act");

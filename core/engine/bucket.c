@@ -11,14 +11,14 @@
 #include "engine/inner.h"
 #include "engine/seals.h"
 
-static struct mst_bucket_part *new_part(const struct local *l)
+struct mst_bucket_part *mst_bucket_part_of(const struct depot *d)
 {
     struct mst_bucket_part *p = mst_bucket_new();
 
-    if (l->store_cfg) {
-        (void)mst_copy(p->store, sizeof(p->store), l->store_cfg->name);
-        mst_cfg_store_where(l->store_cfg, p->where, sizeof(p->where));
-    }
+    (void)mst_copy(p->store, sizeof(p->store), d->cfg->name);
+    (void)mst_copy(p->kind, sizeof(p->kind), d->cfg->type);
+    mst_cfg_store_where(d->cfg, p->where, sizeof(p->where));
+    p->target = d->target;
     return p;
 }
 
@@ -29,16 +29,14 @@ static void say_problem(struct mst_bucket_part *p, const struct mst_err *err)
 }
 
 /* place has room for the longest path. */
-static struct mst_cache_key key_of(const struct local *l, const char *set, char *place, size_t size)
+static struct mst_cache_key key_of(const struct depot *d, const char *set, char *place, size_t size)
 {
-    const struct mst_cache_key key = {
-        .set = set, .store = l->store_cfg ? l->store_cfg->name : "", .place = place};
+    const struct mst_cache_key key = {.set = set, .store = d->cfg->name, .place = place};
 
-    (void)mst_copy(place, size, "");
-    if (l->store_cfg && strcmp(l->store_cfg->type, "local") != 0) {
-        mst_cfg_store_where(l->store_cfg, place, size);
-    } else if (l->store_cfg) {
-        (void)snprintf(place, size, "%s:%s", l->store_cfg->type, l->store_cfg->path);
+    if (strcmp(d->cfg->type, "local") != 0) {
+        mst_cfg_store_where(d->cfg, place, size);
+    } else {
+        (void)snprintf(place, size, "%s:%s", d->cfg->type, d->cfg->path);
     }
     return key;
 }
@@ -49,52 +47,43 @@ static void copy_backups(struct mst_bucket_part *p, const struct mst_backup *b, 
     p->n = n;
 }
 
-static void from_cache(struct local *l, struct mst_bucket_part *p)
+static void from_cache(struct depot *d, struct mst_bucket_part *p)
 {
     char place[MST_CFG_PATH + 300];
-    const struct mst_cache_key key = key_of(l, l->wire.set_name, place, sizeof(place));
+    const struct mst_cache_key key = key_of(d, d->l->wire.set_name, place, sizeof(place));
     struct mst_err err = {0};
-    const enum mst_rc rc = mst_cache_load(l->db, &key, &l->before, &err);
+    const enum mst_rc rc = mst_cache_load(d->l->db, &key, &d->before, &err);
 
     if (rc == MST_OK) {
-        copy_backups(p, l->before.backups, l->before.n);
+        copy_backups(p, d->before.backups, d->before.n);
         p->cached = true;
-        p->as_of_wall_ms = l->before.read_wall_ms;
+        p->as_of_wall_ms = d->before.read_wall_ms;
     } else if (rc != MST_E_NOTFOUND) {
-        mst_say(l, MST_SEV_WARN, "%s", err.msg);
+        mst_say(d->l, MST_SEV_WARN, "%s", err.msg);
     }
 }
 
-void mst_bucket_first(struct local *l)
+void mst_bucket_first(struct depot *d)
 {
-    struct mst_bucket_part *p;
+    struct mst_bucket_part *p = mst_bucket_part_of(d);
 
-    if (mst_cfg_store(l->cfg, "", &l->store_cfg, &l->store_err) != MST_OK) {
-        l->store_cfg = NULL;
-        if (l->cfg->n_stores == 0) {
-            return;
-        }
+    p->loading = true;
+    if (d->l->db) {
+        from_cache(d, p);
     }
-    p = new_part(l);
-    p->loading = l->store_cfg != NULL;
-    if (!l->store_cfg) {
-        say_problem(p, &l->store_err);
-    } else if (l->db) {
-        from_cache(l, p);
-    }
-    l->bucket = p;
+    d->part = p;
 }
 
-static struct mst_bucket_part *shown(struct local *l)
+static struct mst_bucket_part *shown(struct depot *d)
 {
     struct mst_bucket_part *p;
 
-    mst_mutex_lock(&l->mtx);
-    p = l->bucket;
+    mst_mutex_lock(&d->l->mtx);
+    p = d->part;
     if (p) {
         mst_shared_ref(&p->shared);
     }
-    mst_mutex_unlock(&l->mtx);
+    mst_mutex_unlock(&d->l->mtx);
     return p;
 }
 
@@ -108,10 +97,11 @@ static void keep_changes(struct mst_bucket_part *p, const struct mst_bucket_part
                              old->n_changes ? old->n_changes * sizeof(old->changes[0]) : 1);
 }
 
-static void keep(struct local *l, const char *set, const struct mst_bucket_part *p)
+static void keep(struct depot *d, const char *set, const struct mst_bucket_part *p)
 {
     char place[MST_CFG_PATH + 300];
-    const struct mst_cache_key key = key_of(l, set, place, sizeof(place));
+    const struct mst_cache_key key = key_of(d, set, place, sizeof(place));
+    struct local *l = d->l;
     struct mst_err err = {0};
 
     if (l->db && mst_cache_save(l->db, &key, p->as_of_wall_ms, p->backups, p->n, &err) != MST_OK) {
@@ -148,55 +138,57 @@ static size_t say_vanished(struct local *l, const struct mst_bucket_part *old,
     return gone;
 }
 
-void mst_bucket_read_take(struct local *l, const struct mst_catalog *cat, struct mst_bucket_part *p)
+void mst_bucket_read_take(struct depot *d, const struct mst_catalog *cat, struct mst_bucket_part *p)
 {
-    struct mst_bucket_part *old = shown(l);
+    struct local *l = d->l;
+    struct mst_bucket_part *old = shown(d);
     const size_t gone = old && old->as_of_wall_ms ? say_vanished(l, old, p) : 0;
 
     mst_seal_look(l, cat->set, p);
     /* An empty store that was not empty: what was known is kept until a rebuild says so. */
     if (p->changes || p->n > 0 || gone == 0) {
-        keep(l, cat->set, p);
+        keep(d, cat->set, p);
     }
     if (!p->changes && old) {
         keep_changes(p, old);
     }
     mst_shared_unref((struct mst_shared *)old);
     mst_mutex_lock(&l->mtx);
-    l->listings++;
+    d->listings++;
     mst_mutex_unlock(&l->mtx);
     p->read_at_ms = mst_clock_mono_ms(NULL);
-    mst_io_leavings(l, p->backups, p->n);
-    mst_put_bucket_take(l, p);
+    mst_put_bucket_take(d, p);
+    mst_io_leavings(l);
 }
 
-void mst_bucket_before(struct local *l, const char *set, struct mst_cached *out)
+void mst_bucket_before(struct depot *d, const char *set, struct mst_cached *out)
 {
     char place[MST_CFG_PATH + 300];
-    const struct mst_cache_key key = key_of(l, set, place, sizeof(place));
+    const struct mst_cache_key key = key_of(d, set, place, sizeof(place));
     struct mst_err ignore = {0};
     bool first;
 
     memset(out, 0, sizeof(*out));
-    mst_mutex_lock(&l->mtx);
-    first = l->listings <= 1; /* the one that every engine makes when it starts */
-    if (first && strcmp(l->before.set, set) == 0) {
-        *out = l->before;
-        memset(&l->before, 0, sizeof(l->before));
+    mst_mutex_lock(&d->l->mtx);
+    first = d->listings <= 1; /* the one that every engine makes when it starts */
+    if (first && strcmp(d->before.set, set) == 0) {
+        *out = d->before;
+        memset(&d->before, 0, sizeof(d->before));
     }
-    mst_mutex_unlock(&l->mtx);
-    if (!first && l->db) {
-        (void)!mst_cache_load(l->db, &key, out, &ignore);
+    mst_mutex_unlock(&d->l->mtx);
+    if (!first && d->l->db) {
+        (void)!mst_cache_load(d->l->db, &key, out, &ignore);
     }
 }
 
 /* The store was not read: what was known stays, and stays as old as it is. */
-static void not_read(struct local *l, struct mst_bucket_part *p, const struct mst_err *err)
+static void not_read(struct depot *d, struct mst_bucket_part *p, const struct mst_err *err)
 {
-    struct mst_bucket_part *old = shown(l);
+    struct mst_bucket_part *old = shown(d);
 
     say_problem(p, err);
     p->free_bytes = p->total_bytes = 0;
+    p->as_of_wall_ms = 0;
     if (old) {
         copy_backups(p, old->backups, old->n);
         p->as_of_wall_ms = old->as_of_wall_ms;
@@ -205,27 +197,51 @@ static void not_read(struct local *l, struct mst_bucket_part *p, const struct ms
     }
     mst_shared_unref((struct mst_shared *)old);
     p->read_at_ms = mst_clock_mono_ms(NULL);
-    mst_io_leavings(l, NULL, 0); /* of an old listing nothing can be cleaned */
-    mst_put_bucket_take(l, p);
+    mst_put_bucket_take(d, p);
+    mst_io_leavings(d->l); /* of an old listing nothing can be cleaned */
 }
 
-void mst_bucket_list(struct local *l)
+/* While the store is being listed: what is known so far, unless an older listing says more. */
+static void so_far(void *arg, uint64_t objects, const struct mst_backup *b, size_t n)
 {
-    struct mst_bucket_part *p = new_part(l);
+    struct depot *d = arg;
+    struct mst_bucket_part *old = shown(d), *p;
+
+    if (old && old->as_of_wall_ms && !old->seen) {
+        mst_shared_unref(&old->shared); /* the cache, or the listing before, stays until the end */
+        return;
+    }
+    p = mst_bucket_part_of(d);
+    p->loading = true;
+    p->seen = objects;
+    p->read_at_ms = old ? old->read_at_ms : 0;
+    copy_backups(p, b, n);
+    mst_shared_unref((struct mst_shared *)old);
+    mst_put_bucket_take(d, p);
+}
+
+void mst_bucket_list(struct depot *d)
+{
+    struct local *l = d->l;
+    struct mst_bucket_part *p = mst_bucket_part_of(d);
     struct mst_catalog cat;
     struct mst_err err = {0};
-    enum mst_rc rc = mst_local_catalog(l, &cat, &err);
+    enum mst_rc rc;
 
+    mst_fault_hang("list", d->cfg->name);
+    rc = mst_depot_catalog(d, &cat, &err);
     if (rc == MST_OK) {
         rc = mst_store_space(cat.store, &p->free_bytes, &p->total_bytes, &err);
     }
     p->as_of_wall_ms = mst_clock_utc_ms(NULL);
     if (rc == MST_OK) {
-        rc = mst_catalog_list(&cat, &l->io_task, &p->backups, &p->n, &err);
+        rc = mst_catalog_list_telling(&cat, so_far, d, &l->io_task, &p->backups, &p->n, &err);
     }
-    if (rc == MST_OK) {
-        mst_bucket_read_take(l, &cat, p);
+    if (atomic_load(&l->stop)) {
+        mst_shared_unref(&p->shared);
+    } else if (rc == MST_OK) {
+        mst_bucket_read_take(d, &cat, p);
     } else {
-        not_read(l, p, &err);
+        not_read(d, p, &err);
     }
 }

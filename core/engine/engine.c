@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/text.h"
+#include "engine/depot.h"
 #include "engine/inner.h"
 #include "engine/keep.h"
 #include "engine/seals.h"
@@ -41,6 +42,7 @@ static void free_ask(void *msg)
 static void local_close(struct mst_engine *e)
 {
     struct local *l = (struct local *)(void *)e;
+    bool all;
 
     atomic_store(&l->stop, true);
     mst_task_cancel(&l->io_task);
@@ -54,14 +56,16 @@ static void local_close(struct mst_engine *e)
     mst_wake_signal(&l->stir);
     mst_thread_join(&l->io);
     mst_thread_join(&l->thread);
+    all = mst_depots_stop(l);
     mst_keep_stop(l);
     mst_monitor_stop(l->monitor);
     mst_state_close(l);
+    if (!all) {
+        return; /* what hangs in a store may come back and look at l */
+    }
     mst_queue_free(l->asks);
-    mst_store_free(l->store);
-    mst_cached_release(&l->before);
     mst_cell_release(&l->cell);
-    mst_shared_unref((struct mst_shared *)l->bucket);
+    mst_depots_release(l);
     mst_shared_unref((struct mst_shared *)l->detail);
     mst_shared_unref((struct mst_shared *)l->leavings);
     mst_shared_unref((struct mst_shared *)l->move);
@@ -169,11 +173,14 @@ static enum mst_rc start(struct local *l, struct mst_err *err)
     if (rc == MST_OK) {
         mst_seal_trust(l);
         mst_seal_remind(l);
-        mst_bucket_first(l);
+        mst_depots_init(l);
         rc = start_monitor(l, err);
     }
     if (rc == MST_OK) {
         rc = mst_keep_start(l, err);
+    }
+    if (rc == MST_OK) {
+        rc = mst_depots_start(l, err);
     }
     if (rc == MST_OK) {
         rc = mst_thread_start(&l->io, "mst-io", mst_io_run, l, err);

@@ -35,7 +35,13 @@ enum mst_cmd_kind {
     MST_CMD_REBUILD,       /* job: read the listing anew, manifests included */
     MST_CMD_SWITCHOVER,    /* ticket: move the primary to member */
     MST_CMD_STEPDOWN,      /* ticket: the primary steps down, any heir */
-    MST_CMD_FAILBACK, /* ticket: back to where the switch `backup` (a run, or "latest") came from */
+    /* ticket: back to where the switch `backup` (a run, or "latest") came from */
+    MST_CMD_FAILBACK,
+    MST_CMD_COPY,       /* job: from `store` to `to_store` */
+    MST_CMD_HOLD,       /* job: not to be deleted until until_ms */
+    MST_CMD_UNHOLD,     /* ticket: take the hold off */
+    MST_CMD_STORE_TEST, /* job: write, read, list, delete under a probe prefix of `store` */
+    MST_CMD_ORPHANS,    /* ticket: remove from `store` what belongs to no backup */
     MST_CMD_KEY_ADD, /* ticket: one more may read the sealed backup `backup`, or all of them ("") */
     MST_CMD_KEY_REMOVE, /* ticket: one less */
     MST_CMD_KEY_ROTATE  /* ticket: who the configuration names now, and nobody else */
@@ -68,6 +74,10 @@ struct mst_cmd {
     enum mst_cmd_after after;
     size_t n_overrides;
     char overrides[MST_CMD_OVERRIDES][176]; /* "P06=why it is right all the same" */
+    char store[64];    /* of the backup; "": where its newest good copy is, or the configured one */
+    char to_store[64]; /* COPY */
+    int64_t until_ms;  /* HOLD: wall clock, MST_HOLD_EVER */
+    int64_t older_ms;  /* ORPHANS: only what is older than this */
 };
 
 enum mst_rule_result { MST_RULE_PASS, MST_RULE_WARN, MST_RULE_REFUSE };

@@ -1,7 +1,7 @@
 /* Faults on request, for tests and drills: MUSTER_FAULT="kill=POINT:N" ends the process as kill -9
  * does at the N-th time it comes by, "stop=POINT:N" as SIGSTOP does; "hold=MS" is how long a note
- * in the oplog holds, "ticket=MS" how long a ticket does; "clock=" is in base/clock.c. Nothing
- * happens without it. */
+ * in the oplog holds, "hang=list-STORE" makes that store never answer, "ticket=MS" how long a
+ * ticket does; "clock=" is in base/clock.c. Nothing happens without it. */
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -43,6 +43,17 @@ void mst_fault_at(void *arg, const char *point)
         for (;;) {
             (void)pause();
         }
+    }
+}
+
+void mst_fault_hang(const char *point, const char *what)
+{
+    char name[96];
+    const char *w = wanted("hang=");
+
+    (void)snprintf(name, sizeof(name), "%s-%s", point, what);
+    while (w && strncmp(w, name, strlen(name)) == 0) {
+        (void)usleep(100000);
     }
 }
 

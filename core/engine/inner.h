@@ -90,6 +90,22 @@ struct planned { /* a plan that a ticket was made of */
     struct mst_fo_plan plan;
 };
 
+/* One store of the configuration (depot.c). */
+struct depot {
+    struct local *l;
+    const struct mst_cfg_store *cfg;
+    bool target;            /* backups go there */
+    struct mst_queue *asks; /* to its thread */
+    bool started;
+    atomic_bool ended, listing_asked;
+    atomic_int inside; /* calls that were given up and have not come back from the store */
+    /* guarded by l->mtx */
+    struct mst_store *store;  /* opened when it is first needed, then kept; NULL not yet */
+    struct mst_cached before; /* what was cached when this engine started */
+    unsigned listings;        /* good ones since; before is of use while there is one at most */
+    struct mst_bucket_part *part;
+};
+
 struct local {
     struct mst_engine base;
     const struct mst_cfg *cfg;
@@ -104,9 +120,10 @@ struct local {
     struct mst_trust trust; /* whose signatures are believed; does not change once it is open */
 
     struct mst_monitor *monitor;
-    const struct mst_cfg_store *store_cfg; /* NULL: none, or none is chosen: store_err */
-    struct mst_err store_err;
-    struct mst_db *db; /* NULL: state_err says why; looking goes on */
+    struct depot depots[MST_CFG_STORES]; /* in the order of the configuration */
+    size_t n_depots, home;               /* home: that is meant where none is named */
+    struct mst_err store_err;            /* where backups go is not clear */
+    struct mst_db *db;                   /* NULL: state_err says why; looking goes on */
     struct mst_err state_err;
     struct mst_jobq *jobq;
     struct mst_audit *audit;
@@ -124,11 +141,7 @@ struct local {
     atomic_bool stop, jobs_changed;
     _Atomic int64_t backup_given_ms; /* time in the newest id that a backup of this process got */
 
-    struct mst_mutex mtx;     /* guards what follows */
-    struct mst_store *store;  /* opened when it is first needed, then kept; NULL not yet */
-    struct mst_cached before; /* what was cached when this engine started */
-    unsigned listings;        /* good ones since; before is of use while there is one at most */
-    struct mst_bucket_part *bucket;
+    struct mst_mutex mtx; /* guards what follows, and parts of the depots */
     struct mst_detail_part *detail;
     struct mst_leavings_part *leavings;
     struct mst_switch_part *move;       /* NULL: none */
@@ -156,29 +169,38 @@ void mst_loop_run(void *arg);
 void mst_say(struct local *l, enum mst_severity severity, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 /* Replace a part; the reference moves. */
-void mst_put_bucket_take(struct local *l, struct mst_bucket_part *p);
+void mst_put_bucket_take(struct depot *d, struct mst_bucket_part *p);
 void mst_put_detail_take(struct local *l, struct mst_detail_part *p);
 void mst_put_leavings_take(struct local *l, struct mst_leavings_part *p);
 void mst_put_move_take(struct local *l, struct mst_switch_part *p);
 /* The newest topology; the caller unrefs. */
 struct mst_monitor_view *mst_local_topo(struct local *l);
 
-/* bucket.c: what is known of the store's backups. */
-void mst_bucket_first(struct local *l); /* from the cache, at the start; reads no store */
-void mst_bucket_list(struct local *l);  /* on the io thread */
+/* bucket.c: what is known of a store's backups. */
+void mst_bucket_first(struct depot *d); /* from the cache, at the start; reads no store */
+void mst_bucket_list(struct depot *d);  /* on the depot's thread */
 /* What an earlier listing found, to compare with; empty when there is none of this set. The caller
  * releases it. */
-void mst_bucket_before(struct local *l, const char *set, struct mst_cached *out);
+void mst_bucket_before(struct depot *d, const char *set, struct mst_cached *out);
 /* A listing that was just read: kept in the cache and shown. backups and changes move in; changes
  * NULL: those of the last rebuild stay. */
-void mst_bucket_read_take(struct local *l, const struct mst_catalog *cat,
+void mst_bucket_read_take(struct depot *d, const struct mst_catalog *cat,
                           struct mst_bucket_part *p);
+struct mst_bucket_part *mst_bucket_part_of(const struct depot *d); /* empty, with its name */
 
 /* io.c: listings and plans, on a thread that may block. */
 void mst_io_run(void *arg);
-/* Interrupted backups among these, and what restores left, as the list of leavings. */
-void mst_io_leavings(struct local *l, const struct mst_backup *b, size_t n);
-enum mst_rc mst_local_catalog(struct local *l, struct mst_catalog *out,
+void mst_io_detail(struct depot *d, const char *id);
+void mst_io_ticket(struct local *l, const struct ask *a);
+/* Interrupted backups and copies in the stores that were read, and what restores left. */
+void mst_io_leavings(struct local *l);
+/* The backups of the set in a store; name "": the one that is meant where none is named. */
+enum mst_rc mst_local_catalog(struct local *l, const char *store, struct mst_catalog *out,
+                              struct mst_err *err) MST_MUST_CHECK;
+enum mst_rc mst_depot_catalog(struct depot *d, struct mst_catalog *out,
+                              struct mst_err *err) MST_MUST_CHECK;
+/* Over any store: of a tee. */
+enum mst_rc mst_store_catalog(struct local *l, struct mst_store *store, struct mst_catalog *out,
                               struct mst_err *err) MST_MUST_CHECK;
 
 /* state.c: directory, lock, database, audit. */
@@ -194,6 +216,7 @@ void mst_state_journal(struct local *l, struct mst_restore_journal *j);
 
 /* fault.c: faults on request of the environment. */
 void mst_fault_at(void *arg, const char *point);
+void mst_fault_hang(const char *point, const char *what); /* "POINT-WHAT": never comes back */
 enum mst_rc mst_fault_restore(void *arg, const char *point, struct mst_err *err);
 int64_t mst_fault_hold_ms(void);   /* 0: as usual */
 int64_t mst_fault_ticket_ms(void); /* MST_TICKET_MS as usual */

@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "engine/acts.h"
+#include "engine/depot.h"
 #include "engine/inner.h"
 #include "engine/runs.h"
 #include "engine/seals.h"
@@ -41,115 +42,46 @@ static enum mst_rc set_name(struct local *l, char *out, size_t size, struct mst_
     return MST_OK;
 }
 
-/* The store is opened when it is first needed, on a thread that may wait for it, and again while
- * that fails: a mount that comes late is found by the next look. */
-static enum mst_rc open_store(struct local *l, struct mst_store **out, struct mst_err *err)
+enum mst_rc mst_store_catalog(struct local *l, struct mst_store *store, struct mst_catalog *out,
+                              struct mst_err *err)
 {
-    struct mst_store *fresh = NULL;
-    enum mst_rc rc;
-
-    if (!l->store_cfg) {
-        const struct mst_cfg_store *ignore;
-
-        return l->store_err.rc ? (*err = l->store_err).rc : mst_cfg_store(l->cfg, "", &ignore, err);
-    }
-    mst_mutex_lock(&l->mtx);
-    *out = l->store;
-    mst_mutex_unlock(&l->mtx);
-    if (*out) {
-        return MST_OK;
-    }
-    rc = mst_store_open(l->store_cfg, !l->cfg->read_only, &fresh, err);
-    if (rc != MST_OK) {
-        return rc;
-    }
-    mst_mutex_lock(&l->mtx);
-    if (!l->store) {
-        l->store = fresh;
-        fresh = NULL;
-    }
-    *out = l->store;
-    mst_mutex_unlock(&l->mtx);
-    mst_store_free(fresh); /* another thread was quicker */
-    return MST_OK;
-}
-
-enum mst_rc mst_local_catalog(struct local *l, struct mst_catalog *out, struct mst_err *err)
-{
-    struct mst_store *store = NULL;
     char name[128];
 
-    if (open_store(l, &store, err) != MST_OK || set_name(l, name, sizeof(name), err) != MST_OK) {
-        return err->rc;
-    }
-    if (mst_catalog_init(out, store, "", name, err) != MST_OK) {
+    if (set_name(l, name, sizeof(name), err) != MST_OK ||
+        mst_catalog_init(out, store, "", name, err) != MST_OK) {
         return err->rc;
     }
     mst_seal_catalog(l, out);
     return MST_OK;
 }
 
-/* --- leavings: interrupted backups, and restores whose old collections are still there --- */
-
-struct leavings {
-    struct mst_leaving_line *items;
-    size_t n, cap;
-};
-
-static struct mst_leaving_line *one_more(struct leavings *v)
+enum mst_rc mst_depot_catalog(struct depot *d, struct mst_catalog *out, struct mst_err *err)
 {
-    mst_grow((void **)&v->items, &v->cap, v->n + 1, sizeof(v->items[0]));
-    memset(&v->items[v->n], 0, sizeof(v->items[0]));
-    return &v->items[v->n++];
+    struct mst_store *store = NULL;
+
+    return mst_depot_open(d, &store, err) == MST_OK ? mst_store_catalog(d->l, store, out, err)
+                                                    : err->rc;
 }
 
-void mst_io_leavings(struct local *l, const struct mst_backup *b, size_t n)
+enum mst_rc mst_local_catalog(struct local *l, const char *store, struct mst_catalog *out,
+                              struct mst_err *err)
 {
-    struct leavings v = {0};
-    struct mst_leavings_part *p;
-    struct mst_err err = {0};
-    struct mst_leaving_line *runs = NULL;
-    int64_t running = 0;
+    struct depot *d = NULL;
 
-    if (l->db) {
-        (void)!mst_db_int(l->db, 0, &running, &err,
-                          "SELECT count(*) FROM jobs WHERE kind IN (2, 4) AND state IN (1, 2)", "");
-        v.n = mst_runs_lines(l, running, &runs);
-        v.items = runs;
-        v.cap = v.n;
-        running = 0;
-        /* The backup in work looks like an interrupted one: the newest without a COMMIT is it. */
-        (void)!mst_db_int(l->db, 0, &running, &err,
-                          "SELECT count(*) FROM jobs WHERE kind = 0 AND state IN (1, 2)", "");
-    }
-    for (size_t i = 0; i < n; i++) {
-        if (b[i].state == MST_BK_INCOMPLETE && running-- <= 0) {
-            struct mst_leaving_line *item = one_more(&v);
-
-            (void)mst_copy(item->id, sizeof(item->id), b[i].id);
-            (void)snprintf(item->what, sizeof(item->what),
-                           "backup %s was interrupted: 'muster clean %s' removes its objects",
-                           b[i].id, b[i].id);
-            item->since_wall_ms = b[i].started_wall_ms;
-        }
-    }
-    p = mst_leavings_new(v.n);
-    if (v.n > 0) {
-        memcpy(p->items, v.items, v.n * sizeof(v.items[0]));
-    }
-    free(v.items);
-    mst_put_leavings_take(l, p);
+    return mst_depot_named(l, store, &d, err) == MST_OK ? mst_depot_catalog(d, out, err) : err->rc;
 }
 
-static void load_detail(struct local *l, const char *id)
+void mst_io_detail(struct depot *d, const char *id)
 {
+    struct local *l = d->l;
     struct mst_detail_part *p = mst_detail_new();
     struct mst_catalog cat;
     struct mst_backup b;
     struct mst_err err = {0};
-    enum mst_rc rc = mst_local_catalog(l, &cat, &err);
+    enum mst_rc rc = mst_depot_catalog(d, &cat, &err);
 
     (void)mst_copy(p->id, sizeof(p->id), id);
+    (void)mst_copy(p->store, sizeof(p->store), d->cfg->name);
     if (rc == MST_OK && strcmp(id, "latest") == 0) {
         rc = mst_catalog_find(&cat, id, &l->io_task, &b, &err);
         if (rc == MST_OK) {
@@ -168,18 +100,26 @@ static void load_detail(struct local *l, const char *id)
     mst_put_detail_take(l, p);
 }
 
-static void make_ticket(struct local *l, const struct ask *a)
+static void no_detail(struct local *l, const struct ask *a, const struct mst_err *err)
 {
-    struct mst_ticket *t = NULL;
-    struct mst_err err = {0};
-    const enum mst_rc rc = mst_act_make_ticket(l, a, &t, &err);
+    struct mst_detail_part *p = mst_detail_new();
 
+    (void)mst_copy(p->id, sizeof(p->id), a->cmd.backup);
+    (void)mst_copy(p->problem, sizeof(p->problem), err->msg);
+    p->problem_rc = (int)err->rc;
+    p->read_at_ms = mst_clock_mono_ms(NULL);
+    mst_put_detail_take(l, p);
+}
+
+static void put_ticket(struct local *l, const struct ask *a, enum mst_rc rc,
+                       const struct mst_err *err, struct mst_ticket *t)
+{
     mst_mutex_lock(&l->mtx);
     for (size_t i = 0; i < MST_TICKETS; i++) {
         if (l->slots[i].handle == a->handle) {
             l->slots[i].ready = true;
             l->slots[i].rc = rc;
-            l->slots[i].err = err;
+            l->slots[i].err = *err;
             l->slots[i].ticket = t;
             t = NULL;
         }
@@ -189,19 +129,70 @@ static void make_ticket(struct local *l, const struct ask *a)
     mst_wake_signal(&l->out);
 }
 
-static void answer(struct local *l, const struct ask *a)
+void mst_io_ticket(struct local *l, const struct ask *a)
 {
-    if (a->kind == ASK_BUCKET && l->cfg->n_stores > 0) {
-        mst_bucket_list(l);
+    struct mst_ticket *t = NULL;
+    struct mst_err err = {0};
+    const enum mst_rc rc = mst_act_make_ticket(l, a, &t, &err);
+
+    put_ticket(l, a, rc, &err, t);
+}
+
+/* Does this ticket read a backup in a store? */
+static bool of_store(const struct mst_cmd *cmd)
+{
+    return cmd->kind == MST_CMD_RESTORE || cmd->kind == MST_CMD_ORPHANS ||
+           (cmd->kind == MST_CMD_CLEAN && mst_catalog_id_ok(cmd->backup, NULL, NULL));
+}
+
+/* What reads a store goes to the store's own thread. True when it went there. */
+static bool forward(struct local *l, struct ask *a)
+{
+    const enum mst_want want = a->cmd.kind == MST_CMD_CLEAN ? MST_WANT_LEFT : MST_WANT_GOOD;
+    struct depot *d = NULL;
+    struct mst_err err = {0};
+    char note[200] = "";
+    enum mst_rc rc = MST_OK;
+
+    if (a->cmd.kind != MST_CMD_ORPHANS) {
+        rc = mst_depot_choose(l, &a->cmd, want, &l->io_task, note, sizeof(note), &err);
+    }
+    if (note[0]) {
+        mst_say(l, MST_SEV_WARN, "%s", note);
+    }
+    rc = rc == MST_OK ? mst_depot_named(l, a->cmd.store, &d, &err) : rc;
+    if (rc == MST_OK) {
+        (void)mst_copy(a->id, sizeof(a->id), a->cmd.backup);
+        (void)!mst_depot_ask_take(d, a, &err); /* it consumes a; closing: nobody waits */
+        return true;
+    }
+    if (a->kind == ASK_DETAIL) {
+        no_detail(l, a, &err);
+    } else {
+        put_ticket(l, a, rc, &err, NULL);
+    }
+    return false;
+}
+
+/* True when the question is somebody else's now. */
+static bool answer(struct local *l, struct ask *a)
+{
+    struct mst_err err = {0};
+
+    if (a->kind == ASK_BUCKET && l->n_depots > 0) {
+        if (mst_depots_list(l, &err) != MST_OK) {
+            mst_say(l, MST_SEV_WARN, "a store is busy and is not listed again: %s", err.msg);
+        }
     } else if (a->kind == ASK_BUCKET) {
-        mst_io_leavings(l, NULL, 0);
-    } else if (a->kind == ASK_DETAIL) {
-        load_detail(l, a->id);
+        mst_io_leavings(l);
+    } else if (a->kind == ASK_DETAIL || (a->kind == ASK_TICKET && of_store(&a->cmd))) {
+        return forward(l, a);
     } else if (a->kind == ASK_TICKET) {
-        make_ticket(l, a);
+        mst_io_ticket(l, a);
     } else if (a->kind == ASK_RECOVER) {
         mst_runs_recover(l);
     }
+    return false;
 }
 
 void mst_io_run(void *arg)
@@ -219,11 +210,10 @@ void mst_io_run(void *arg)
         struct ask *a;
 
         a = mst_queue_pop(l->asks, next > now ? next - now : 0);
-        if (a) {
-            answer(l, a);
+        if (a && !answer(l, a)) {
             mst_reach_release(a->reach);
             free(a);
-        } else if (mst_clock_mono_ms(NULL) >= next && !atomic_load(&l->stop)) {
+        } else if (!a && mst_clock_mono_ms(NULL) >= next && !atomic_load(&l->stop)) {
             mst_notes_look(l);
             next = mst_clock_mono_ms(NULL) + (l->notes_at_ms ? NOTES_MS : FIRST_NOTES_MS);
         }

@@ -23,7 +23,7 @@ struct now { /* parts of the view that was published last */
     struct mst_info_part *info;
     struct mst_topo_part *topo;
     struct mst_jobs_part *jobs;
-    struct mst_bucket_part *bucket;
+    struct mst_bucket_part *stores[MST_VIEW_STORES];
     struct mst_detail_part *detail;
     struct mst_leavings_part *leavings;
     struct mst_messages_part *messages;
@@ -65,10 +65,22 @@ void mst_say(struct local *l, enum mst_severity severity, const char *fmt, ...)
         mst_shared_unref((struct mst_shared *)old); \
         mst_wake_signal(&l->stir); \
     }
-PUT(mst_put_bucket_take, struct mst_bucket_part, bucket)
 PUT(mst_put_detail_take, struct mst_detail_part, detail)
 PUT(mst_put_leavings_take, struct mst_leavings_part, leavings)
 PUT(mst_put_move_take, struct mst_switch_part, move)
+
+void mst_put_bucket_take(struct depot *d, struct mst_bucket_part *p)
+{
+    struct mst_bucket_part *old;
+
+    mst_mutex_lock(&d->l->mtx);
+    old = d->part;
+    d->part = p;
+    d->l->parts_changed = true;
+    mst_mutex_unlock(&d->l->mtx);
+    mst_shared_unref((struct mst_shared *)old);
+    mst_wake_signal(&d->l->stir);
+}
 
 struct mst_monitor_view *mst_local_topo(struct local *l)
 {
@@ -174,7 +186,9 @@ static bool take_parts(struct local *l, struct now *now)
     news = l->parts_changed;
     l->parts_changed = false;
     if (news || !now->leavings) {
-        swap(&now->bucket, ref(l->bucket));
+        for (size_t i = 0; i < l->n_depots; i++) {
+            swap(&now->stores[i], ref(l->depots[i].part));
+        }
         swap(&now->detail, ref(l->detail));
         swap(&now->leavings, ref(l->leavings));
         swap(&now->move, ref(l->move));
@@ -241,7 +255,11 @@ static void publish(struct local *l, struct now *now)
     v->info = ref(now->info);
     v->topo = ref(now->topo);
     v->jobs = ref(now->jobs);
-    v->bucket = ref(now->bucket);
+    v->n_stores = l->n_depots;
+    for (size_t i = 0; i < l->n_depots; i++) {
+        v->stores[i] = ref(now->stores[i]);
+    }
+    v->bucket = l->n_depots ? ref(now->stores[l->home]) : NULL;
     v->detail = ref(now->detail);
     v->leavings = ref(now->leavings);
     v->messages = ref(now->messages);
@@ -320,7 +338,9 @@ void mst_loop_run(void *arg)
     swap(&now.info, NULL);
     swap(&now.topo, NULL);
     swap(&now.jobs, NULL);
-    swap(&now.bucket, NULL);
+    for (size_t i = 0; i < MST_VIEW_STORES; i++) {
+        swap(&now.stores[i], NULL);
+    }
     swap(&now.detail, NULL);
     swap(&now.leavings, NULL);
     swap(&now.messages, NULL);

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "engine/handle.h"
@@ -71,6 +72,9 @@ static void free_view(struct mst_shared *s)
     mst_shared_unref((struct mst_shared *)v->topo);
     mst_shared_unref((struct mst_shared *)v->jobs);
     mst_shared_unref((struct mst_shared *)v->bucket);
+    for (size_t i = 0; i < MST_VIEW_STORES; i++) {
+        mst_shared_unref((struct mst_shared *)v->stores[i]);
+    }
     mst_shared_unref((struct mst_shared *)v->detail);
     mst_shared_unref((struct mst_shared *)v->leavings);
     mst_shared_unref((struct mst_shared *)v->messages);
@@ -257,13 +261,56 @@ static void add_operands(struct line *l, const struct mst_cmd *cmd)
     }
 }
 
+/* The store is an operand of what asks only that store. */
+static void add_store(struct line *l, const struct mst_cmd *cmd)
+{
+    const bool operand = cmd->kind == MST_CMD_STORE_TEST || cmd->kind == MST_CMD_ORPHANS;
+    char text[MST_TIME_MAX];
+
+    if (cmd->store[0]) {
+        add(l, operand ? NULL : cmd->kind == MST_CMD_COPY ? "--from" : "--store", cmd->store);
+    }
+    if (cmd->to_store[0]) {
+        add(l, "--to", cmd->to_store);
+    }
+    if (cmd->kind == MST_CMD_HOLD) {
+        add(l, "--until",
+            cmd->until_ms == MST_HOLD_EVER ? "ever" : mst_time_iso(cmd->until_ms, text));
+    }
+    if (cmd->kind == MST_CMD_ORPHANS && cmd->older_ms >= 0) {
+        (void)snprintf(text, sizeof(text), "%llds", (long long)cmd->older_ms / 1000);
+        add(l, "--older", text);
+    }
+}
+
+/* In the order of enum mst_cmd_kind. */
+static const char *const words[] = {"backup",
+                                    "verify",
+                                    "restore",
+                                    "restore discard",
+                                    "clean",
+                                    "import",
+                                    "jobs cancel",
+                                    "bucket ls",
+                                    "bucket show",
+                                    "status",
+                                    "restore recover",
+                                    "restore release",
+                                    "catalog rebuild",
+                                    "switchover",
+                                    "stepdown",
+                                    "failback",
+                                    "copy",
+                                    "hold",
+                                    "release",
+                                    "store test",
+                                    "store orphans --remove",
+                                    "key add",
+                                    "key remove",
+                                    "key rotate"};
+
 void mst_cmd_line(const struct mst_cmd *cmd, char *out, size_t size)
 {
-    static const char *const words[] = {
-        "backup",          "verify",          "restore",         "restore discard", "clean",
-        "import",          "jobs cancel",     "bucket ls",       "bucket show",     "status",
-        "restore recover", "restore release", "catalog rebuild", "switchover",      "stepdown",
-        "failback",        "key add",         "key remove",      "key rotate"};
     static const char *const after[] = {"refuse", "visit", "stay"};
     struct line l = {.p = out, .size = size};
     char number[32];
@@ -306,6 +353,7 @@ void mst_cmd_line(const struct mst_cmd *cmd, char *out, size_t size)
     if (cmd->target_uri[0]) {
         add(&l, "--to", cmd->target_uri);
     }
+    add_store(&l, cmd);
     if (cmd->dry_run) {
         add(&l, "--dry-run", NULL);
     }

@@ -6,6 +6,7 @@
 #include "backup/backup.h"
 #include "base/mem.h"
 #include "engine/acts.h"
+#include "engine/copies.h"
 #include "engine/seals.h"
 
 #ifndef MST_VERSION
@@ -35,16 +36,14 @@ static void on_source(void *arg, const char *member)
     note_reading(arg, mst_jobq_current(), member);
 }
 
-enum mst_rc mst_run_backup(void *arg, struct mst_task *task, struct mst_err *err)
+static enum mst_rc run(struct mst_run *r, struct mst_catalog *cat, uint64_t counter_seen,
+                       struct mst_backup_result *res, struct mst_task *task, struct mst_err *err)
 {
-    struct mst_run *r = arg;
     struct local *l = r->l;
-    struct mst_backup_result res = {0};
-    struct mst_catalog cat;
     struct mst_monitor_view *topo;
     const char *include[MST_CMD_PATTERNS], *exclude[MST_CMD_PATTERNS];
     struct mst_backup_opts o = {
-        .catalog = &cat,
+        .catalog = cat,
         .connect = mst_reach_connect,
         .connect_arg = r->reach,
         .scans = r->cmd.scans ? r->cmd.scans : (unsigned)l->cfg->backup.scans,
@@ -61,15 +60,14 @@ enum mst_rc mst_run_backup(void *arg, struct mst_task *task, struct mst_err *err
         .on_source_arg = l,
         .muster = MST_VERSION};
     struct seals seals = {0};
-    enum mst_rc rc = mst_local_catalog(l, &cat, err);
+    enum mst_rc rc = mst_seals_open(l, cat, &seals, err);
 
-    rc = rc == MST_OK ? mst_seals_open(l, &cat, &seals, err) : rc;
     if (rc != MST_OK) {
         mst_seals_release(&seals);
         return rc;
     }
     o.readers = seals.sealed ? &seals.readers : NULL;
-    o.counter_seen = mst_seal_seen(l, &cat);
+    o.counter_seen = counter_seen;
     for (size_t i = 0; i < MST_CMD_PATTERNS; i++) {
         include[i] = r->cmd.include[i];
         exclude[i] = r->cmd.exclude[i];
@@ -79,10 +77,70 @@ enum mst_rc mst_run_backup(void *arg, struct mst_task *task, struct mst_err *err
     o.wish.lag_max_ms = l->cfg->backup.lag_limit_ms;
     topo = mst_local_topo(l);
     o.topo = &topo->v;
-    rc = mst_backup_run(&o, task, &res, err);
+    rc = mst_backup_run(&o, task, res, err);
     mst_seals_release(&seals);
     note_reading(l, mst_jobq_current(), "");
     mst_shared_unref(&topo->shared);
+    return rc;
+}
+
+/* Into several stores at once: good when as many copies as are wanted are whole. */
+static enum mst_rc run_copies(struct mst_run *r, const size_t *targets, size_t n,
+                              struct mst_task *task, struct mst_err *err)
+{
+    struct local *l = r->l;
+    struct mst_backup_result res = {0};
+    struct mst_catalog cat;
+    struct copies c;
+    char told[600], text[512];
+    size_t whole;
+    uint64_t seen = 0;
+    enum mst_rc rc = mst_copies_open(&c, l, targets, n, task, err);
+
+    rc = rc == MST_OK ? mst_store_catalog(l, c.tee, &cat, err) : rc;
+    if (rc != MST_OK) {
+        mst_copies_close(&c);
+        return rc;
+    }
+    for (size_t i = 0; i < n; i++) {
+        const uint64_t one = mst_seal_seen(l, cat.set, c.d[i]->cfg->name);
+
+        seen = one > seen ? one : seen;
+    }
+    rc = run(r, &cat, seen, &res, task, err);
+    whole = mst_copies_tell(&c, told, sizeof(told));
+    (void)snprintf(text, sizeof(text), "%.250s; %.255s", res.text, told);
+    if (rc == MST_OK && whole < (size_t)l->cfg->backup.copies) {
+        rc = mst_err_set(err, MST_E_INCOMPLETE, "%s, of %s; %lld are wanted", told, res.id,
+                         (long long)l->cfg->backup.copies);
+        (void)snprintf(text, sizeof(text), "%s", err->msg);
+    } else if (rc == MST_OK && whole < n) {
+        mst_say(l, MST_SEV_WARN, "backup %s: %.180s", res.id, told);
+    }
+    mst_jobq_result(l->jobq, mst_jobq_current(), res.id[0] ? res.id : NULL,
+                    rc == MST_OK || rc == MST_E_INCOMPLETE ? text : NULL);
+    mst_copies_close(&c);
+    return rc;
+}
+
+enum mst_rc mst_run_backup(void *arg, struct mst_task *task, struct mst_err *err)
+{
+    struct mst_run *r = arg;
+    struct local *l = r->l;
+    struct mst_backup_result res = {0};
+    struct mst_catalog cat;
+    size_t targets[MST_CFG_STORES], n = 0;
+    enum mst_rc rc = r->cmd.store[0] ? MST_OK : mst_cfg_targets(l->cfg, targets, &n, err);
+
+    if (rc == MST_OK && n > 1) {
+        return run_copies(r, targets, n, task, err);
+    }
+    rc = rc == MST_OK ? mst_local_catalog(l, r->cmd.store, &cat, err) : rc;
+    rc = rc == MST_OK ? mst_seal_store_ok(l, mst_seal_wanted(l->cfg), cat.store, err) : rc;
+    if (rc != MST_OK) {
+        return rc;
+    }
+    rc = run(r, &cat, mst_seal_seen(l, cat.set, mst_store_name(cat.store)), &res, task, err);
     mst_jobq_result(l->jobq, mst_jobq_current(), res.id[0] ? res.id : NULL,
                     rc == MST_OK ? res.text : NULL);
     return rc;

@@ -7,8 +7,10 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/str.h"
 #include "base/text.h"
 #include "engine/acts.h"
+#include "engine/depot.h"
 #include "engine/seals.h"
 
 static enum mst_rc look_at_all(struct local *l, const struct mst_catalog *cat,
@@ -84,11 +86,11 @@ static enum mst_rc conclude(const struct mst_catalog *cat, const struct mst_buck
 }
 
 /* The part that is shown when all went well. */
-static void compare(struct local *l, const struct mst_catalog *cat, struct mst_bucket_part *p)
+static void compare(struct depot *d, const struct mst_catalog *cat, struct mst_bucket_part *p)
 {
     struct mst_cached before;
 
-    mst_bucket_before(l, cat->set, &before);
+    mst_bucket_before(d, cat->set, &before);
     p->rebuilt_wall_ms = p->as_of_wall_ms;
     p->compared_wall_ms = before.read_wall_ms;
     if (before.read_wall_ms) {
@@ -99,21 +101,17 @@ static void compare(struct local *l, const struct mst_catalog *cat, struct mst_b
     mst_cached_release(&before);
 }
 
-enum mst_rc mst_run_rebuild(void *arg, struct mst_task *task, struct mst_err *err)
+static enum mst_rc rebuild_one(struct local *l, struct depot *d, char *text, size_t size,
+                               struct mst_task *task, struct mst_err *err)
 {
-    struct mst_run *r = arg;
-    struct local *l = r->l;
-    struct mst_bucket_part *p = mst_bucket_new();
+    struct mst_bucket_part *p = mst_bucket_part_of(d);
     struct mst_catalog cat;
     struct seals seals = {0};
-    char text[512];
     enum mst_rc rc;
 
-    mst_task_phase(task, "listing the store");
-    rc = mst_local_catalog(l, &cat, err);
+    mst_task_phase(task, "listing the store %s", d->cfg->name);
+    rc = mst_depot_catalog(d, &cat, err);
     if (rc == MST_OK) {
-        (void)mst_copy(p->store, sizeof(p->store), l->store_cfg->name);
-        (void)mst_copy(p->where, sizeof(p->where), mst_store_where(cat.store));
         rc = mst_store_space(cat.store, &p->free_bytes, &p->total_bytes, err);
     }
     p->as_of_wall_ms = mst_clock_utc_ms(NULL);
@@ -129,9 +127,50 @@ enum mst_rc mst_run_rebuild(void *arg, struct mst_task *task, struct mst_err *er
         mst_shared_unref(&p->shared);
         return rc;
     }
-    compare(l, &cat, p);
-    rc = conclude(&cat, p, text, sizeof(text), err);
-    mst_jobq_result(l->jobq, mst_jobq_current(), NULL, text);
-    mst_bucket_read_take(l, &cat, p);
+    compare(d, &cat, p);
+    rc = conclude(&cat, p, text, size, err);
+    mst_bucket_read_take(d, &cat, p);
+    return rc;
+}
+
+/* Every store, or the one that is named; one that cannot be read is said, and does not hold up the
+ * others. */
+enum mst_rc mst_run_rebuild(void *arg, struct mst_task *task, struct mst_err *err)
+{
+    struct mst_run *r = arg;
+    struct local *l = r->l;
+    struct mst_str text = {0};
+    struct depot *only = NULL;
+    enum mst_rc rc = MST_OK;
+
+    if (l->n_depots == 0 || r->cmd.store[0]) {
+        rc = mst_depot_named(l, r->cmd.store, &only, err);
+    }
+    for (size_t i = 0; i < l->n_depots && (rc == MST_OK || !only) && rc != MST_E_CANCELLED; i++) {
+        struct depot *d = &l->depots[i];
+        struct mst_err one = {0};
+        char say[512] = "";
+        enum mst_rc got;
+
+        if (only && only != d) {
+            continue;
+        }
+        got = rebuild_one(l, d, say, sizeof(say), task, &one);
+        if (got != MST_OK && (rc == MST_OK || got == MST_E_CANCELLED)) {
+            rc = got;
+            *err = one;
+        }
+        if (l->n_depots > 1) {
+            mst_task_log(task, "%s: %.180s", d->cfg->name, say[0] ? say : one.msg);
+        }
+        mst_str_addf(&text, "%s%s", text.len ? "; " : "",
+                     say[0]            ? say
+                     : l->n_depots > 1 ? one.msg
+                                       : "");
+    }
+    if (text.len) {
+        mst_jobq_result(l->jobq, mst_jobq_current(), NULL, mst_str_c(&text));
+    }
+    mst_str_release(&text);
     return rc;
 }

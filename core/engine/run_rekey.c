@@ -192,7 +192,7 @@ enum mst_rc mst_rekey_plan(struct local *l, const struct ask *a, struct mst_tick
     t->cmd = a->cmd;
     t->steps = mst_xcalloc(4, sizeof(t->steps[0]));
     if (rc == MST_OK) {
-        rc = mst_local_catalog(l, &cat, err);
+        rc = mst_local_catalog(l, a->cmd.store, &cat, err);
     }
     if (rc == MST_OK) {
         rc = meant(&cat, &a->cmd, &l->io_task, &b, &n, err);
@@ -256,7 +256,7 @@ enum mst_rc mst_run_rekey(void *arg, struct mst_task *task, struct mst_err *err)
     struct seals s = {0};
     struct outcome o = {0};
     size_t n = 0;
-    enum mst_rc rc = mst_local_catalog(r->l, &cat, err);
+    enum mst_rc rc = mst_local_catalog(r->l, r->cmd.store, &cat, err);
 
     if (rc == MST_OK) {
         rc = asked(r->l, &r->cmd, &s, &rekey, err);

@@ -85,7 +85,7 @@ static enum mst_rc env_source(struct env *e, struct local *l, const struct mst_c
     if (cmd->kind == MST_CMD_IMPORT) {
         return mst_restore_source_dump(cmd->path, task, &e->source, err);
     }
-    rc = mst_local_catalog(l, &e->cat, err);
+    rc = mst_local_catalog(l, cmd->store, &e->cat, err);
     return rc == MST_OK ? mst_restore_source_backup(&e->cat, cmd->backup, task, &e->source, err)
                         : rc;
 }
@@ -114,7 +114,7 @@ static void take_plan(struct mst_ticket *t, const struct mst_restore_plan *p)
     t->n_steps = p->n_steps;
 }
 
-static void hash_ticket(struct mst_ticket *t)
+void mst_ticket_hash(struct mst_ticket *t)
 {
     uint8_t digest[MST_SHA256_LEN];
     struct mst_str s = {0};
@@ -177,7 +177,7 @@ static enum mst_rc plan_drop(struct local *l, struct mst_ticket *t, struct env *
     free(items);
     (void)snprintf(t->phrase, sizeof(t->phrase), "%s", old ? t->cmd.backup : "");
     if (rc == MST_OK) {
-        hash_ticket(t);
+        mst_ticket_hash(t);
     }
     return rc;
 }
@@ -197,7 +197,7 @@ static enum mst_rc plan_release(struct local *l, struct mst_ticket *t, struct ms
     (void)snprintf(t->summary, sizeof(t->summary), "give %zu TTL %s of restore %s back", s.held,
                    mst_text_noun(s.held, "index", "indexes"), t->cmd.backup);
     (void)snprintf(t->phrase, sizeof(t->phrase), "%s", t->cmd.backup);
-    hash_ticket(t);
+    mst_ticket_hash(t);
     return MST_OK;
 }
 
@@ -227,7 +227,7 @@ static enum mst_rc settle_id(struct local *l, struct mst_ticket *t, struct mst_e
     if (t->cmd.kind != MST_CMD_RESTORE) {
         return MST_OK;
     }
-    rc = mst_local_catalog(l, &cat, err);
+    rc = mst_local_catalog(l, t->cmd.store, &cat, err);
     if (rc == MST_OK) {
         rc = mst_catalog_find(&cat, t->cmd.backup[0] ? t->cmd.backup : "latest", &l->io_task, &b,
                               err);
@@ -399,7 +399,7 @@ enum mst_rc mst_run_clean(void *arg, struct mst_task *task, struct mst_err *err)
     if (!mst_catalog_id_ok(r->cmd.backup, NULL, NULL)) {
         return drop(r, false, task, err);
     }
-    rc = mst_local_catalog(r->l, &cat, err);
+    rc = mst_local_catalog(r->l, r->cmd.store, &cat, err);
     if (rc == MST_OK) {
         rc = mst_catalog_clean(&cat, r->cmd.backup, task, &n, err);
     }

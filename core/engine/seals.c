@@ -192,15 +192,29 @@ enum mst_rc mst_seal_allowed(bool sealed, bool local_store, bool allow_unsealed,
                        store);
 }
 
+enum mst_rc mst_seal_store_ok(struct local *l, bool sealed, const struct mst_store *store,
+                              struct mst_err *err)
+{
+    bool allow = false;
+
+    for (size_t i = 0; i < l->cfg->n_stores; i++) {
+        const struct mst_cfg_store *s = &l->cfg->stores[i];
+
+        allow = allow || (s->allow_unsealed && strcmp(s->name, mst_store_name(store)) == 0);
+    }
+    return mst_seal_allowed(sealed, mst_store_is_local(store), allow, mst_store_name(store), err);
+}
+
+bool mst_seal_wanted(const struct mst_cfg *cfg)
+{
+    return cfg->seal.recipients.n > 0 || cfg->seal.passphrase_file[0] ||
+           cfg->seal.wrap_command.n > 0;
+}
+
 enum mst_rc mst_seals_open(struct local *l, struct mst_catalog *c, struct seals *s,
                            struct mst_err *err)
 {
-    if (mst_seals_sign(l, c, s, err) != MST_OK || mst_seals_readers(l, s, err) != MST_OK) {
-        return err->rc;
-    }
-    return mst_seal_allowed(s->sealed, mst_store_is_local(c->store),
-                            l->store_cfg && l->store_cfg->allow_unsealed, mst_store_name(c->store),
-                            err);
+    return mst_seals_sign(l, c, s, err) == MST_OK ? mst_seals_readers(l, s, err) : err->rc;
 }
 
 void mst_seals_release(struct seals *s)
@@ -211,9 +225,9 @@ void mst_seals_release(struct seals *s)
 
 /* --- what was seen ---------------------------------------------------------------------------- */
 
-uint64_t mst_seal_seen(struct local *l, const struct mst_catalog *c)
+uint64_t mst_seal_seen(struct local *l, const char *set, const char *store)
 {
-    const struct mst_cache_key key = {c->set, mst_store_name(c->store), ""};
+    const struct mst_cache_key key = {set, store, ""};
     struct mst_seen seen = {0};
     struct mst_err err = {0};
 

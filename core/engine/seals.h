@@ -23,8 +23,7 @@ struct seals { /* of one act that writes */
 /* For an act that only leaves marks: the signer. MST_OK also when none is configured. */
 enum mst_rc mst_seals_sign(struct local *l, struct mst_catalog *c, struct seals *s,
                            struct mst_err *err) MST_MUST_CHECK;
-/* For a backup into this store: the signer and who may read it. MST_E_PRECOND when it would be
- * unsealed and the store is not one of this host. */
+/* For a backup: the signer and who may read it. Whether it may go there is mst_seal_store_ok(). */
 enum mst_rc mst_seals_open(struct local *l, struct mst_catalog *c, struct seals *s,
                            struct mst_err *err) MST_MUST_CHECK;
 /* Only who may read, as the configuration has it now; sealed says whether there is anybody. */
@@ -32,10 +31,15 @@ enum mst_rc mst_seals_readers(struct local *l, struct seals *s, struct mst_err *
 void mst_seals_release(struct seals *s);
 
 /* The highest number of a signed backup that was seen in this store; 0 none. */
-uint64_t mst_seal_seen(struct local *l, const struct mst_catalog *c);
+uint64_t mst_seal_seen(struct local *l, const char *set, const char *store);
 /* A listing was read: remember its highest number; p->rollback says it when that went back. */
 void mst_seal_look(struct local *l, const char *set, struct mst_bucket_part *p);
 
+/* Does the configuration say who may read backups? */
+bool mst_seal_wanted(const struct mst_cfg *cfg);
+/* May such a backup go into this store, as the configuration has it? MST_E_PRECOND. */
+enum mst_rc mst_seal_store_ok(struct local *l, bool sealed, const struct mst_store *store,
+                              struct mst_err *err) MST_MUST_CHECK;
 /* May a backup that is not sealed go there? MST_E_PRECOND says no. Pure. */
 enum mst_rc mst_seal_allowed(bool sealed, bool local_store, bool allow_unsealed, const char *store,
                              struct mst_err *err) MST_MUST_CHECK;

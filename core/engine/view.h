@@ -20,14 +20,18 @@ struct mst_jobs_part { /* newest first */
 
 /* Where the backups are from: a listing of the store by this engine, or, until there is one or when
  * the last one failed, what an earlier listing found. The latter says nothing about now. */
-struct mst_bucket_part { /* newest backup first */
+struct mst_bucket_part { /* of one store; newest backup first */
     struct mst_shared shared;
     char store[64];     /* its name in the configuration */
+    char kind[16];      /* "local" */
+    bool target;        /* backups go there */
     char where[256];    /* "directory /srv/backups" */
     char problem[256];  /* the store cannot be read: why */
     int problem_rc;     /* enum mst_rc of it */
     int64_t read_at_ms; /* monotonic: the store was asked, with success or not; 0 never */
     bool loading;
+    uint64_t seen;                    /* objects so far, while loading; backups are then those that
+                                         were read already */
     bool cached;                      /* the backups are of an older listing */
     int64_t as_of_wall_ms;            /* when the store held these backups; 0 not known at all */
     uint64_t free_bytes, total_bytes; /* 0 unknown */
@@ -42,6 +46,7 @@ struct mst_bucket_part { /* newest backup first */
 
 struct mst_detail_part { /* of the one backup that was asked for last */
     struct mst_shared shared;
+    char store[64];
     char id[MST_ID_MAX];
     int64_t read_at_ms; /* monotonic; 0 while loading */
     bool loading;
@@ -56,9 +61,11 @@ struct mst_detail_part { /* of the one backup that was asked for last */
 /* Restores that were swapped in and whose old collections are still kept aside; leavings of dead
  * runs. */
 struct mst_leaving_line {
-    char what[200];      /* "old shop.orders kept by restore 12 (mst.o.1a2b3c4d.0)" */
+    char what[500];      /* "old shop.orders kept by restore 12 (mst.o.1a2b3c4d.0)" */
     char id[MST_ID_MAX]; /* what to name in 'restore discard' or 'clean' */
     bool by_restore;     /* kept by a restore: MST_CMD_DISCARD; else MST_CMD_CLEAN */
+    char store[64];      /* of a backup: where */
+    char from[64];       /* of an interrupted copy: the store that has it whole; "" else */
     int64_t since_wall_ms;
 };
 struct mst_leavings_part {
@@ -154,14 +161,18 @@ struct mst_info_part {
     int64_t agent_lost_ms; /* monotonic since the agent does not answer; 0 while it does */
 };
 
+#define MST_VIEW_STORES 8
+
 struct mst_view {
     struct mst_shared shared;
     uint64_t gen; /* changes with every publish */
     int64_t now_mono_ms, now_wall_ms;
-    struct mst_info_part *info;         /* never NULL */
-    struct mst_topo_part *topo;         /* never NULL once published */
-    struct mst_jobs_part *jobs;         /* never NULL; may be empty */
-    struct mst_bucket_part *bucket;     /* NULL: no store configured */
+    struct mst_info_part *info; /* never NULL */
+    struct mst_topo_part *topo; /* never NULL once published */
+    struct mst_jobs_part *jobs; /* never NULL; may be empty */
+    size_t n_stores;            /* in the order of the configuration */
+    struct mst_bucket_part *stores[MST_VIEW_STORES];
+    struct mst_bucket_part *bucket;     /* the one that is meant where none is named; NULL: none */
     struct mst_detail_part *detail;     /* NULL: nothing asked for */
     struct mst_leavings_part *leavings; /* never NULL */
     struct mst_messages_part *messages; /* never NULL */

@@ -53,6 +53,10 @@ static struct mst_view *next_view(const struct mst_view *from)
     v->info = ref(from->info);
     v->topo = ref(from->topo);
     v->jobs = ref(from->jobs);
+    v->n_stores = from->n_stores;
+    for (size_t i = 0; i < v->n_stores; i++) {
+        v->stores[i] = ref(from->stores[i]);
+    }
     v->bucket = ref(from->bucket);
     v->detail = ref(from->detail);
     v->leavings = ref(from->leavings);
@@ -95,10 +99,16 @@ static enum mst_rc take_part(struct mst_view *v, const char *name, const bson_t 
     }
     PART("info", mst_info_new(), ipc_info, info)
     PART("jobs", mst_jobs_new_take(NULL, 0), ipc_jobs, jobs)
-    PART("bucket", mst_bucket_new(), ipc_bucket, bucket)
     PART("detail", mst_detail_new(), ipc_detail, detail)
     PART("move", mst_switch_new(), ipc_move, move)
 #undef PART
+    if (strncmp(name, "store", 5) == 0 && name[5] >= '0' && name[5] < '0' + MST_VIEW_STORES &&
+        !name[6]) {
+        const size_t i = (size_t)(name[5] - '0');
+
+        replace(&v->stores[i], mst_bucket_new());
+        return ipc_decode(&ipc_bucket, doc, v->stores[i], err);
+    }
     /* These makers allocate an array; the decoder brings its own. */
     if (strcmp(name, "leavings") == 0) {
         replace(&v->leavings, mst_leavings_new(0));
@@ -120,6 +130,18 @@ static enum mst_rc take_part(struct mst_view *v, const char *name, const bson_t 
     return rc;
 }
 
+/* Stores come without a gap; home is the one that is meant where none is named. */
+static void take_home(struct mst_view *v, int64_t home)
+{
+    v->n_stores = 0;
+    while (v->n_stores < MST_VIEW_STORES && v->stores[v->n_stores]) {
+        v->n_stores++;
+    }
+    if (home >= 0 && home < (int64_t)v->n_stores) {
+        replace(&v->bucket, ref(v->stores[home]));
+    }
+}
+
 static enum mst_rc take_view(struct remote *r, const bson_t *doc, struct mst_err *err)
 {
     struct mst_view *v = next_view(r->last);
@@ -137,6 +159,9 @@ static enum mst_rc take_view(struct remote *r, const bson_t *doc, struct mst_err
                 rc = take_part(v, bson_iter_key(&it), &sub, err);
             }
         }
+    }
+    if (rc == MST_OK) {
+        take_home(v, ipc_int(doc, "home", -1));
     }
     if (rc != MST_OK || !v->info || !v->topo || !v->jobs || !v->leavings || !v->messages) {
         mst_view_release(v);
@@ -410,7 +435,7 @@ static enum mst_rc greet(int fd, struct mst_buf *in, const char *path, const str
     enum mst_rc rc;
 
     bson_init(&q);
-    BSON_APPEND_UTF8(&q, "hello", MST_VERSION);
+    BSON_APPEND_UTF8(&q, "hello", IPC_HELLO);
     rc = ipc_send(fd, &q, err);
     bson_destroy(&q);
     if (rc == MST_OK) {
@@ -422,12 +447,12 @@ static enum mst_rc greet(int fd, struct mst_buf *in, const char *path, const str
     }
     if (!ipc_text(&theirs, "hello", version, sizeof(version))) {
         rc = mst_err_set(err, MST_E_INTEGRITY, "what listens at %s is no agent", path);
-    } else if (strcmp(version, MST_VERSION) != 0) {
+    } else if (strcmp(version, IPC_HELLO) != 0) {
         rc =
             mst_err_set(err, MST_E_STALE,
                         "the agent is muster %s, this is %s: 'muster agent stop' ends it, then run "
                         "this again",
-                        version, MST_VERSION);
+                        version, IPC_HELLO);
     } else {
         ipc_cfg_hash(cfg, mine);
         (void)ipc_text(&theirs, "cfg", config, sizeof(config));

@@ -268,6 +268,13 @@ static const struct field mst_backup_fields[] = {
     F(mst_backup, key_id),
     F(mst_backup, chain),
     F(mst_backup, counter),
+    F(mst_backup, attempt),
+    F(mst_backup, header_sha),
+    F(mst_backup, hold_until_ms),
+    F(mst_backup, hold_text),
+    F(mst_backup, hold_by),
+    F(mst_backup, copied_to),
+    F(mst_backup, leftovers),
 };
 static DESC(ipc_backup, mst_backup);
 
@@ -280,6 +287,9 @@ static DESC(ipc_backup_change, mst_backup_change);
 
 static const struct field mst_bucket_part_fields[] = {
     F(mst_bucket_part, store),
+    F(mst_bucket_part, kind),
+    F(mst_bucket_part, target),
+    F(mst_bucket_part, seen),
     F(mst_bucket_part, where),
     F(mst_bucket_part, problem),
     F(mst_bucket_part, problem_rc),
@@ -311,6 +321,7 @@ static const struct field mst_object_fields[] = {
 static DESC(ipc_object, mst_object);
 
 static const struct field mst_detail_part_fields[] = {
+    F(mst_detail_part, store),
     F(mst_detail_part, id),
     F(mst_detail_part, read_at_ms),
     F(mst_detail_part, loading),
@@ -322,10 +333,8 @@ static const struct field mst_detail_part_fields[] = {
 DESC(ipc_detail, mst_detail_part);
 
 static const struct field mst_leaving_line_fields[] = {
-    F(mst_leaving_line, what),
-    F(mst_leaving_line, id),
-    F(mst_leaving_line, by_restore),
-    F(mst_leaving_line, since_wall_ms),
+    F(mst_leaving_line, what),  F(mst_leaving_line, id),   F(mst_leaving_line, by_restore),
+    F(mst_leaving_line, store), F(mst_leaving_line, from), F(mst_leaving_line, since_wall_ms),
 };
 static DESC(ipc_leaving_line, mst_leaving_line);
 
@@ -406,6 +415,10 @@ static const struct field mst_cmd_fields[] = {
     F(mst_cmd, path),
     F(mst_cmd, dry_run),
     F(mst_cmd, reason),
+    F(mst_cmd, store),
+    F(mst_cmd, to_store),
+    F(mst_cmd, until_ms),
+    F(mst_cmd, older_ms),
     F(mst_cmd, member),
     F(mst_cmd, key),
     ENUM(mst_cmd, after, MST_CMD_AFTER_STAY),

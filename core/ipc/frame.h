@@ -11,6 +11,9 @@
 #define MST_VERSION "0.1.0"
 #endif
 
+/* What both sides say first: raised with every change of what crosses the socket. */
+#define IPC_HELLO MST_VERSION "+2"
+
 /* One frame at the start of b, *used its whole length: false while it is not complete. A length
  * that is none, or bytes that are no document, are MST_E_INTEGRITY or MST_E_LIMIT. Pure. */
 enum mst_rc ipc_frame_take(const struct mst_buf *b, bson_t *doc, size_t *used, bool *whole,

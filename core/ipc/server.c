@@ -18,7 +18,7 @@
 #define CLIENTS_MAX 32
 #define TICKETS_MAX 16
 #define OUT_MAX ((size_t)2 * MST_IPC_FRAME_MAX)
-#define PARTS 8
+#define PARTS (7 + MST_VIEW_STORES)
 
 struct client {
     int fd;
@@ -53,17 +53,35 @@ struct part {
 
 static void parts_of(const struct mst_view *v, struct part out[PARTS])
 {
-    const struct part all[PARTS] = {
+    static const char *const names[] = {"store0", "store1", "store2", "store3",
+                                        "store4", "store5", "store6", "store7"};
+    const struct part all[] = {
         {"info", &ipc_info, (struct mst_shared *)v->info, v->info},
         {"topo", &ipc_topo, (struct mst_shared *)v->topo, v->topo ? &v->topo->v : NULL},
         {"jobs", &ipc_jobs, (struct mst_shared *)v->jobs, v->jobs},
-        {"bucket", &ipc_bucket, (struct mst_shared *)v->bucket, v->bucket},
         {"detail", &ipc_detail, (struct mst_shared *)v->detail, v->detail},
         {"leavings", &ipc_leavings, (struct mst_shared *)v->leavings, v->leavings},
         {"messages", &ipc_messages, (struct mst_shared *)v->messages, v->messages},
         {"move", &ipc_move, (struct mst_shared *)v->move, v->move}};
 
+    memset(out, 0, PARTS * sizeof(out[0]));
     memcpy(out, all, sizeof(all));
+    for (size_t i = 0; i < v->n_stores; i++) {
+        const struct part p = {names[i], &ipc_bucket, (struct mst_shared *)v->stores[i],
+                               v->stores[i]};
+
+        out[MST_COUNT(all) + i] = p;
+    }
+}
+
+static int64_t home_of(const struct mst_view *v)
+{
+    for (size_t i = 0; i < v->n_stores; i++) {
+        if (v->stores[i] == v->bucket) {
+            return (int64_t)i;
+        }
+    }
+    return -1;
 }
 
 static void send_view(struct server *s, struct client *c)
@@ -80,6 +98,7 @@ static void send_view(struct server *s, struct client *c)
     BSON_APPEND_INT64(&doc, "view", (int64_t)s->view->gen);
     BSON_APPEND_INT64(&doc, "mono", s->view->now_mono_ms);
     BSON_APPEND_INT64(&doc, "wall", s->view->now_wall_ms);
+    BSON_APPEND_INT64(&doc, "home", home_of(s->view));
     for (size_t i = 0; i < PARTS; i++) {
         if (parts[i].p == c->sent[i] || !parts[i].p) {
             continue;
@@ -215,15 +234,14 @@ static void hello(const struct server *s, struct client *c, const bson_t *q)
     bson_t reply;
 
     bson_init(&reply);
-    BSON_APPEND_UTF8(&reply, "hello", MST_VERSION);
+    BSON_APPEND_UTF8(&reply, "hello", IPC_HELLO);
     BSON_APPEND_INT64(&reply, "pid", getpid());
     ipc_cfg_hash(s->o->cfg, config);
     BSON_APPEND_UTF8(&reply, "cfg", config);
     ipc_frame_put(&c->out, &reply);
     bson_destroy(&reply);
     /* One of another version reads who we are and goes. */
-    c->greeted =
-        ipc_text(q, "hello", version, sizeof(version)) && strcmp(version, MST_VERSION) == 0;
+    c->greeted = ipc_text(q, "hello", version, sizeof(version)) && strcmp(version, IPC_HELLO) == 0;
 }
 
 static void stop_request(struct server *s, struct client *c, const bson_t *q)

@@ -18,6 +18,11 @@ enum mst_job_kind {
     MST_JOB_RELEASE,
     MST_JOB_REBUILD,
     MST_JOB_SWITCH,
+    MST_JOB_COPY,
+    MST_JOB_HOLD,
+    MST_JOB_UNHOLD,
+    MST_JOB_STORE_TEST,
+    MST_JOB_ORPHANS,
     MST_JOB_KEYS
 };
 const char *mst_job_kind_word(enum mst_job_kind k);

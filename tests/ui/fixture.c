@@ -448,6 +448,61 @@ struct fx *fx_empty_bucket(void)
     return f;
 }
 
+static void second_store(struct fx *f)
+{
+    f->bucket.target = f->vault.target = true;
+    f->bucket.as_of_wall_ms = f->vault.as_of_wall_ms = fx_wall() - 12000;
+    (void)mst_copy(f->vault.store, sizeof f->vault.store, "vault");
+    (void)mst_copy(f->vault.where, sizeof f->vault.where, "directory /mnt/vault");
+    f->vault.read_at_ms = FX_MONO - 12000;
+    f->vault.backups = f->in_vault;
+    f->vault.n = 2;
+    f->in_vault[0] = f->backups[0];
+    f->in_vault[0].verified_wall_ms = 0;
+    f->in_vault[1] = f->backups[1];
+    f->v.stores[0] = &f->bucket;
+    f->v.stores[1] = &f->vault;
+    f->v.n_stores = 2;
+}
+
+struct fx *fx_copies(void)
+{
+    struct fx *f = fx_healthy();
+
+    second_store(f);
+    f->in_vault[1].state = MST_BK_DAMAGED;
+    (void)mst_copy(f->in_vault[1].problem, sizeof f->in_vault[1].problem,
+                   "verify found: d/0001-0: its SHA-256 differs from the manifest's");
+    return f;
+}
+
+struct fx *fx_one_dead(void)
+{
+    struct fx *f = fx_healthy();
+
+    second_store(f);
+    f->vault.n = 0;
+    f->vault.as_of_wall_ms = 0;
+    (void)mst_copy(f->vault.problem, sizeof f->vault.problem,
+                   "the store vault: the directory /mnt/vault does not exist: make it, or mount "
+                   "it");
+    f->vault.problem_rc = MST_E_CONFIG;
+    return f;
+}
+
+struct fx *fx_held(void)
+{
+    struct fx *f = fx_healthy();
+    struct mst_backup *b = &f->backups[0];
+
+    second_store(f);
+    b->hold_until_ms = fx_wall() + 90LL * 86400000;
+    (void)mst_copy(b->hold_text, sizeof b->hold_text, "until the auditors were here");
+    (void)mst_copy(b->hold_by, sizeof b->hold_by, "ann");
+    b->leftovers = 3;
+    return f;
+}
+
 struct fx *fx_store_gone(void)
 {
     struct fx *f = fx_healthy();

@@ -13,7 +13,8 @@ struct fx {
     struct mst_info_part info;
     struct mst_topo_part topo;
     struct mst_jobs_part jobs;
-    struct mst_bucket_part bucket;
+    struct mst_bucket_part bucket, vault;
+    struct mst_backup in_vault[3];
     struct mst_detail_part detail;
     struct mst_leavings_part leavings;
     struct mst_messages_part messages;
@@ -54,6 +55,9 @@ struct fx *fx_silent(void);      /* one member does not answer; another lags */
 struct fx *fx_wrong_set(void);
 struct fx *fx_auth(void);
 struct fx *fx_empty_bucket(void);
+struct fx *fx_copies(void);   /* two stores, one with a damaged copy */
+struct fx *fx_one_dead(void); /* two stores, one cannot be read */
+struct fx *fx_held(void);     /* a hold, and objects of dead runs */
 struct fx *fx_no_store(void);
 struct fx *fx_store_gone(void);   /* unreadable; what is shown is cached and 3 h old */
 struct fx *fx_store_unread(void); /* the engine has just started; the same, and no problem yet */

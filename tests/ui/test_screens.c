@@ -50,6 +50,14 @@ static const struct {
     {"bucket-many", fx_many, "4"},
     {"bucket-objects", fx_many, "4v"},
     {"bucket-hostile", fx_hostile, "4"},
+    {"bucket-copies", fx_copies, "4j"},
+    {"bucket-one-dead", fx_one_dead, "4"},
+    {"bucket-dead", fx_one_dead, "4>"},
+    {"bucket-held", fx_held, "4"},
+    {"dialog-copy", fx_copies, "4%"},
+    {"dialog-hold", fx_held, "4H"},
+    {"dialog-test", fx_copies, "4>T"},
+    {"dash-one-dead", fx_one_dead, ""},
     {"help", fx_healthy, "3?"},
     {"messages", fx_silent, "m"},
     {"menu", fx_healthy, "."},
@@ -129,7 +137,7 @@ static void play(struct fx *f, struct ui_app *app, const char *keys)
         } else if (strchr("CEPNJ", *keys)) {
             to_switch(f, app, *keys);
         } else {
-            ui_app_key(app, (unsigned char)*keys, NULL);
+            ui_app_key(app, *keys == '%' ? 'C' : (unsigned char)*keys, NULL);
         }
     }
     ui_app_tick(app, FX_MONO, fx_wall());

@@ -1,0 +1,322 @@
+#include "catalog/copy.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "base/text.h"
+#include "catalog/marks.h"
+#include "hash/hash.h"
+
+#define CHUNK 1048576U
+
+struct run {
+    const struct mst_catalog *from, *to;
+    const struct mst_copy_opts *o;
+    struct mst_task *task;
+    struct mst_copy_result *res;
+    struct mst_bkr *bkr;
+    uint8_t *buf;
+    bool small; /* not among the bytes that were promised */
+};
+
+static void at(const struct run *r, const char *point)
+{
+    if (r->o->at) {
+        r->o->at(r->o->at_arg, point);
+    }
+}
+
+static enum mst_rc moved(const struct run *r, size_t n, struct mst_err *err)
+{
+    if (r->task && !r->small) {
+        atomic_fetch_add(&r->task->done_bytes, n);
+    }
+    return mst_task_check(r->task, err);
+}
+
+/* Read a whole object; into put when there is one. */
+static enum mst_rc stream(struct run *r, struct mst_store *s, const char *key,
+                          struct mst_store_put *put, uint64_t *bytes, uint8_t sha[MST_SHA256_LEN],
+                          struct mst_err *err)
+{
+    struct mst_sha256 h;
+    size_t got = 0;
+    enum mst_rc rc;
+
+    *bytes = 0;
+    mst_sha256_init(&h);
+    do {
+        rc = mst_store_read(s, key, *bytes, r->buf, CHUNK, &got, err);
+        if (rc == MST_OK && got > 0) {
+            mst_sha256_add(&h, r->buf, got);
+            *bytes += got;
+            rc = put ? mst_store_put_add(put, r->buf, got, err) : MST_OK;
+            rc = rc == MST_OK ? moved(r, got, err) : rc;
+        }
+    } while (rc == MST_OK && got > 0);
+    mst_sha256_final(&h, sha);
+    mst_sha256_release(&h);
+    return rc;
+}
+
+/* Is the right one there already? *there false: nothing is; another one is MST_E_INTEGRITY. */
+static enum mst_rc there_already(struct run *r, const char *key, uint64_t want_bytes,
+                                 const uint8_t want[MST_SHA256_LEN], bool *there,
+                                 struct mst_err *err)
+{
+    struct mst_err look = {0};
+    uint8_t sha[MST_SHA256_LEN];
+    uint64_t bytes = 0;
+    enum mst_rc rc = mst_store_stat(r->to->store, key, &bytes, &look);
+
+    *there = false;
+    if (rc == MST_E_NOTFOUND) {
+        return MST_OK;
+    }
+    if (rc != MST_OK) {
+        *err = look;
+        return rc;
+    }
+    if (bytes == want_bytes) {
+        rc = stream(r, r->to->store, key, NULL, &bytes, sha, err);
+        *there = rc == MST_OK && memcmp(sha, want, sizeof(sha)) == 0;
+    }
+    return rc != MST_OK || *there
+               ? rc
+               : mst_err_set(err, MST_E_INTEGRITY,
+                             "%s is in the store %s with another content, and objects are never "
+                             "replaced: 'muster clean %s --store %s' removes what is not committed",
+                             key, mst_store_name(r->to->store), r->res->id,
+                             mst_store_name(r->to->store));
+}
+
+static enum mst_rc copy_object(struct run *r, const char *attempt, const char *name,
+                               uint64_t want_bytes, const uint8_t want[MST_SHA256_LEN],
+                               struct mst_err *err)
+{
+    struct mst_store_put *put = NULL;
+    char from[MST_KEY_MAX], to[MST_KEY_MAX];
+    uint8_t sha[MST_SHA256_LEN];
+    uint64_t bytes;
+    bool there;
+    enum mst_rc rc;
+
+    mst_catalog_key(r->from, r->res->id, attempt, name, from);
+    mst_catalog_key(r->to, r->res->id, attempt, name, to);
+    mst_task_phase(r->task, "copying %s", name);
+    rc = there_already(r, to, want_bytes, want, &there, err);
+    r->res->objects++;
+    if (rc != MST_OK || there) {
+        r->res->kept += there;
+        return rc;
+    }
+    rc = mst_store_put_begin(r->to->store, to, &put, err);
+    rc = rc == MST_OK ? stream(r, r->from->store, from, put, &bytes, sha, err) : rc;
+    if (rc == MST_OK && (bytes != want_bytes || memcmp(sha, want, sizeof(sha)) != 0)) {
+        rc = mst_err_set(err, MST_E_INTEGRITY,
+                         "%s is damaged in the store %s: its SHA-256 is not the one that was "
+                         "written; nothing of it was copied",
+                         name, mst_store_name(r->from->store));
+    }
+    if (rc != MST_OK) {
+        mst_store_put_abort_take(put);
+        return rc;
+    }
+    rc = mst_store_put_finish_take(put, err);
+    if (rc == MST_E_EXISTS) { /* another copy was quicker */
+        memset(err, 0, sizeof(*err));
+        rc = there_already(r, to, want_bytes, want, &there, err);
+    }
+    r->res->bytes += rc == MST_OK ? bytes : 0;
+    return rc;
+}
+
+/* A small one whose hash nobody wrote down: as it is in the source. */
+static enum mst_rc copy_small(struct run *r, const char *name, struct mst_err *err)
+{
+    struct mst_buf b = {0};
+    char from[MST_KEY_MAX];
+    uint8_t sha[MST_SHA256_LEN];
+    enum mst_rc rc;
+
+    mst_catalog_key(r->from, r->res->id, "", name, from);
+    rc = mst_store_read_all(r->from->store, from, MST_HEADER_MAX, &b, err);
+    if (rc == MST_OK) {
+        mst_sha256_of(b.p, b.len, sha);
+        r->small = true;
+        rc = copy_object(r, "", name, b.len, sha, err);
+        r->small = false;
+    }
+    mst_buf_release(&b);
+    return rc;
+}
+
+struct holds {
+    size_t skip;
+    struct mst_marks marks;
+};
+
+static bool see_hold(void *arg, const struct mst_store_item *item)
+{
+    struct holds *h = arg;
+    const char *name = strlen(item->key) > h->skip ? item->key + h->skip : "";
+    const char *kind = strrchr(name, '-');
+
+    if (kind && (strcmp(kind, "-hold") == 0 || strcmp(kind, "-release") == 0)) {
+        (void)mst_marks_add(&h->marks, name);
+    }
+    return true;
+}
+
+/* Before COMMIT: the copy is never there without the hold of its source. */
+static enum mst_rc copy_holds(struct run *r, struct mst_err *err)
+{
+    struct holds h = {.skip = 0};
+    char prefix[MST_KEY_MAX], name[MST_MARK_NAME + 8];
+    enum mst_rc rc;
+
+    mst_catalog_key(r->from, r->res->id, "", "marks", prefix);
+    h.skip = strlen(prefix) + 1;
+    rc = mst_store_list(r->from->store, prefix, see_hold, &h, r->task, err);
+    for (size_t i = 0; rc == MST_OK && i < h.marks.n; i++) {
+        (void)snprintf(name, sizeof(name), "marks/%s", h.marks.names[i]);
+        rc = copy_small(r, name, err);
+    }
+    mst_marks_release(&h.marks);
+    return rc;
+}
+
+static enum mst_rc copy_data(struct run *r, struct mst_err *err)
+{
+    const struct mst_header *h = mst_bkr_header(r->bkr);
+    const struct mst_man_object *o;
+    const size_t n = mst_bkr_objects(r->bkr, &o);
+    enum mst_rc rc = MST_OK;
+
+    mst_task_items(r->task, n);
+    if (r->task) {
+        atomic_store(&r->task->total_bytes, h->stored_bytes +
+                                                2 * mst_bkr_commit(r->bkr)->manifest_bytes +
+                                                mst_bkr_commit(r->bkr)->header_bytes);
+    }
+    for (size_t i = 0; rc == MST_OK && i < n; i++) {
+        at(r, "copy-object");
+        rc = copy_object(r, h->attempt, o[i].key, o[i].bytes, o[i].sha, err);
+        mst_task_item_done(r->task);
+    }
+    return rc;
+}
+
+static enum mst_rc copy_rest(struct run *r, struct mst_err *err)
+{
+    const struct mst_commit *c = mst_bkr_commit(r->bkr);
+    uint8_t man[MST_SHA256_LEN], head[MST_SHA256_LEN];
+    enum mst_rc rc;
+
+    if (!mst_unhex(c->manifest_sha, man, sizeof(man)) ||
+        !mst_unhex(c->header_sha, head, sizeof(head))) {
+        return mst_err_set(err, MST_E_BUG, "COMMIT was checked before");
+    }
+    at(r, "copy-manifest");
+    rc = copy_object(r, c->attempt, "manifest", c->manifest_bytes, man, err);
+    rc = rc == MST_OK ? copy_object(r, c->attempt, "manifest.copy", c->manifest_bytes, man, err)
+                      : rc;
+    at(r, "copy-header");
+    rc = rc == MST_OK ? copy_object(r, c->attempt, "header", c->header_bytes, head, err) : rc;
+    rc = rc == MST_OK ? copy_holds(r, err) : rc;
+    at(r, "copy-commit");
+    return rc == MST_OK ? copy_small(r, "COMMIT", err) : rc;
+}
+
+/* Another backup under this id there? Looked at first, before anything is written. */
+static enum mst_rc check_target(struct run *r, struct mst_err *err)
+{
+    struct mst_buf a = {0}, b = {0};
+    struct mst_err none = {0};
+    char key[MST_KEY_MAX];
+    enum mst_rc rc;
+
+    mst_catalog_key(r->from, r->res->id, "", "COMMIT", key);
+    rc = mst_store_read_all(r->from->store, key, MST_HEADER_MAX, &a, err);
+    mst_catalog_key(r->to, r->res->id, "", "COMMIT", key);
+    if (rc == MST_OK &&
+        mst_store_read_all(r->to->store, key, MST_HEADER_MAX, &b, &none) == MST_OK &&
+        (a.len != b.len || memcmp(a.p, b.p, a.len) != 0)) {
+        rc = mst_err_set(err, MST_E_EXISTS, "the store %s has another backup %s",
+                         mst_store_name(r->to->store), r->res->id);
+    } else if (rc == MST_OK && none.rc != MST_OK && none.rc != MST_E_NOTFOUND) {
+        *err = none;
+        rc = none.rc;
+    }
+    mst_buf_release(&a);
+    mst_buf_release(&b);
+    return rc;
+}
+
+static enum mst_rc leave_mark(struct run *r, struct mst_err *err)
+{
+    struct mst_mark m = {.kind = MST_MARK_COPIED, .ok = true};
+    struct mst_backup b;
+    enum mst_rc rc = mst_catalog_find(r->from, r->res->id, r->task, &b, err);
+    const char *name = mst_store_name(r->to->store);
+    const char *have = rc == MST_OK ? strstr(b.copied_to, name) : NULL;
+
+    if (rc != MST_OK || (have && (have[strlen(name)] == ',' || !have[strlen(name)]))) {
+        return rc; /* it was said before */
+    }
+    (void)mst_copy(m.id, sizeof(m.id), r->res->id);
+    (void)mst_copy(m.store, sizeof(m.store), name);
+    (void)mst_copy(m.by, sizeof(m.by), r->o->by ? r->o->by : "");
+    (void)mst_copy(m.text, sizeof(m.text), mst_store_where(r->to->store));
+    m.wall_ms = mst_clock_utc_ms(r->o->clock);
+    m.objects = r->res->objects;
+    m.stored_bytes = mst_bkr_header(r->bkr)->stored_bytes;
+    return mst_marks_write(r->from, &m, err);
+}
+
+static enum mst_rc work(struct run *r, struct mst_err *err)
+{
+    char a[MST_HUMAN_MAX];
+    enum mst_rc rc = check_target(r, err);
+
+    rc = rc == MST_OK ? copy_data(r, err) : rc;
+    rc = rc == MST_OK ? copy_rest(r, err) : rc;
+    if (rc != MST_OK) {
+        return rc;
+    }
+    (void)snprintf(r->res->text, sizeof(r->res->text),
+                   "%s is whole in the store %s: %llu %s, %llu of them were there, %s copied",
+                   r->res->id, mst_store_name(r->to->store), (unsigned long long)r->res->objects,
+                   mst_text_noun(r->res->objects, "object", "objects"),
+                   (unsigned long long)r->res->kept, mst_text_bytes(r->res->bytes, a));
+    at(r, "copy-mark");
+    if (leave_mark(r, err) != MST_OK) {
+        mst_err_prefix(err, "%s is whole in %s, but its mark in %s was not written", r->res->id,
+                       mst_store_name(r->to->store), mst_store_name(r->from->store));
+        return err->rc;
+    }
+    return MST_OK;
+}
+
+enum mst_rc mst_copy_run(const struct mst_catalog *from, const struct mst_catalog *to,
+                         const struct mst_copy_opts *o, struct mst_task *task,
+                         struct mst_copy_result *res, struct mst_err *err)
+{
+    struct run r = {.from = from, .to = to, .o = o, .task = task, .res = res};
+    enum mst_rc rc;
+
+    memset(res, 0, sizeof(*res));
+    mst_task_phase(task, "reading the manifest");
+    rc = mst_bkr_open(from, o->id, task, &r.bkr, err);
+    if (rc == MST_OK) {
+        (void)mst_copy(res->id, sizeof(res->id), mst_bkr_header(r.bkr)->id);
+        r.buf = mst_xmalloc(CHUNK);
+        rc = work(&r, err);
+    }
+    free(r.buf);
+    mst_bkr_free(r.bkr);
+    return rc;
+}

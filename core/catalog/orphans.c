@@ -1,0 +1,255 @@
+#include "catalog/orphans.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "catalog/marks.h"
+
+#define ITEMS_MAX 2000000U
+
+struct walk {
+    const struct mst_catalog *c;
+    struct mst_orphans *out;
+    size_t skip; /* of "<base>/" */
+    int64_t before_ms, now_ms;
+    char id[MST_ID_MAX]; /* the group that is being gathered, "" none */
+    struct mst_orphans group;
+    struct mst_err err;
+};
+
+const char *mst_orphan_word(enum mst_orphan_kind k)
+{
+    static const char *const words[] = {"dead", "half", "upload", "probe", "foreign"};
+
+    return (unsigned)k < MST_COUNT(words) ? words[k] : "?";
+}
+
+void mst_orphans_release(struct mst_orphans *o)
+{
+    free(o->items);
+    memset(o, 0, sizeof(*o));
+}
+
+static struct mst_orphan *add(struct mst_orphans *o, enum mst_orphan_kind kind, const char *key,
+                              uint64_t bytes, int64_t modified)
+{
+    struct mst_orphan *i;
+
+    mst_grow((void **)&o->items, &o->cap, o->n + 1, sizeof(o->items[0]));
+    i = &o->items[o->n++];
+    memset(i, 0, sizeof(*i));
+    i->kind = kind;
+    (void)mst_copy(i->key, sizeof(i->key), key);
+    i->bytes = bytes;
+    i->modified_wall_ms = modified;
+    o->bytes += bytes;
+    o->foreign += kind == MST_ORPHAN_FOREIGN;
+    return i;
+}
+
+static void report(struct walk *w, enum mst_orphan_kind kind, const struct mst_orphan *i)
+{
+    if (kind != MST_ORPHAN_FOREIGN && i->modified_wall_ms > w->before_ms) {
+        w->out->young++;
+    } else {
+        (void)add(w->out, kind, i->key, i->bytes, i->modified_wall_ms);
+    }
+}
+
+/* "<attempt>" of a key below its backup; len 0: none. */
+static const char *attempt_at(const struct walk *w, const char *key, size_t *len)
+{
+    const char *rest = key + w->skip + strlen("backups/") + strlen(w->id) + 1;
+    const char *slash = strchr(rest, '/');
+
+    *len = slash ? (size_t)(slash - rest) : 0;
+    return rest;
+}
+
+static bool ours(const char *rest, size_t len)
+{
+    return strcmp(rest, "COMMIT") == 0 || (len == 5 && strncmp(rest, "marks", 5) == 0);
+}
+
+/* Newest change in the same attempt: one object that moves means that somebody works there. */
+static int64_t newest_in(const struct walk *w, const char *rest, size_t len)
+{
+    int64_t newest = 0;
+
+    for (size_t i = 0; i < w->group.n; i++) {
+        size_t n;
+        const char *at = attempt_at(w, w->group.items[i].key, &n);
+
+        if (n == len && strncmp(at, rest, len) == 0 &&
+            w->group.items[i].modified_wall_ms > newest) {
+            newest = w->group.items[i].modified_wall_ms;
+        }
+    }
+    return newest;
+}
+
+static void judge_one(struct walk *w, const struct mst_orphan *i, const char *alive)
+{
+    size_t len;
+    const char *rest = attempt_at(w, i->key, &len);
+    struct mst_orphan all = *i;
+
+    if (strstr(i->key, ".tmp-")) {
+        report(w, MST_ORPHAN_HALF, i);
+    } else if (ours(rest, len) ||
+               (*alive && strlen(alive) == len && strncmp(rest, alive, len) == 0)) {
+        return;
+    } else if (len == 16) {
+        all.modified_wall_ms = newest_in(w, rest, len);
+        if (all.modified_wall_ms > w->before_ms) {
+            w->out->young++;
+        } else {
+            report(w, MST_ORPHAN_DEAD, i);
+        }
+    } else {
+        report(w, MST_ORPHAN_FOREIGN, i);
+    }
+}
+
+/* All keys of one backup are there: which of them does its COMMIT not name? */
+static void end_group(struct walk *w)
+{
+    struct mst_buf b = {0};
+    struct mst_err why = {0};
+    struct mst_commit commit = {0};
+    char key[MST_KEY_MAX];
+    enum mst_rc rc;
+
+    if (!w->id[0] || w->err.rc != MST_OK) {
+        return;
+    }
+    mst_catalog_key(w->c, w->id, "", "COMMIT", key);
+    rc = mst_store_read_all(w->c->store, key, MST_HEADER_MAX, &b, &why);
+    if (rc == MST_OK) {
+        rc = mst_commit_get((const char *)b.p, b.len, &commit, &why);
+    } else if (rc == MST_E_NOTFOUND) {
+        rc = MST_OK;
+    } else {
+        w->err = why;
+    }
+    mst_buf_release(&b);
+    if (rc == MST_OK && mst_marks_held(w->c, w->id, w->now_ms, NULL, &why) != MST_OK) {
+        rc = MST_E_PRECOND;
+        w->out->held += w->group.n;
+    }
+    for (size_t i = 0; i < w->group.n && rc == MST_OK; i++) {
+        judge_one(w, &w->group.items[i], commit.attempt);
+    }
+    w->group.n = 0;
+    w->id[0] = '\0';
+}
+
+static bool known_place(const char *rest)
+{
+    static const char *const places[] = {"keys/", "stream/", "audit/"};
+
+    for (size_t i = 0; i < MST_COUNT(places); i++) {
+        if (strncmp(rest, places[i], strlen(places[i])) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool see(void *arg, const struct mst_store_item *item)
+{
+    struct walk *w = arg;
+    const char *rest = strlen(item->key) > w->skip ? item->key + w->skip : "";
+    const char *id = strncmp(rest, "backups/", 8) == 0 ? rest + 8 : "";
+    const size_t len = strcspn(id, "/");
+    struct mst_orphan one = {.bytes = item->bytes, .modified_wall_ms = item->modified_wall_ms};
+    char name[MST_ID_MAX] = "";
+
+    (void)mst_copy(one.key, sizeof(one.key), item->key);
+    if (len > 0 && len < sizeof(name) && id[len] == '/') {
+        memcpy(name, id, len);
+    }
+    if (strcmp(name, w->id) != 0) {
+        end_group(w);
+    }
+    if (name[0] && mst_catalog_id_ok(name, NULL, NULL)) {
+        (void)mst_copy(w->id, sizeof(w->id), name);
+        (void)add(&w->group, MST_ORPHAN_DEAD, item->key, item->bytes, item->modified_wall_ms);
+    } else if (strncmp(rest, "probe/", 6) == 0) {
+        report(w, MST_ORPHAN_PROBE, &one);
+    } else if (!known_place(rest)) {
+        report(w, MST_ORPHAN_FOREIGN, &one);
+    }
+    return w->err.rc == MST_OK && w->out->n < ITEMS_MAX && w->group.n < ITEMS_MAX;
+}
+
+static bool see_upload(void *arg, const struct mst_store_upload *u)
+{
+    struct walk *w = arg;
+    struct mst_orphan *o;
+
+    if (u->begun_wall_ms > w->before_ms) {
+        w->out->young++;
+        return true;
+    }
+    o = add(w->out, MST_ORPHAN_UPLOAD, u->key, 0, u->begun_wall_ms);
+    (void)mst_copy(o->upload, sizeof(o->upload), u->id);
+    return w->out->n < ITEMS_MAX;
+}
+
+enum mst_rc mst_orphans_find(const struct mst_catalog *c, int64_t before_wall_ms, int64_t now_ms,
+                             struct mst_task *task, struct mst_orphans *out, struct mst_err *err)
+{
+    struct walk w = {.c = c, .out = out, .before_ms = before_wall_ms, .now_ms = now_ms};
+    enum mst_rc rc;
+
+    memset(out, 0, sizeof(*out));
+    w.skip = strlen(c->base) + 1;
+    rc = mst_store_list(c->store, c->base, see, &w, task, err);
+    if (rc == MST_OK) {
+        end_group(&w);
+        if (w.err.rc != MST_OK) {
+            *err = w.err;
+            rc = err->rc;
+        }
+    }
+    if (rc == MST_OK && mst_store_caps(c->store)->multipart) {
+        rc = mst_store_uploads(c->store, c->base, see_upload, &w, task, err);
+    }
+    mst_orphans_release(&w.group);
+    if (rc != MST_OK) {
+        mst_orphans_release(out);
+    }
+    return rc;
+}
+
+enum mst_rc mst_orphans_remove(const struct mst_catalog *c, const struct mst_orphans *o,
+                               struct mst_task *task, uint64_t *removed, struct mst_err *err)
+{
+    enum mst_rc rc = MST_OK;
+
+    *removed = 0;
+    for (size_t i = 0; i < o->n && rc == MST_OK; i++) {
+        const struct mst_orphan *one = &o->items[i];
+        struct mst_store_upload u = {.begun_wall_ms = one->modified_wall_ms};
+
+        if (one->kind == MST_ORPHAN_FOREIGN) {
+            continue;
+        }
+        rc = mst_task_check(task, err);
+        if (rc == MST_OK && one->kind == MST_ORPHAN_UPLOAD) {
+            (void)mst_copy(u.key, sizeof(u.key), one->key);
+            (void)mst_copy(u.id, sizeof(u.id), one->upload);
+            rc = mst_store_abort_upload(c->store, &u, err);
+        } else if (rc == MST_OK) {
+            rc = mst_store_delete(c->store, one->key, err);
+        }
+        if (rc == MST_E_NOTFOUND) {
+            memset(err, 0, sizeof(*err));
+            rc = MST_OK;
+        }
+        *removed += rc == MST_OK;
+    }
+    return rc;
+}

@@ -1,0 +1,26 @@
+/* copies.h: the stores that a backup goes to, and what became of each. Private to engine. */
+#ifndef MST_ENGINE_COPIES_H
+#define MST_ENGINE_COPIES_H
+
+#include "engine/depot.h"
+#include "store/tee.h"
+
+struct copies {
+    struct local *l;
+    struct mst_task *task;
+    size_t n;
+    struct depot *d[MST_CFG_STORES];
+    struct mst_err err[MST_CFG_STORES]; /* why it was out from the start */
+    size_t at[MST_CFG_STORES];          /* in the tee; SIZE_MAX: it was out from the start */
+    struct mst_store *tee;
+};
+
+/* A store that cannot be opened is out; the first reason when none can. Blocks, but not longer than
+ * a store that hangs is waited for. */
+enum mst_rc mst_copies_open(struct copies *c, struct local *l, const size_t *targets, size_t n,
+                            struct mst_task *task, struct mst_err *err) MST_MUST_CHECK;
+/* After the run: "copies 1/2: vault failed: ..." into text; how many are whole. */
+size_t mst_copies_tell(struct copies *c, char *text, size_t size);
+void mst_copies_close(struct copies *c);
+
+#endif

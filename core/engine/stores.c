@@ -1,0 +1,155 @@
+#include "engine/stores.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "base/text.h"
+#include "catalog/orphans.h"
+#include "engine/depot.h"
+
+#define DAY_MS INT64_C(86400000)
+#define LOOK_BACK_MS (30 * DAY_MS)
+
+static enum mst_rc open_one(const struct mst_cfg *cfg, const char *name, struct mst_store **out,
+                            struct mst_err *err)
+{
+    const struct mst_cfg_store *c;
+
+    *out = NULL;
+    return mst_cfg_store(cfg, name, &c, err) == MST_OK ? mst_depot_make(c, false, out, err)
+                                                       : err->rc;
+}
+
+enum mst_rc mst_engine_store_facts(const struct mst_cfg *cfg, const char *store,
+                                   struct mst_store_facts *out, struct mst_err *err)
+{
+    const struct mst_cfg_store *c = NULL;
+    const struct mst_store_caps *caps;
+    struct mst_store *s = NULL;
+    enum mst_rc rc = mst_cfg_store(cfg, store, &c, err);
+
+    memset(out, 0, sizeof(*out));
+    rc = rc == MST_OK ? mst_depot_make(c, false, &s, err) : rc;
+    if (rc != MST_OK) {
+        return rc;
+    }
+    caps = mst_store_caps(s);
+    (void)mst_copy(out->name, sizeof(out->name), c->name);
+    (void)mst_copy(out->kind, sizeof(out->kind), c->type);
+    (void)mst_copy(out->where, sizeof(out->where), mst_store_where(s));
+    (void)mst_copy(out->text, sizeof(out->text), caps->text);
+    mst_text_sanitise(out->where);
+    mst_text_sanitise(out->text);
+    out->local = mst_store_is_local(s);
+    out->create_only = caps->create_only;
+    out->checksums = caps->checksums;
+    out->multipart = caps->multipart;
+    out->ranges = caps->ranges;
+    out->versions = caps->versions;
+    out->lock = caps->lock;
+    out->space = caps->space;
+    rc = mst_store_space(s, &out->free_bytes, &out->total_bytes, err);
+    mst_store_free(s);
+    return rc;
+}
+
+struct each {
+    mst_store_line_fn *fn;
+    void *arg;
+};
+
+static void fill(struct mst_store_line *o, const char *key, uint64_t bytes, int64_t modified)
+{
+    memset(o, 0, sizeof(*o));
+    mst_text_clean(o->key, sizeof(o->key), key, strlen(key));
+    o->bytes = bytes;
+    o->modified_wall_ms = modified;
+}
+
+static bool see(void *arg, const struct mst_store_item *item)
+{
+    const struct each *e = arg;
+    struct mst_store_line o;
+
+    fill(&o, item->key, item->bytes, item->modified_wall_ms);
+    mst_text_clean(o.storage_class, sizeof(o.storage_class), item->storage_class,
+                   strlen(item->storage_class));
+    return e->fn(e->arg, &o);
+}
+
+enum mst_rc mst_engine_store_ls(const struct mst_cfg *cfg, const char *store, const char *prefix,
+                                mst_store_line_fn *fn, void *arg, struct mst_err *err)
+{
+    struct each e = {fn, arg};
+    struct mst_store *s;
+    enum mst_rc rc;
+
+    if (open_one(cfg, store, &s, err) != MST_OK) {
+        return err->rc;
+    }
+    rc = mst_store_list(s, prefix, see, &e, NULL, err);
+    mst_store_free(s);
+    return rc;
+}
+
+enum mst_rc mst_engine_store_orphans(const struct mst_cfg *cfg, const char *store, const char *set,
+                                     int64_t older_ms, mst_store_line_fn *fn, void *arg,
+                                     struct mst_orphan_sum *sum, struct mst_err *err)
+{
+    const int64_t now = mst_clock_utc_ms(NULL);
+    struct mst_orphans all = {0};
+    struct mst_catalog c;
+    struct mst_store *s;
+    enum mst_rc rc = open_one(cfg, store, &s, err);
+
+    memset(sum, 0, sizeof(*sum));
+    rc = rc == MST_OK ? mst_catalog_init(&c, s, "", set, err) : rc;
+    rc = rc == MST_OK ? mst_orphans_find(&c, now - older_ms, now, NULL, &all, err) : rc;
+    for (size_t i = 0; rc == MST_OK && i < all.n; i++) {
+        struct mst_store_line o;
+
+        fill(&o, all.items[i].key, all.items[i].bytes, all.items[i].modified_wall_ms);
+        (void)mst_copy(o.what, sizeof(o.what), mst_orphan_word(all.items[i].kind));
+        if (!fn(arg, &o)) {
+            break;
+        }
+    }
+    sum->n = all.n;
+    sum->foreign = all.foreign;
+    sum->young = all.young;
+    sum->held = all.held;
+    sum->bytes = all.bytes;
+    mst_orphans_release(&all);
+    mst_store_free(s);
+    return rc;
+}
+
+void mst_usage_of(const struct mst_bucket_part *p, int64_t now_wall_ms, struct mst_usage *out)
+{
+    int64_t first = INT64_MAX;
+    uint64_t recent = 0;
+    size_t n = 0;
+
+    memset(out, 0, sizeof(*out));
+    out->per_day_bytes = out->days_left = -1;
+    for (size_t i = 0; i < p->n; i++) {
+        const struct mst_backup *b = &p->backups[i];
+
+        out->backups_bytes += b->stored_bytes;
+        if (b->state != MST_BK_FOREIGN && b->started_wall_ms >= now_wall_ms - LOOK_BACK_MS &&
+            b->started_wall_ms <= now_wall_ms) {
+            recent += b->stored_bytes;
+            first = b->started_wall_ms < first ? b->started_wall_ms : first;
+            n++;
+        }
+    }
+    if (n < 2 || now_wall_ms - first < DAY_MS) {
+        return; /* one backup says nothing about a rate */
+    }
+    out->per_day_bytes = (int64_t)((double)recent / ((double)(now_wall_ms - first) / DAY_MS));
+    if (p->free_bytes > 0 && out->per_day_bytes > 0) {
+        out->days_left = (int64_t)(p->free_bytes / (uint64_t)out->per_day_bytes);
+    }
+}
