@@ -1,10 +1,13 @@
 /* muster status, topology, watch. */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/mem.h"
 #include "cmd.h"
+#include "engine/keyring.h"
 #include "follow.h"
 
 #define FIRST_FACTS_MS 3000
@@ -39,6 +42,18 @@ const struct mst_view *cmd_store_facts(struct mst_engine *e, const struct mst_vi
     return v;
 }
 
+/* What is missing before all keys are lost. */
+static void show_reminder(const struct cmd_ctx *c, struct mst_str *out)
+{
+    struct mst_keyring *k = mst_xcalloc(1, sizeof(*k));
+
+    mst_keyring_list(c->cfg, mst_clock_utc_ms(NULL), k);
+    if (k->remind[0] && !c->json) {
+        mst_str_addf(out, "reminder: %s\n", k->remind);
+    }
+    free(k);
+}
+
 static enum mst_rc show_once(struct cmd_ctx *c, bool topology, struct mst_err *err)
 {
     struct mst_engine *e = NULL;
@@ -55,6 +70,7 @@ static enum mst_rc show_once(struct cmd_ctx *c, bool topology, struct mst_err *e
     } else {
         v = cmd_store_facts(e, v);
         show_status(v, cmd_form(c), c->color, &out);
+        show_reminder(c, &out);
     }
     c->exit_status = show_exit(v->topo->v.verdict);
     rc = cmd_out(mst_str_c(&out), err);

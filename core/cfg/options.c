@@ -146,7 +146,7 @@ static const struct mst_option seal_opts[] = {
             "which all others are lost"},
     {.name = "escrow_days",
      INT(seal, escrow_days, 180, 1, 3650),
-     .doc = "`muster key list` reminds when an escrow was not tried for so many days"},
+     .doc = "a reminder is shown when an escrow was not tried for so many days"},
     {.name = "passphrase_file",
      PATH(seal, passphrase_file),
      .doc = "file with a passphrase that opens backups as well; whoever has this file can read "

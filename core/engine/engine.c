@@ -168,6 +168,7 @@ static enum mst_rc start(struct local *l, struct mst_err *err)
     }
     if (rc == MST_OK) {
         mst_seal_trust(l);
+        mst_seal_remind(l);
         mst_bucket_first(l);
         rc = start_monitor(l, err);
     }

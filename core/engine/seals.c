@@ -3,8 +3,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "catalog/seen.h"
+#include "engine/keyring.h"
 #include "log/log.h"
 
 /* --- who is believed -------------------------------------------------------------------------- */
@@ -39,6 +41,17 @@ void mst_seal_trust(struct local *l)
     } else if (own.kind == MST_KEY_SIGNER) {
         believe(l, own.pub, own.label);
     }
+}
+
+void mst_seal_remind(struct local *l)
+{
+    struct mst_keyring *k = mst_xcalloc(1, sizeof(*k));
+
+    mst_keyring_list(l->cfg, mst_clock_utc_ms(NULL), k);
+    if (k->remind[0]) {
+        mst_say(l, MST_SEV_WARN, "%s", k->remind);
+    }
+    free(k);
 }
 
 /* --- opening ---------------------------------------------------------------------------------- */

@@ -9,6 +9,8 @@
 /* Who is believed: seal.trusted and this host's own signer. At the start; what cannot be read is
  * said and left out, so that less is believed. */
 void mst_seal_trust(struct local *l);
+/* What is missing before all keys are lost, as a message: once, at the start. */
+void mst_seal_remind(struct local *l);
 /* Who is believed and how a sealed backup is opened, for a catalog that was just made. */
 void mst_seal_catalog(struct local *l, struct mst_catalog *c);
 

@@ -92,6 +92,7 @@ static int teardown(void **state)
 static void who_may_read_is_changed_and_no_data_is(void **state)
 {
     (void)state;
+    DO(ops_conf, 0, "reminder: no recipient is an escrow", "status");
     DO(ops_conf, 2, "no backup here is sealed", "key", "rotate");
     DO(ops_conf, 0, "done", "backup", "--from-primary");
     DO(eva_conf, 0, "hashed, but not opened", "verify");
