@@ -22,7 +22,7 @@ struct group { /* everything below one id */
     char id[MST_ID_MAX];
     struct attempt *attempts;
     size_t n_attempts, cap_attempts;
-    bool commit, claim;
+    bool commit, claim, key_alone;
     uint64_t bytes, foreign, half; /* half: of a writer that was killed */
     struct mst_marks marks;
 };
@@ -42,6 +42,8 @@ struct walk {
     struct mst_link *links;  /* the same */
     size_t n_read, cap_read, cap_links;
     struct mst_buf buf;
+    struct mst_keyed *keys; /* which attempts have a key object */
+    size_t n_keys;
 };
 
 struct look { /* what examining one backup needs */
@@ -364,7 +366,7 @@ static void examine(const struct look *k, const struct group *g, struct mst_back
         PROBLEM(b, MST_BK_FOREIGN, "not a name that muster gives: it is left alone");
     } else if (g->commit) {
         committed(k, g, b);
-    } else if (g->n_attempts || g->claim) {
+    } else if (g->n_attempts || g->claim || g->key_alone) {
         PROBLEM(
             b, MST_BK_INCOMPLETE,
             "no COMMIT: its run is still going on, or died; 'muster clean' removes what is left "
@@ -404,32 +406,18 @@ static void walk_release(struct walk *w)
         mst_marks_release(&w->groups[i].marks);
     }
     free(w->groups);
+    free(w->keys);
 }
 
-/* Without its key object nobody opens a sealed backup. Asked behind the walk: what was committed
- * while it went on has its key by then. */
-static enum mst_rc judge_keys(const struct mst_catalog *c, struct mst_task *task,
-                              struct mst_backup *b, size_t n, struct mst_err *err)
+/* Without its key object nobody opens a sealed backup. */
+static void judge_keys(const struct walk *w, struct mst_backup *b, size_t n)
 {
-    struct mst_keyed *keys = NULL;
-    size_t n_keys = 0;
-    bool any = false;
-    enum mst_rc rc = MST_OK;
-
     for (size_t i = 0; i < n; i++) {
-        any = any || b[i].sealed;
-    }
-    if (any) {
-        rc = mst_keyobj_list(c, task, &keys, &n_keys, err);
-    }
-    for (size_t i = 0; rc == MST_OK && i < n; i++) {
         if (b[i].sealed && b[i].state != MST_BK_FORGED &&
-            !mst_keyobj_has(keys, n_keys, b[i].id, b[i].attempt)) {
+            !mst_keyobj_has(w->keys, w->n_keys, b[i].id, b[i].attempt)) {
             PROBLEM(&b[i], MST_BK_DAMAGED, "its key object is missing: nobody can open it");
         }
     }
-    free(keys);
-    return rc;
 }
 
 /* Groups that are complete: all before the one that is being walked. */
@@ -444,6 +432,51 @@ static void read_groups(struct walk *w, size_t n)
         memset(k.link, 0, sizeof(*k.link));
         examine(&k, &w->groups[w->n_read], &w->read[w->n_read]);
     }
+}
+
+/* A group that the walk did not see, at its place. */
+static void insert_alone(struct walk *w, size_t at, const char *id)
+{
+    struct look k = {.c = w->c, .buf = &w->buf};
+    struct group *g;
+
+    mst_grow((void **)&w->groups, &w->cap, w->n + 1, sizeof(*w->groups));
+    g = &w->groups[at];
+    memmove(g + 1, g, (w->n++ - at) * sizeof(*g));
+    memset(g, 0, sizeof(*g));
+    (void)mst_copy(g->id, sizeof(g->id), id);
+    g->key_alone = true;
+    if (at >= w->n_read) {
+        return; /* it is read in its turn */
+    }
+    mst_grow((void **)&w->read, &w->cap_read, w->n_read + 1, sizeof(*w->read));
+    mst_grow((void **)&w->links, &w->cap_links, w->n_read + 1, sizeof(*w->links));
+    memmove(&w->read[at + 1], &w->read[at], (w->n_read - at) * sizeof(*w->read));
+    memmove(&w->links[at + 1], &w->links[at], (w->n_read - at) * sizeof(*w->links));
+    w->n_read++;
+    k.link = &w->links[at];
+    memset(k.link, 0, sizeof(*k.link));
+    examine(&k, &w->groups[at], &w->read[at]);
+}
+
+/* Key objects are listed behind the walk: what was committed while it went on has its key by then.
+ * A run that died behind its key object and before the first other one left only that. */
+static enum mst_rc look_at_keys(struct walk *w, const char *below, struct mst_task *task,
+                                struct mst_err *err)
+{
+    if (mst_keyobj_list(w->c, task, &w->keys, &w->n_keys, err) != MST_OK) {
+        return err->rc;
+    }
+    for (size_t i = 0, low = 0; i < w->n_keys && w->n < MST_CATALOG_BACKUPS_MAX; i++) {
+        while (low < w->n && strcmp(w->groups[low].id, w->keys[i].id) < 0) {
+            low++; /* both rise */
+        }
+        if ((!*below || strcmp(below, w->keys[i].id) == 0) &&
+            (low == w->n || strcmp(w->groups[low].id, w->keys[i].id) != 0)) {
+            insert_alone(w, low, w->keys[i].id);
+        }
+    }
+    return MST_OK;
 }
 
 static void tell(struct walk *w)
@@ -473,6 +506,7 @@ enum mst_rc mst_catalog_list_telling(const struct mst_catalog *c, mst_so_far_fn 
 
     *out = NULL;
     *n = 0;
+    rc = rc == MST_OK ? look_at_keys(&w, "", task, err) : rc;
     for (size_t i = w.n_read; rc == MST_OK && i < w.n; i++) {
         rc = mst_task_check(task, err);
         if (rc == MST_OK) {
@@ -480,9 +514,7 @@ enum mst_rc mst_catalog_list_telling(const struct mst_catalog *c, mst_so_far_fn 
         }
     }
     if (rc == MST_OK) {
-        rc = judge_keys(c, task, w.read, w.n, err);
-    }
-    if (rc == MST_OK) {
+        judge_keys(&w, w.read, w.n);
         *out = mst_xcalloc(w.n + 1, sizeof(**out));
         *n = w.n;
         for (size_t i = 0; i < w.n; i++) {
@@ -526,7 +558,7 @@ enum mst_rc mst_catalog_find(const struct mst_catalog *c, const char *id, struct
                              struct mst_backup *out, struct mst_err *err)
 {
     struct mst_backup *all = NULL;
-    struct walk w = {0};
+    struct walk w = {.c = c};
     struct mst_buf buf = {0};
     struct mst_link link = {0};
     size_t n = 0, best = SIZE_MAX;
@@ -534,9 +566,10 @@ enum mst_rc mst_catalog_find(const struct mst_catalog *c, const char *id, struct
 
     if (strcmp(id, "latest") != 0) {
         rc = mst_catalog_id_ok(id, NULL, NULL) ? walk_keys(c, id, task, &w, err) : MST_OK;
+        rc = rc == MST_OK ? look_at_keys(&w, id, task, err) : rc;
         if (rc == MST_OK && w.n == 1) {
             examine(&(struct look){c, &buf, &link}, &w.groups[0], out);
-            rc = judge_keys(c, task, out, 1, err);
+            judge_keys(&w, out, 1);
         } else if (rc == MST_OK) {
             rc = mst_err_set(err, MST_E_NOTFOUND, "there is no backup %.64s in the store %s", id,
                              mst_store_name(c->store));

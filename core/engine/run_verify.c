@@ -14,11 +14,16 @@ enum mst_rc mst_run_verify(void *arg, struct mst_task *task, struct mst_err *err
     const struct mst_verify_opts o = {.id = r->cmd.backup, .mark = true, .by = l->who};
     struct mst_catalog cat;
     struct seals seals = {0};
+    char back[280];
     enum mst_rc rc = mst_run_choose(r, task, err);
 
     rc = rc == MST_OK ? mst_local_catalog(l, r->cmd.store, &cat, err) : rc;
     rc = rc == MST_OK ? mst_seals_sign(l, &cat, &seals, err) : rc;
     if (rc == MST_OK) {
+        mst_seal_rollback(l, &cat, task, back);
+        if (back[0]) {
+            mst_task_log(task, "WARNING: %s", back);
+        }
         rc = mst_verify_run(&cat, &o, task, res, err);
         for (size_t i = 0; i < res->n_findings && i < MST_VERIFY_FINDINGS; i++) {
             mst_task_log(task, "%s", res->findings[i]);

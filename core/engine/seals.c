@@ -237,6 +237,22 @@ uint64_t mst_seal_seen(struct local *l, const char *set, const char *store)
     return seen.counter;
 }
 
+void mst_seal_rollback(struct local *l, const struct mst_catalog *c, struct mst_task *task,
+                       char out[280])
+{
+    const struct mst_cache_key key = {c->set, mst_store_name(c->store), ""};
+    struct mst_seen seen = {0};
+    struct mst_err ignore = {0};
+    char sha[MST_SHA256_HEX];
+    uint64_t now = 0;
+
+    out[0] = '\0';
+    if (l->db && mst_seen_load(l->db, &key, &seen, &ignore) == MST_OK &&
+        mst_catalog_before(c, "~", task, sha, &now, &ignore) == MST_OK) { /* behind every id */
+        mst_rollback_judge(seen.counter, seen.id, now, out);
+    }
+}
+
 void mst_seal_look(struct local *l, const char *set, struct mst_bucket_part *p)
 {
     const struct mst_cache_key key = {set, p->store, ""};

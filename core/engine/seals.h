@@ -32,6 +32,9 @@ void mst_seals_release(struct seals *s);
 
 /* The highest number of a signed backup that was seen in this store; 0 none. */
 uint64_t mst_seal_seen(struct local *l, const char *set, const char *store);
+/* Did the store go back behind what was seen? A sentence, or "" (also when it cannot be read). */
+void mst_seal_rollback(struct local *l, const struct mst_catalog *c, struct mst_task *task,
+                       char out[280]);
 /* A listing was read: remember its highest number; p->rollback says it when that went back. */
 void mst_seal_look(struct local *l, const char *set, struct mst_bucket_part *p);
 

@@ -275,6 +275,9 @@ static void a_passphrase_is_enough_and_a_store_that_goes_back_is_said(void **sta
     MUST(&r, &home, 0, "bucket", "ls");
     HAS(mst_str_c(&r.out), "WARNING: the store went back: number 2 (");
     ran_release(&r);
+    MUST(&r, &home, 0, "verify");
+    HAS(mst_str_c(&r.out), "WARNING: the store went back: number 2 (");
+    ran_release(&r);
     assert_int_equal(rename(to, from), 0);
     MUST(&r, &home, 0, "bucket", "ls");
     assert_null(strstr(mst_str_c(&r.out), "WARNING"));
