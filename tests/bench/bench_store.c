@@ -165,6 +165,7 @@ static void same_files(const char *a, const char *b)
 static void large(uint64_t bytes, unsigned rounds)
 {
     char *from = mst_xasprintf("%s/from", dir), *to = mst_xasprintf("%s/to", dir);
+    struct mst_err err = {0};
     struct rusage u;
 
     make_file(from, bytes);
@@ -188,6 +189,8 @@ static void large(uint64_t bytes, unsigned rounds)
         rclone((const char *const[]){"copyto", "--multi-thread-streams", "8",
                                      "--multi-thread-chunk-size", PART, theirs, to, NULL});
         say(&w, "rclone_down");
+        must(mst_store_delete(s, ours, &err), &err); /* the disk is not for all rounds at once */
+        rclone((const char *const[]){"deletefile", theirs, NULL});
         mst_store_free(s);
         free(ours);
         free(theirs);
