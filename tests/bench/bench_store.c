@@ -50,8 +50,8 @@ static struct mst_store *open_store(struct s3d *own)
     const struct mst_s3_conf conf = {.name = "bench",
                                      .profile = "versitygw",
                                      .endpoint = own ? s3d_endpoint(own) : real.endpoint,
-                                     .region = own ? S3D_REGION : REAL_REGION,
-                                     .bucket = own ? S3D_BUCKET_NAME : REAL_BUCKET,
+                                     .region = REAL_REGION, /* both say the same */
+                                     .bucket = REAL_BUCKET,
                                      .plain = true,
                                      .write = true,
                                      .connections = PARALLEL,
