@@ -50,8 +50,8 @@ static struct mst_store *open_store(struct s3d *own)
     const struct mst_s3_conf conf = {.name = "bench",
                                      .profile = "versitygw",
                                      .endpoint = own ? s3d_endpoint(own) : real.endpoint,
-                                     .region = own ? S3D_REGION : REAL_REGION,
-                                     .bucket = own ? S3D_BUCKET_NAME : REAL_BUCKET,
+                                     .region = REAL_REGION, /* both say the same */
+                                     .bucket = REAL_BUCKET,
                                      .plain = true,
                                      .write = true,
                                      .connections = PARALLEL,
@@ -165,6 +165,7 @@ static void same_files(const char *a, const char *b)
 static void large(uint64_t bytes, unsigned rounds)
 {
     char *from = mst_xasprintf("%s/from", dir), *to = mst_xasprintf("%s/to", dir);
+    struct mst_err err = {0};
     struct rusage u;
 
     make_file(from, bytes);
@@ -188,6 +189,8 @@ static void large(uint64_t bytes, unsigned rounds)
         rclone((const char *const[]){"copyto", "--multi-thread-streams", "8",
                                      "--multi-thread-chunk-size", PART, theirs, to, NULL});
         say(&w, "rclone_down");
+        must(mst_store_delete(s, ours, &err), &err); /* the disk is not for all rounds at once */
+        rclone((const char *const[]){"deletefile", theirs, NULL});
         mst_store_free(s);
         free(ours);
         free(theirs);

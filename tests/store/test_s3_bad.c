@@ -61,6 +61,78 @@ struct bad {
     const char *read, *list;
 };
 
+static const struct bad answers[] = {
+    {"nobody's key",
+     {.what = S3D_STATUS, .status = 403, .code = "InvalidAccessKeyId"},
+     MST_E_AUTH,
+     "cannot read a in " WHERE ": it does not know the access key (InvalidAccessKeyId)",
+     "cannot list " WHERE ": it does not know the access key (InvalidAccessKeyId)"},
+    {"read-only key",
+     {.what = S3D_STATUS, .status = 403, .code = "AccessDenied"},
+     MST_E_AUTH,
+     "cannot read a in " WHERE
+     ": the key may not do that: its policy has to allow s3:GetObject (AccessDenied)",
+     "cannot list " WHERE
+     ": the key may not do that: its policy has to allow s3:ListBucket (AccessDenied)"},
+    {"redirect",
+     {.what = S3D_REDIRECT, .status = 307, .to = "http://127.0.0.1:1/"},
+     MST_E_SERVER,
+     "cannot read a in " WHERE
+     ": it sends us elsewhere (HTTP 307): credentials are not sent to another host",
+     "cannot list " WHERE
+     ": it sends us elsewhere (HTTP 307): credentials are not sent to another host"},
+    {"gzip",
+     {.what = S3D_GZIP, .status = 403},
+     MST_E_SERVER,
+     "cannot read a in " WHERE ": it answered HTTP 403 with a compressed page, which no store does",
+     "cannot list " WHERE ": it answered HTTP 403 with a compressed page, which no store does"},
+    {"captive portal",
+     {.what = S3D_HTML},
+     MST_E_SERVER,
+     "cannot read a in " WHERE ": a web page came instead of a store's answer: is there a "
+     "proxy or a captive portal, or is the endpoint wrong (HTTP 200)",
+     "cannot list " WHERE ": a web page came instead of a store's answer: is there a proxy or "
+     "a captive portal"},
+    {"empty body",
+     {.what = S3D_EMPTY, .status = 500},
+     MST_E_SERVER,
+     "cannot read a in " WHERE ": it answered HTTP 500",
+     "cannot list " WHERE ": it answered HTTP 500"},
+    {"empty 200",
+     {.what = S3D_EMPTY},
+     MST_E_NET,
+     "cannot read a in " WHERE ": the answer (HTTP 200) has no ETag",
+     ""},
+    {"garbage",
+     {.what = S3D_GARBAGE},
+     MST_E_NET,
+     "cannot read a in " WHERE ": the answer (HTTP 200) has no ETag",
+     ""},
+    {"slow down",
+     {.what = S3D_STATUS, .status = 503, .code = "SlowDown"},
+     MST_E_SERVER,
+     "cannot read a in " WHERE ": it answered HTTP 503 SlowDown: as it was planned",
+     "cannot list " WHERE ": it answered HTTP 503 SlowDown: as it was planned"},
+    {"clock",
+     {.what = S3D_SKEWED},
+     MST_E_AUTH,
+     "cannot read a in " WHERE ": the clocks of this host and of the store are too far apart, "
+     "and the store's own time did not help",
+     "cannot list " WHERE ": the clocks of this host and of the store are too far apart, and "
+     "the store's own time did not help"},
+    {"expired",
+     {.what = S3D_EXPIRED},
+     MST_E_AUTH,
+     "cannot read a in " WHERE ": the credentials have expired, and fresh ones too (ExpiredToken)",
+     "cannot list " WHERE ": the credentials have expired, and fresh ones too (ExpiredToken)"},
+    {"archived",
+     {.what = S3D_STATUS, .status = 403, .code = "InvalidObjectState"},
+     MST_E_PRECOND,
+     "cannot read a in " WHERE
+     ": it is in an archive tier: it must be thawed before it can be read",
+     ""},
+};
+
 static bool any(void *arg, const struct mst_store_item *item)
 {
     (void)arg;
@@ -70,84 +142,10 @@ static bool any(void *arg, const struct mst_store_item *item)
 
 static void every_kind_of_answer_has_its_sentence(void **state)
 {
-    static const struct bad all[] = {
-        {"nobody's key",
-         {.what = S3D_STATUS, .status = 403, .code = "InvalidAccessKeyId"},
-         MST_E_AUTH,
-         "cannot read a in " WHERE ": it does not know the access key (InvalidAccessKeyId)",
-         "cannot list " WHERE ": it does not know the access key (InvalidAccessKeyId)"},
-        {"read-only key",
-         {.what = S3D_STATUS, .status = 403, .code = "AccessDenied"},
-         MST_E_AUTH,
-         "cannot read a in " WHERE
-         ": the key may not do that: its policy has to allow s3:GetObject (AccessDenied)",
-         "cannot list " WHERE
-         ": the key may not do that: its policy has to allow s3:ListBucket (AccessDenied)"},
-        {"redirect",
-         {.what = S3D_REDIRECT, .status = 307, .to = "http://127.0.0.1:1/"},
-         MST_E_SERVER,
-         "cannot read a in " WHERE
-         ": it sends us elsewhere (HTTP 307): credentials are not sent to another host",
-         "cannot list " WHERE
-         ": it sends us elsewhere (HTTP 307): credentials are not sent to another host"},
-        {"gzip",
-         {.what = S3D_GZIP, .status = 403},
-         MST_E_SERVER,
-         "cannot read a in " WHERE
-         ": it answered HTTP 403 with a compressed page, which no store does",
-         "cannot list " WHERE ": it answered HTTP 403 with a compressed page, which no store does"},
-        {"captive portal",
-         {.what = S3D_HTML},
-         MST_E_SERVER,
-         "cannot read a in " WHERE ": a web page came instead of a store's answer: is there a "
-         "proxy or a captive portal, or is the endpoint wrong (HTTP 200)",
-         "cannot list " WHERE ": a web page came instead of a store's answer: is there a proxy or "
-         "a captive portal"},
-        {"empty body",
-         {.what = S3D_EMPTY, .status = 500},
-         MST_E_SERVER,
-         "cannot read a in " WHERE ": it answered HTTP 500",
-         "cannot list " WHERE ": it answered HTTP 500"},
-        {"empty 200",
-         {.what = S3D_EMPTY},
-         MST_E_NET,
-         "cannot read a in " WHERE ": the answer (HTTP 200) has no ETag",
-         ""},
-        {"garbage",
-         {.what = S3D_GARBAGE},
-         MST_E_NET,
-         "cannot read a in " WHERE ": the answer (HTTP 200) has no ETag",
-         ""},
-        {"slow down",
-         {.what = S3D_STATUS, .status = 503, .code = "SlowDown"},
-         MST_E_SERVER,
-         "cannot read a in " WHERE ": it answered HTTP 503 SlowDown: as it was planned",
-         "cannot list " WHERE ": it answered HTTP 503 SlowDown: as it was planned"},
-        {"clock",
-         {.what = S3D_SKEWED},
-         MST_E_AUTH,
-         "cannot read a in " WHERE ": the clocks of this host and of the store are too far apart, "
-         "and the store's own time did not help",
-         "cannot list " WHERE ": the clocks of this host and of the store are too far apart, and "
-         "the store's own time did not help"},
-        {"expired",
-         {.what = S3D_EXPIRED},
-         MST_E_AUTH,
-         "cannot read a in " WHERE
-         ": the credentials have expired, and fresh ones too (ExpiredToken)",
-         "cannot list " WHERE ": the credentials have expired, and fresh ones too (ExpiredToken)"},
-        {"archived",
-         {.what = S3D_STATUS, .status = 403, .code = "InvalidObjectState"},
-         MST_E_PRECOND,
-         "cannot read a in " WHERE
-         ": it is in an archive tier: it must be thawed before it can be read",
-         ""},
-    };
-
     (void)state;
     s3d_put(d, "a", "x", 1);
-    for (size_t i = 0; i < MST_COUNT(all); i++) {
-        struct s3d_fault f = all[i].f;
+    for (size_t i = 0; i < MST_COUNT(answers); i++) {
+        struct s3d_fault f = answers[i].f;
         struct mst_err err = {0};
         char buf[8];
         size_t got;
@@ -155,11 +153,11 @@ static void every_kind_of_answer_has_its_sentence(void **state)
         f.times = UINT_MAX;
         s3d_plan(d, &f);
         assert_int_not_equal(mst_store_read(s, "a", 0, buf, 1, &got, &err), MST_OK);
-        sentence(&err, all[i].rc, all[i].read);
+        sentence(&err, answers[i].rc, answers[i].read);
         memset(&err, 0, sizeof(err));
-        if (all[i].list[0]) {
+        if (answers[i].list[0]) {
             assert_int_not_equal(mst_store_list(s, "", any, NULL, NULL, &err), MST_OK);
-            sentence(&err, all[i].rc, all[i].list);
+            sentence(&err, answers[i].rc, answers[i].list);
         }
         s3d_plan_none(d);
     }

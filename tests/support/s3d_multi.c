@@ -212,50 +212,52 @@ static bool whole_holds(struct s3d *s, struct request *q, struct reply *r, const
     return true;
 }
 
+/* The upload ends and is an object: these parts, one after the other. */
+static const struct version *become(struct s3d *s, struct bucket *b, struct upload *u,
+                                    const struct part *parts, size_t n, const struct version *v)
+{
+    char *key = mst_xstrdup(u->key);
+    struct version like = u->like;
+    const struct version *kept;
+    struct mst_buf all = {0};
+
+    memset(&u->like, 0, sizeof(u->like)); /* what it had is the object's now */
+    for (size_t i = 0; i < n; i++) {
+        mst_buf_add(&all, parts[i].blob->p, parts[i].blob->n);
+    }
+    like.sums = v->sums;
+    (void)mst_copy(like.etag, sizeof(like.etag), v->etag);
+    like.blob = blob_take(s, all.p ? all.p : mst_xcalloc(1, 1), all.len);
+    keep_upload_drop(s, b, u);
+    kept = keep_add(s, b, key, &like);
+    free(key);
+    return kept;
+}
+
 static bool complete(struct s3d *s, struct request *q, struct bucket *b, struct upload *u,
                      struct reply *r)
 {
+    const struct version *kept;
     struct part *parts = NULL;
-    struct version v = {0}, *kept;
-    size_t n = 0, bytes = 0;
-    uint8_t *p;
+    struct version v = {0};
+    size_t n = 0;
     bool ok = s3d_may_make(s, q, b, r) && (n = listed_parts(s, q, u, r, &parts)) > 0;
 
     if (ok) {
         sum_composite(parts, n, v.etag, &v.sums);
         ok = whole_holds(s, q, r, &v.sums);
     }
-    if (!ok) {
-        free(parts);
-        return false;
-    }
-    for (size_t i = 0; i < n; i++) {
-        bytes += parts[i].blob->n;
-    }
-    p = mst_xmalloc(bytes ? bytes : 1);
-    bytes = 0;
-    for (size_t i = 0; i < n; i++) {
-        memcpy(p + bytes, parts[i].blob->p, parts[i].blob->n);
-        bytes += parts[i].blob->n;
+    if (ok) {
+        kept = become(s, b, u, parts, n, &v);
+        s3d_xml(r, "CompleteMultipartUploadResult");
+        mst_str_addf(&r->body, "<Bucket>%s</Bucket><Key>", b->name);
+        s3d_xml_text(&r->body, q->key);
+        mst_str_addf(&r->body, "</Key><ETag>&quot;%s&quot;</ETag></CompleteMultipartUploadResult>",
+                     kept->etag);
+        s3d_name_version(r, s, b, kept);
     }
     free(parts);
-    {
-        struct version like = u->like;
-
-        memset(&u->like, 0, sizeof(u->like));
-        like.sums = v.sums;
-        (void)mst_copy(like.etag, sizeof(like.etag), v.etag);
-        like.blob = blob_take(s, p, bytes);
-        keep_upload_drop(s, b, u);
-        kept = keep_add(s, b, q->key, &like);
-    }
-    s3d_xml(r, "CompleteMultipartUploadResult");
-    mst_str_addf(&r->body, "<Bucket>%s</Bucket><Key>", b->name);
-    s3d_xml_text(&r->body, q->key);
-    mst_str_addf(&r->body, "</Key><ETag>&quot;%s&quot;</ETag></CompleteMultipartUploadResult>",
-                 kept->etag);
-    s3d_name_version(r, s, b, kept);
-    return true;
+    return ok;
 }
 
 static bool list_parts(struct s3d *s, struct request *q, struct bucket *b, const struct upload *u,
