@@ -333,6 +333,36 @@ static void a_listing_goes_through_all_pages_in_order(void **state)
     kit_no_complaints(k);
 }
 
+static bool note_version(void *arg, const struct mst_store_version *v)
+{
+    mst_str_addf(arg, "%s %llu%s%s\n", v->key, (unsigned long long)v->bytes,
+                 v->newest ? " newest" : "", v->deleted ? " deleted" : "");
+    assert_true(v->modified_wall_ms > 0 && (v->deleted || v->version[0]));
+    return true;
+}
+
+static void versions_come_newest_first_and_what_is_gone_is_said(void **state)
+{
+    struct kit *k = *state;
+    struct mst_str all = {0};
+    struct mst_err err = {0};
+
+    gcsd_versions(k->d);
+    gcsd_put(k->d, "rs0/a", "1", 1);
+    gcsd_put(k->d, "rs0/a", "22", 2);
+    gcsd_put(k->d, "rs0/b/c", "1", 1);
+    gcsd_put(k->d, "rs0/a", "333", 3);
+    gcsd_put(k->d, "rs0/d", "1", 1);
+    assert_ok(mst_store_delete(k->s, "b/c", &err), &err);
+    assert_ok(mst_store_versions(k->s, "", note_version, &all, NULL, &err), &err);
+    assert_string_equal(all.p, "a 3 newest\na 2\na 1\nb/c 0 newest deleted\nb/c 1\nd 1 newest\n");
+    mst_str_reset(&all);
+    assert_ok(mst_store_versions(k->s, "b", note_version, &all, NULL, &err), &err);
+    assert_string_equal(all.p, "b/c 0 newest deleted\nb/c 1\n");
+    mst_str_release(&all);
+    kit_no_complaints(k);
+}
+
 static void a_listing_without_end_is_refused(void **state)
 {
     struct kit *k = *state;
@@ -440,6 +470,7 @@ int main(void)
         T(a_read_that_is_cut_or_refused_is_repeated),
         T(what_changed_on_the_way_or_in_between_is_noticed),
         T(a_listing_goes_through_all_pages_in_order),
+        T(versions_come_newest_first_and_what_is_gone_is_said),
         T(a_listing_without_end_is_refused),
         T(what_the_store_can_do_is_asked),
         T(who_may_not_see_the_bucket_is_told_what_is_not_known),
