@@ -98,9 +98,3 @@ bool mst_store_who(struct mst_store *s, char *text, size_t size, int64_t *expire
     return s3 && s3->login == mst_creds_login &&
            mst_creds_who(s3->login_arg, text, size, expires_wall_ms);
 }
-
-bool mst_store_single_writer(const struct mst_store *s)
-{
-    return s->ops->put_begin == mst_s3_put_begin &&
-           ((const struct s3 *)(const void *)s)->single_writer && !mst_store_caps(s)->create_only;
-}

@@ -11,7 +11,5 @@ enum mst_rc mst_store_open(const struct mst_cfg_store *cfg, bool write, struct m
 /* Whose key it works with, "AKIA... (the environment)", and until when (0: for ever); false for
  * stores without keys and before the first call. */
 bool mst_store_who(struct mst_store *s, char *text, size_t size, int64_t *expires_wall_ms);
-/* Does it rest on the promise that nobody else writes? */
-bool mst_store_single_writer(const struct mst_store *s);
 
 #endif

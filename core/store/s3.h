@@ -6,7 +6,8 @@
  * fills for each object being written; with the defaults (4 of 8 MiB, 2 objects) 48 MiB.
  * Every request is signed, its body's hash included; certificates are always checked. What passes
  * is repeated (http/retry.h) within the time that a call may wait; a call ends within a second of
- * the cancel of its task, or of the thread's (mst_store_work_for).
+ * the cancel of its task, or of the thread's (mst_store_work_for). To delete what is not there is
+ * no error, as S3 has it.
  */
 #ifndef MST_STORE_S3_H
 #define MST_STORE_S3_H

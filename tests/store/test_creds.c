@@ -12,6 +12,7 @@
 #include "base/mem.h"
 #include "canned.h"
 #include "store/creds.h"
+#include "store/open.h"
 
 static char dir[] = "/tmp/muster-creds-XXXXXX";
 static char file[64];
@@ -140,6 +141,40 @@ static void what_was_found_is_kept_until_a_fresh_one_is_asked(void **state)
     assert_int_equal(until, 0);
     mst_login_release(&l);
     mst_creds_free(c);
+}
+
+static void an_opened_store_says_whose_key_it_has(void **state)
+{
+    const struct canned_answer a[] = {
+        {.text = "HTTP/1.1 200 OK\r\nContent-Length: 7\r\nETag: \"e\"\r\n\r\n", .closes = true}};
+    struct mst_cfg_store cfg = {.name = "far",
+                                .type = "s3",
+                                .bucket = "vault",
+                                .profile = "other",
+                                .plain_http = true,
+                                .part_bytes = 8388608,
+                                .connections = 4};
+    struct mst_store *store;
+    struct canned c;
+    struct mst_err err = {0};
+    char who[200];
+    int64_t until;
+    uint64_t bytes;
+
+    (void)state;
+    write_file(both, 0600);
+    canned_start(&c, a, 1);
+    (void)snprintf(cfg.endpoint, sizeof(cfg.endpoint), "http://127.0.0.1:%d", c.port);
+    assert_ok(mst_store_open(&cfg, false, &store, &err), &err);
+    assert_false(mst_store_is_local(store));
+    assert_false(mst_store_who(store, who, sizeof(who), &until)); /* nobody asked yet */
+    assert_ok(mst_store_stat(store, "o", &bytes, &err), &err);
+    assert_int_equal(bytes, 7);
+    assert_true(mst_store_who(store, who, sizeof(who), &until));
+    assert_string_equal(strstr(who, "AKIDFILE (section default of "), who);
+    assert_ptr_equal(strstr(c.seen[0].p, "HEAD /vault/o HTTP/1.1\r\n"), c.seen[0].p);
+    mst_store_free(store);
+    canned_stop(&c);
 }
 
 /* --- keys that are lent --- */
@@ -293,6 +328,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(the_order_is_kept, begin),
         cmocka_unit_test_setup(what_cannot_be_used_is_named, begin),
+        cmocka_unit_test_setup(an_opened_store_says_whose_key_it_has, begin),
         cmocka_unit_test_setup(an_instance_lends_its_role, begin),
         cmocka_unit_test_setup(a_container_lends_its_role, begin),
         cmocka_unit_test_setup(sts_lends_a_role_for_a_key_or_a_token, begin),
