@@ -254,6 +254,7 @@ static void g_close(struct mst_store *s)
 
     mst_gauth_free(g->auth);
     mst_http_free(g->http);
+    gcs_windows_release(g);
     free(atomic_load(&g->probed));
     mst_cond_release(&g->done);
     mst_mutex_release(&g->mtx);

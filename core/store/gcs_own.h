@@ -11,6 +11,7 @@
 #include "store/impl.h"
 
 #define GCS_PINS 32
+#define GCS_WINDOWS 4
 
 /* The generation that a key's reads stay with, and the checksum of what was read in one go. */
 struct gcs_pin {
@@ -20,6 +21,14 @@ struct gcs_pin {
     uint64_t next; /* where a read in order goes on */
     uint32_t crc;  /* of everything before next */
     bool whole;    /* everything before next was read in order */
+};
+
+/* What was read ahead of a reader that goes in order. */
+struct gcs_window {
+    char key[MST_KEY_MAX];
+    uint64_t from, used; /* used 0: empty */
+    bool last;           /* it ends where the object ends */
+    struct mst_buf data;
 };
 
 struct gcs {
@@ -40,6 +49,7 @@ struct gcs {
     struct mst_store_caps *_Atomic probed; /* NULL until it was asked */
     uint64_t uses;                         /* under mtx, as the pins */
     struct gcs_pin pins[GCS_PINS];
+    struct gcs_window windows[GCS_WINDOWS]; /* under mtx */
 };
 
 /* One question with its answer. */
@@ -72,6 +82,7 @@ void gcs_abort(struct mst_store_put *p);
  * false_sum declares another checksum than the content has. For the probe. */
 enum mst_rc gcs_finish_as(struct mst_store_put *p, bool session, bool false_sum,
                           struct mst_err *err);
+void gcs_windows_release(struct gcs *g);
 void gcs_unpin(struct gcs *g, const char *key); /* it is not what it was any more */
 enum mst_rc gcs_remove(struct mst_store *s, const char *key, struct mst_err *err);
 enum mst_rc gcs_probe(struct mst_store *s, struct mst_task *task, struct mst_err *err);

@@ -9,6 +9,8 @@
 #include "hash/crc32c.h"
 #include "store/gcs_own.h"
 
+#define AHEAD ((size_t)4 * 1024 * 1024)
+
 struct sink {
     uint8_t *to;
     size_t room, n;
@@ -69,6 +71,79 @@ static void pin_put(struct gcs *g, const struct gcs_pin *pin)
     mst_mutex_unlock(&g->mtx);
 }
 
+/* --- what was read ahead --- */
+
+static void window_drop(struct gcs *g, const char *key)
+{
+    mst_mutex_lock(&g->mtx);
+    for (size_t i = 0; i < GCS_WINDOWS; i++) {
+        if (g->windows[i].used && strcmp(g->windows[i].key, key) == 0) {
+            g->windows[i].used = 0;
+        }
+    }
+    mst_mutex_unlock(&g->mtx);
+}
+
+void gcs_windows_release(struct gcs *g)
+{
+    for (size_t i = 0; i < GCS_WINDOWS; i++) {
+        mst_buf_release(&g->windows[i].data);
+    }
+}
+
+/* Bytes of the window of this key from there on; *last: nothing comes behind them. */
+static size_t window_take(struct gcs *g, const char *key, uint64_t from, uint8_t *to, size_t n,
+                          bool *last)
+{
+    size_t got = 0;
+
+    *last = false;
+    mst_mutex_lock(&g->mtx);
+    for (size_t i = 0; i < GCS_WINDOWS && got == 0; i++) {
+        struct gcs_window *w = &g->windows[i];
+
+        if (w->used && strcmp(w->key, key) == 0 && from >= w->from &&
+            from - w->from < w->data.len) {
+            const size_t at = (size_t)(from - w->from), left = w->data.len - at;
+
+            got = left < n ? left : n;
+            memcpy(to, w->data.p + at, got);
+            *last = w->last && got == left;
+            w->used = ++g->uses;
+        }
+    }
+    mst_mutex_unlock(&g->mtx);
+    return got;
+}
+
+/* Takes the bytes; the window that was not used for longest goes, or the key's own. */
+static void window_put(struct gcs *g, const char *key, uint64_t from, struct mst_buf *data,
+                       bool last)
+{
+    struct mst_buf old;
+    size_t at = 0;
+
+    mst_mutex_lock(&g->mtx);
+    for (size_t i = 0; i < GCS_WINDOWS; i++) {
+        if (g->windows[i].used && strcmp(g->windows[i].key, key) == 0) {
+            at = i;
+            break;
+        }
+        if (g->windows[i].used < g->windows[at].used) {
+            at = i;
+        }
+    }
+    old = g->windows[at].data;
+    (void)mst_copy(g->windows[at].key, sizeof(g->windows[at].key), key);
+    g->windows[at].data = *data;
+    g->windows[at].from = from;
+    g->windows[at].last = last;
+    g->windows[at].used = ++g->uses;
+    mst_mutex_unlock(&g->mtx);
+    mst_buf_release(&old);
+    memset(data, 0, sizeof(*data));
+}
+
 void gcs_unpin(struct gcs *g, const char *key)
 {
     mst_mutex_lock(&g->mtx);
@@ -78,6 +153,7 @@ void gcs_unpin(struct gcs *g, const char *key)
         }
     }
     mst_mutex_unlock(&g->mtx);
+    window_drop(g, key);
 }
 
 /* "bytes 0-9/100": what came and how large all of it is. */
@@ -122,13 +198,9 @@ static enum mst_rc account(struct gcs *g, struct gcs_pin *pin, const struct gcs_
 {
     char want[9], have[9];
 
-    if (from == 0 || (pin->whole && pin->next == from)) {
-        pin->crc = mst_crc32c(from == 0 ? 0 : pin->crc, s->to, s->n);
-        pin->next = from + s->n;
-        pin->whole = true;
-    } else {
-        pin->whole = false;
-    }
+    pin->whole = from == 0 || (pin->whole && pin->next == from);
+    pin->crc = pin->whole ? mst_crc32c(from == 0 ? 0 : pin->crc, s->to, s->n) : 0;
+    pin->next = from + s->n;
     if (pin->whole && pin->next == total && stored_crc(&a->reply.headers, want) &&
         strcmp(want, gcs_crc_text(pin->crc, have)) != 0) {
         return mst_err_set(err, MST_E_INTEGRITY,
@@ -201,33 +273,81 @@ static struct gcs_ask *range_ask(struct gcs *g, const char *key, uint64_t from, 
     return a;
 }
 
-enum mst_rc gcs_read(struct mst_store *s, const char *key, uint64_t from, void *buf, size_t n,
-                     size_t *got, struct mst_err *err)
+/* One range from the service; *total is the object's size, 0 where it was not said. */
+static enum mst_rc fetch(struct gcs *g, const char *key, uint64_t from, struct sink *sink,
+                         struct gcs_pin *pin, bool pinned, uint64_t *total, struct mst_err *err)
 {
-    struct gcs *g = gcs_of(s);
-    struct sink sink = {.to = buf, .room = n};
-    struct gcs_pin *pin = mst_xcalloc(1, sizeof(*pin));
-    const bool pinned = pin_get(g, key, from, pin);
-    struct gcs_ask *a = range_ask(g, key, from, &sink, pinned ? pin->generation : "");
-    uint64_t total = 0;
-    enum mst_rc rc = n > 0 ? gcs_do(a, NULL, err) : MST_OK;
+    struct gcs_ask *a = range_ask(g, key, from, sink, pinned ? pin->generation : "");
+    enum mst_rc rc = gcs_do(a, NULL, err);
 
-    if (rc != MST_OK || n == 0) {
+    *total = 0;
+    if (rc != MST_OK) {
         /* said */
     } else if (a->reply.status == 416) {
-        sink.n = 0; /* at its end, or it is empty */
+        sink->n = 0; /* at its end, or it is empty */
     } else if (a->reply.status == 412 || (a->reply.status == 404 && pinned)) {
         rc = mst_err_set(err, MST_E_INTEGRITY, "%s was %s while it was read", key,
                          a->reply.status == 412 ? "replaced" : "removed");
     } else if (a->reply.status == 404) {
         rc = mst_gcall_refused(&a->call, &a->reply, err);
     } else {
-        rc = check_range(g, a, key, from, &sink, &total, err);
+        rc = check_range(g, a, key, from, sink, total, err);
         rc = rc == MST_OK ? pin_generation(pin, pinned, a, key, err) : rc;
-        rc = rc == MST_OK ? account(g, pin, a, from, &sink, total, err) : rc;
+        rc = rc == MST_OK ? account(g, pin, a, from, sink, *total, err) : rc;
     }
-    *got = rc == MST_OK ? sink.n : 0;
     gcs_ask_free(a);
+    return rc;
+}
+
+/* The reader goes on where it was: more than it wants now is asked for, and kept. */
+static enum mst_rc fetch_ahead(struct gcs *g, const char *key, uint64_t from, void *buf, size_t n,
+                               struct gcs_pin *pin, size_t *got, struct mst_err *err)
+{
+    struct mst_buf ahead = {0};
+    struct sink sink = {.to = mst_buf_room(&ahead, AHEAD), .room = AHEAD};
+    uint64_t total = 0;
+    enum mst_rc rc = fetch(g, key, from, &sink, pin, true, &total, err);
+
+    if (rc == MST_OK) {
+        ahead.len = sink.n;
+        *got = sink.n < n ? sink.n : n;
+        memcpy(buf, ahead.p, *got);
+        if (sink.n > n) {
+            window_put(g, key, from, &ahead, from + sink.n == total);
+        }
+    }
+    mst_buf_release(&ahead);
+    return rc;
+}
+
+enum mst_rc gcs_read(struct mst_store *s, const char *key, uint64_t from, void *buf, size_t n,
+                     size_t *got, struct mst_err *err)
+{
+    struct gcs *g = gcs_of(s);
+    struct gcs_pin *pin = mst_xcalloc(1, sizeof(*pin));
+    const bool pinned = pin_get(g, key, from, pin);
+    uint64_t total = 0;
+    size_t more = 0;
+    bool last = false;
+    enum mst_rc rc = MST_OK;
+
+    if (from == 0) {
+        window_drop(g, key);
+    }
+    *got = from > 0 ? window_take(g, key, from, buf, n, &last) : 0;
+    if (*got < n && !last) {
+        const uint64_t at = from + *got;
+
+        if (pinned && pin->generation[0] && pin->next == at && n - *got < AHEAD) {
+            rc = fetch_ahead(g, key, at, (uint8_t *)buf + *got, n - *got, pin, &more, err);
+        } else {
+            struct sink sink = {.to = (uint8_t *)buf + *got, .room = n - *got};
+
+            rc = fetch(g, key, at, &sink, pin, pinned, &total, err);
+            more = sink.n;
+        }
+    }
+    *got = rc == MST_OK ? *got + more : 0;
     free(pin);
     return rc;
 }

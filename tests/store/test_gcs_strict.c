@@ -239,6 +239,38 @@ static void ranges_end_where_the_object_ends(void **state)
     kit_no_complaints(k);
 }
 
+static void who_reads_in_order_is_read_ahead_for(void **state)
+{
+    const size_t n = ((size_t)9 << 20) + 3, step = 100000;
+    struct kit *k = *state;
+    uint8_t *p = kit_data(n, 4), *back = mst_xmalloc(n + step);
+    struct mst_err err = {0};
+    size_t at = 0, got = 1;
+    unsigned before;
+
+    gcsd_put(k->d, "rs0/x", p, n);
+    while (got > 0) {
+        assert_ok(mst_store_read(k->s, "x", at, back + at, step, &got, &err), &err);
+        assert_true(got == step || at + got == n);
+        at += got;
+    }
+    assert_int_equal(at, n);
+    assert_memory_equal(back, p, n);
+    assert_true(gcsd_count(k->d, GCSD_READ) <= 5);
+    before = gcsd_count(k->d, GCSD_READ);
+    assert_ok(mst_store_read(k->s, "x", n - 7, back, 20, &got, &err), &err); /* is still here */
+    assert_int_equal(got, 7);
+    assert_memory_equal(back, p + n - 7, 7);
+    assert_int_equal(gcsd_count(k->d, GCSD_READ), before);
+    assert_ok(mst_store_read(k->s, "x", 12345, back, 99, &got, &err), &err); /* and this is not */
+    assert_memory_equal(back, p + 12345, 99);
+    assert_ok(mst_store_delete(k->s, "x", &err), &err);
+    assert_rc(mst_store_read(k->s, "x", n - 7, back, 20, &got, &err), MST_E_NOTFOUND, &err);
+    free(p);
+    free(back);
+    kit_no_complaints(k);
+}
+
 static void a_read_that_is_cut_or_refused_is_repeated(void **state)
 {
     static const enum gcsd_what what[] = {GCSD_RESET, GCSD_TRUNCATE, GCSD_STATUS, GCSD_STALL};
@@ -330,6 +362,36 @@ static void a_listing_goes_through_all_pages_in_order(void **state)
     assert_ok(mst_store_list(k->s, "", see, s, NULL, &err), &err);
     assert_int_equal(s->n, 2);
     free(s);
+    kit_no_complaints(k);
+}
+
+static bool note_version(void *arg, const struct mst_store_version *v)
+{
+    mst_str_addf(arg, "%s %llu%s%s\n", v->key, (unsigned long long)v->bytes,
+                 v->newest ? " newest" : "", v->deleted ? " deleted" : "");
+    assert_true(v->modified_wall_ms > 0 && (v->deleted || v->version[0]));
+    return true;
+}
+
+static void versions_come_newest_first_and_what_is_gone_is_said(void **state)
+{
+    struct kit *k = *state;
+    struct mst_str all = {0};
+    struct mst_err err = {0};
+
+    gcsd_versions(k->d);
+    gcsd_put(k->d, "rs0/a", "1", 1);
+    gcsd_put(k->d, "rs0/a", "22", 2);
+    gcsd_put(k->d, "rs0/b/c", "1", 1);
+    gcsd_put(k->d, "rs0/a", "333", 3);
+    gcsd_put(k->d, "rs0/d", "1", 1);
+    assert_ok(mst_store_delete(k->s, "b/c", &err), &err);
+    assert_ok(mst_store_versions(k->s, "", note_version, &all, NULL, &err), &err);
+    assert_string_equal(all.p, "a 3 newest\na 2\na 1\nb/c 0 newest deleted\nb/c 1\nd 1 newest\n");
+    mst_str_reset(&all);
+    assert_ok(mst_store_versions(k->s, "b", note_version, &all, NULL, &err), &err);
+    assert_string_equal(all.p, "b/c 0 newest deleted\nb/c 1\n");
+    mst_str_release(&all);
     kit_no_complaints(k);
 }
 
@@ -437,9 +499,11 @@ int main(void)
         T(a_forgotten_session_is_begun_anew_only_while_all_is_still_here),
         T(what_is_stored_wrongly_is_removed_and_said),
         T(ranges_end_where_the_object_ends),
+        T(who_reads_in_order_is_read_ahead_for),
         T(a_read_that_is_cut_or_refused_is_repeated),
         T(what_changed_on_the_way_or_in_between_is_noticed),
         T(a_listing_goes_through_all_pages_in_order),
+        T(versions_come_newest_first_and_what_is_gone_is_said),
         T(a_listing_without_end_is_refused),
         T(what_the_store_can_do_is_asked),
         T(who_may_not_see_the_bucket_is_told_what_is_not_known),

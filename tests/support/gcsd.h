@@ -93,6 +93,7 @@ bool gcsd_has(struct gcsd *g, const char *name, const void *data, size_t n);
 size_t gcsd_objects(struct gcsd *g);
 size_t gcsd_sessions(struct gcsd *g);
 void gcsd_put(struct gcsd *g, const char *name, const void *data, size_t n);
+void gcsd_versions(struct gcsd *g); /* from now on what is replaced or deleted is kept */
 void gcsd_retain(struct gcsd *g, const char *name, const char *mode, const char *until, bool hold);
 
 #endif

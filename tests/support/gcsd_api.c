@@ -36,6 +36,9 @@ static void add_object(struct mst_str *out, const struct gobject *o, const struc
     if (o->hold) {
         mst_str_add(out, ",\"temporaryHold\":true");
     }
+    if (o->gone) {
+        mst_str_add(out, ",\"timeDeleted\":\"2026-11-23T10:00:00.5Z\"");
+    }
     mst_str_add(out, "}");
 }
 
@@ -399,6 +402,44 @@ static void patch(struct gcsd *g, const struct gcsd_request *q, struct gcsd_repl
     bson_destroy(b);
 }
 
+static int by_generation(const void *x, const void *y)
+{
+    const struct gobject *a = *(const struct gobject *const *)x;
+    const struct gobject *b = *(const struct gobject *const *)y;
+    const int names = strcmp(a->name, b->name);
+
+    return names ? names : a->generation < b->generation ? -1 : 1;
+}
+
+/* All generations, oldest first below each name; the token is where to go on. */
+static void list_versions(struct gcsd *g, const struct gcsd_request *q, struct gcsd_reply *r)
+{
+    const size_t all = g->n_o + g->n_old;
+    const char *prefix = gcsd_query(q, "prefix");
+    struct gobject **o = mst_xcalloc(all + 1, sizeof(*o));
+    size_t i = strtoul(gcsd_query(q, "pageToken"), NULL, 10);
+    unsigned n = 0;
+
+    for (size_t k = 0; k < all; k++) {
+        o[k] = k < g->n_o ? g->o[k] : g->old[k - g->n_o];
+    }
+    qsort(o, all, sizeof(*o), by_generation);
+    r->status = 200;
+    mst_str_add(&r->body, "{\"kind\":\"storage#objects\"");
+    for (; i < all && n < g->page_max; i++) {
+        if (strncmp(o[i]->name, prefix, strlen(prefix)) == 0) {
+            mst_str_add(&r->body, n++ ? "," : ",\"items\":[");
+            add_object(&r->body, o[i], NULL);
+        }
+    }
+    mst_str_add(&r->body, n ? "]" : "");
+    if (i < all) {
+        mst_str_addf(&r->body, ",\"nextPageToken\":\"%zu\"", i);
+    }
+    mst_str_add(&r->body, "}");
+    free(o);
+}
+
 static void list(struct gcsd *g, const struct gcsd_request *q, struct gcsd_reply *r,
                  const struct gcsd_fault *f)
 {
@@ -414,6 +455,10 @@ static void list(struct gcsd *g, const struct gcsd_request *q, struct gcsd_reply
         return;
     }
     free(base);
+    if (strcmp(gcsd_query(q, "versions"), "true") == 0) {
+        list_versions(g, q, r);
+        return;
+    }
     r->status = 200;
     mst_str_add(&r->head, "Content-Type: application/json; charset=UTF-8\r\n");
     mst_str_add(&r->body, "{\"kind\":\"storage#objects\"");

@@ -59,7 +59,13 @@ static void object_free(struct gobject *o)
 
 void gcsd_drop(struct gcsd *g, size_t at)
 {
-    object_free(g->o[at]);
+    if (g->versioned) {
+        mst_grow((void **)&g->old, &g->cap_old, g->n_old + 1, sizeof(*g->old));
+        g->o[at]->gone = true;
+        g->old[g->n_old++] = g->o[at];
+    } else {
+        object_free(g->o[at]);
+    }
     memmove(g->o + at, g->o + at + 1, (g->n_o - at - 1) * sizeof(*g->o));
     g->n_o--;
 }
@@ -95,6 +101,11 @@ void gcsd_session_free(struct gsession *s)
 
 void gcsd_forget_all(struct gcsd *g)
 {
+    g->versioned = false;
+    for (size_t i = 0; i < g->n_old; i++) {
+        object_free(g->old[i]);
+    }
+    free(g->old);
     while (g->n_o > 0) {
         gcsd_drop(g, g->n_o - 1);
     }
@@ -146,6 +157,13 @@ void gcsd_put(struct gcsd *g, const char *name, const void *data, size_t n)
 {
     pthread_mutex_lock(&g->mu);
     (void)gcsd_add(g, name, data, n);
+    pthread_mutex_unlock(&g->mu);
+}
+
+void gcsd_versions(struct gcsd *g)
+{
+    pthread_mutex_lock(&g->mu);
+    g->versioned = true;
     pthread_mutex_unlock(&g->mu);
 }
 

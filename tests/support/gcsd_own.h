@@ -42,7 +42,7 @@ struct gobject {
     uint64_t generation;
     uint32_t crc;
     char word[64], mode[16], until[40], klass[32];
-    bool hold;
+    bool hold, gone; /* gone: a generation that is not the live one */
 };
 struct gsession {
     unsigned id;
@@ -75,6 +75,9 @@ struct gcsd {
     uint64_t next_generation;
     struct gobject **o; /* by name */
     size_t n_o, cap_o;
+    bool versioned;
+    struct gobject **old; /* by name and generation */
+    size_t n_old, cap_old;
     struct gsession **s;
     size_t n_s, cap_s;
     struct gplan plan[GCSD_PLAN];
