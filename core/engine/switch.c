@@ -340,6 +340,17 @@ static enum mst_rc settle_failback(struct local *l, struct mst_cmd *cmd, struct 
     return rc;
 }
 
+/* The second level of a confirmation: where people depend on the set, why stands in its log. */
+static bool reason_missing(const struct local *l, const struct mst_cmd *cmd)
+{
+    int n = 0;
+
+    for (const char *p = cmd->reason; *p; p++) {
+        n += *p != ' ' && ((unsigned char)*p & 0xc0) != 0x80;
+    }
+    return !cmd->dry_run && strcmp(l->cfg->set.cls, "PROD") == 0 && n < MST_CMD_REASON_MIN;
+}
+
 static enum mst_rc make_plan(struct local *l, struct mst_ticket *t, struct mst_guard_facts *f,
                              struct mst_err *err)
 {
@@ -355,6 +366,14 @@ static enum mst_rc make_plan(struct local *l, struct mst_ticket *t, struct mst_g
     mst_shared_unref(&m->shared);
     if (rc == MST_OK) {
         t->refused = !mst_guard_may(f, checks, n, why);
+        if (!t->refused && reason_missing(l, &t->cmd)) {
+            t->refused = true;
+            (void)snprintf(
+                why, sizeof(why),
+                "a set of class PROD asks why it is moved: give a reason of %d characters "
+                "or more (--reason)",
+                MST_CMD_REASON_MIN);
+        }
         if (t->cmd.kind == MST_CMD_FAILBACK) {
             p->failback = true;
             (void)mst_copy(p->of_run, sizeof(p->of_run), t->cmd.backup);

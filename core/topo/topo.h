@@ -294,7 +294,7 @@ struct mst_topo_view {
 
 void mst_topo_view_release(struct mst_topo_view *v); /* frees the arrays */
 
-/* Limits that turn a measurement into a reason (failover.md 9). */
+/* Limits that turn a measurement into a reason. */
 struct mst_topo_limits {
     int64_t hello_silent_ms;                  /* 2000: no answer for this long is SILENT */
     int64_t stale_ms;                         /* 3000: three refreshes */

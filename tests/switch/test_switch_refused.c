@@ -184,6 +184,41 @@ static void a_lagging_heir_is_refused_with_its_lag(void **state)
     assert_int_equal(sbx_world_primary(kit.w), 0);
 }
 
+/* The second level of a confirmation. */
+static void a_set_of_class_prod_asks_why(void **state)
+{
+    static const char *const no_reasons[] = {"-", "short"};
+    struct mst_err err = {0};
+    struct mst_str s = {0};
+    struct ran r;
+    char path[128];
+
+    (void)state;
+    mst_str_addf(&s,
+                 "set = { name = \"rs0\"; class = \"PROD\"; acts = [\"switch\"]; members = "
+                 "[\"%s\"]; };\n",
+                 sw_name(0));
+    (void)snprintf(path, sizeof(path), "%s/muster.conf", sw_dir);
+    assert_ok(mst_file_replace(path, 0600, mst_str_c(&s), s.len, &err), &err);
+    mst_str_release(&s);
+#define PROD_TO \
+    "switchover", "--to", sw_name(1), SW_YOUNG, "--override", "P41=the simulator is not proven"
+    for (size_t i = 0; i < MST_COUNT(no_reasons); i++) {
+        RUN(&r, sw_env, PROD_TO, "--reason", no_reasons[i], "--confirm", "x");
+        sw_expect(&r, 10);
+        HAS(mst_str_c(&r.err), "a set of class PROD asks why it is moved");
+        ran_release(&r);
+    }
+    RUN(&r, sw_env, PROD_TO, "--dry-run"); /* a look asks for nothing */
+    sw_expect(&r, 0);
+    ran_release(&r);
+    (void)snprintf(path, sizeof(path), "%s/p.json", sw_dir);
+    RUN(&r, sw_env, PROD_TO, "--reason", "kernel patch CHG-4411", "--plan-out", path);
+    sw_expect(&r, 0);
+    ran_release(&r);
+    nothing_moved();
+}
+
 /* --- rights --- */
 
 static char pw_dir[64];
@@ -266,6 +301,7 @@ int main(void)
         T(a_member_that_may_not_be_primary_is_refused_by_name, six_kinds),
         T(a_member_of_another_set_is_none_of_this_one, sw_setup),
         T(a_plan_is_over_after_two_minutes, sw_setup),
+        T(a_set_of_class_prod_asks_why, sw_setup),
         T(a_lagging_heir_is_refused_with_its_lag, sw_setup),
         T(a_plan_of_another_set_is_not_for_this_one, sw_setup),
         cmocka_unit_test_setup_teardown(not_allowed_on_one_member_is_not_allowed, with_rights,

@@ -250,12 +250,6 @@ void sbx_cmd_revoke_privileges(struct sbx_call *c)
 
 /* ---- rolesInfo ---- */
 
-struct listing {
-    struct sbx_call *c;
-    bson_t list;
-    unsigned n;
-};
-
 static struct sbx_val direct_roles(struct sbx_call *c, const struct sbx_role *r)
 {
     struct sbx_doc doc;
@@ -280,15 +274,13 @@ static void show_privileges(struct sbx_call *c, const struct sbx_role *r,
     sbx_roles_release(&just);
 }
 
-static void offer(struct listing *l, const struct sbx_role *r)
+static void offer(struct sbx_listing *l, const struct sbx_role *r)
 {
     const struct sbx_val direct = direct_roles(l->c, r);
     struct sbx_privs inherited = {0};
     struct sbx_roles roles = {0};
     struct sbx_out out = {0};
     const size_t m = sbx_out_begin(&out);
-    bson_t view;
-    char key[12];
 
     (void)sbx_roles_parse(&roles, direct, r->db);
     sbx_out_str(&out, "role", r->name);
@@ -300,15 +292,13 @@ static void offer(struct listing *l, const struct sbx_role *r)
         show_privileges(l->c, r, &inherited, &out);
     }
     sbx_out_end(&out, m);
-    (void)snprintf(key, sizeof key, "%u", l->n++);
-    MST_ASSERT(bson_init_static(&view, sbx_out_done(&out).p, sbx_out_done(&out).n));
-    BSON_APPEND_DOCUMENT(&l->list, key, &view);
+    sbx_listing_add(l, &out);
     sbx_privs_release(&inherited);
     sbx_roles_release(&roles);
     sbx_out_release(&out);
 }
 
-static void offer_all(struct listing *l)
+static void offer_all(struct sbx_listing *l)
 {
     struct sbx_coll *coll = sbx_data_coll(l->c->m->data, SBX_ROLES_NS);
     const char *names[32];
@@ -338,41 +328,26 @@ static void offer_all(struct listing *l)
     }
 }
 
-static bool offer_one(struct listing *l, struct sbx_val v)
+static void offer_one(struct sbx_listing *l, const char *db, const char *name)
 {
-    const char *name = sbx_val_str(v, NULL), *db = l->c->db;
     struct sbx_role r;
 
-    if (v.type == SBX_OBJECT) {
-        name = sbx_val_str(sbx_doc_get(sbx_val_doc(v), "role"), NULL);
-        db = sbx_val_str(sbx_doc_get(sbx_val_doc(v), "db"), NULL);
-    }
-    if (name == NULL || db == NULL) {
-        sbx_fail(l->c, E_BAD_VALUE, "Role names must be either strings or objects");
-        return false;
-    }
     if (mst_copy(r.name, sizeof r.name, name) && mst_copy(r.db, sizeof r.db, db) &&
         sbx_role_exists(l->c->m->data, &r)) {
         offer(l, &r);
     }
-    return true;
 }
 
 void sbx_cmd_roles_info(struct sbx_call *c)
 {
     const struct sbx_val what = sbx_users_arg(c, "rolesInfo");
-    struct listing l = {.c = c};
-    struct sbx_it it;
+    struct sbx_listing l = {.c = c, .kind = "role", .one = offer_one};
 
     bson_init(&l.list);
     if (sbx_val_is_num(what)) {
         offer_all(&l);
-    } else if (what.type != SBX_ARRAY) {
-        (void)offer_one(&l, what);
     } else {
-        sbx_it_init(&it, sbx_val_doc(what));
-        while (sbx_it_next(&it) && offer_one(&l, it.v)) {
-        }
+        sbx_listing_named(&l, what);
     }
     BSON_APPEND_ARRAY(c->reply, "roles", &l.list);
     bson_destroy(&l.list);

@@ -273,29 +273,59 @@ static void show_user(struct sbx_call *c, struct sbx_doc user, struct sbx_out *o
     sbx_out_end(out, m);
 }
 
-struct listing {
-    struct sbx_call *c;
-    bson_t list;
-    unsigned n;
-};
-
-static void offer(struct listing *l, struct sbx_doc user)
+void sbx_listing_add(struct sbx_listing *l, const struct sbx_out *doc)
 {
-    const struct sbx_val filter = sbx_users_arg(l->c, "filter");
-    struct sbx_out out = {0};
     bson_t view;
     char key[12];
 
+    (void)snprintf(key, sizeof key, "%u", l->n++);
+    MST_ASSERT(bson_init_static(&view, sbx_out_done(doc).p, sbx_out_done(doc).n));
+    BSON_APPEND_DOCUMENT(&l->list, key, &view);
+}
+
+static bool named(struct sbx_listing *l, struct sbx_val v)
+{
+    const char *name = sbx_val_str(v, NULL), *db = l->c->db;
+
+    if (v.type == SBX_OBJECT) {
+        name = sbx_val_str(sbx_doc_get(sbx_val_doc(v), l->kind), NULL);
+        db = sbx_val_str(sbx_doc_get(sbx_val_doc(v), "db"), NULL);
+    }
+    if (name == NULL || db == NULL) {
+        sbx_fail(l->c, E_BAD_VALUE, "%c%s names must be either strings or objects",
+                 l->kind[0] - 'a' + 'A', l->kind + 1);
+        return false;
+    }
+    l->one(l, db, name);
+    return true;
+}
+
+void sbx_listing_named(struct sbx_listing *l, struct sbx_val what)
+{
+    struct sbx_it it;
+
+    if (what.type != SBX_ARRAY) {
+        (void)named(l, what);
+        return;
+    }
+    sbx_it_init(&it, sbx_val_doc(what));
+    while (sbx_it_next(&it) && named(l, it.v)) {
+    }
+}
+
+static void offer(struct sbx_listing *l, struct sbx_doc user)
+{
+    const struct sbx_val filter = sbx_users_arg(l->c, "filter");
+    struct sbx_out out = {0};
+
     show_user(l->c, user, &out);
     if (filter.type != SBX_OBJECT || sbx_match(sbx_val_doc(filter), sbx_out_done(&out))) {
-        (void)snprintf(key, sizeof key, "%u", l->n++);
-        MST_ASSERT(bson_init_static(&view, sbx_out_done(&out).p, sbx_out_done(&out).n));
-        BSON_APPEND_DOCUMENT(&l->list, key, &view);
+        sbx_listing_add(l, &out);
     }
     sbx_out_release(&out);
 }
 
-static void offer_all(struct listing *l, const char *db)
+static void offer_all(struct sbx_listing *l, const char *db)
 {
     struct sbx_coll *coll = sbx_data_coll(l->c->m->data, SBX_USERS_NS);
     struct sbx_scan s;
@@ -313,49 +343,34 @@ static void offer_all(struct listing *l, const char *db)
     sbx_scan_release(&s);
 }
 
-static bool offer_one(struct listing *l, struct sbx_val v)
+static void offer_one(struct sbx_listing *l, const char *db, const char *name)
 {
-    const char *name = sbx_val_str(v, NULL), *db = l->c->db;
     struct sbx_doc user;
 
-    if (v.type == SBX_OBJECT) {
-        name = sbx_val_str(sbx_doc_get(sbx_val_doc(v), "user"), NULL);
-        db = sbx_val_str(sbx_doc_get(sbx_val_doc(v), "db"), NULL);
-    }
-    if (name == NULL || db == NULL) {
-        sbx_fail(l->c, E_BAD_VALUE, "User names must be either strings or objects");
-        return false;
-    }
     if (sbx_user_doc(l->c->m->data, db, name, &user)) {
         offer(l, user);
     }
-    return true;
 }
 
-static void list_users(struct listing *l, struct sbx_val what)
+static void list_users(struct sbx_listing *l, struct sbx_val what)
 {
     const bool every =
         what.type == SBX_OBJECT && sbx_val_true(sbx_doc_get(sbx_val_doc(what), "forAllDBs"));
-    struct sbx_it it;
 
     if ((every || sbx_val_is_num(what)) && sbx_val_true(sbx_users_arg(l->c, "showPrivileges"))) {
         sbx_fail(l->c, E_BAD_VALUE,
                  "Privilege or restriction details require exact-match usersInfo queries.");
     } else if (every || sbx_val_is_num(what)) {
         offer_all(l, every ? NULL : l->c->db);
-    } else if (what.type != SBX_ARRAY) {
-        (void)offer_one(l, what);
     } else {
-        sbx_it_init(&it, sbx_val_doc(what));
-        while (sbx_it_next(&it) && offer_one(l, it.v)) {
-        }
+        sbx_listing_named(l, what);
     }
 }
 
 static void users_info(struct sbx_call *c)
 {
     const struct sbx_val filter = sbx_users_arg(c, "filter");
-    struct listing l = {.c = c};
+    struct sbx_listing l = {.c = c, .kind = "user", .one = offer_one};
     struct sbx_why why = {0};
 
     if (filter.type == SBX_OBJECT && !sbx_match_check(sbx_val_doc(filter), &why)) {

@@ -19,6 +19,20 @@ void sbx_roles_less(struct sbx_roles *all, const struct sbx_roles *gone);
 void sbx_inherited_out(struct sbx_call *c, struct sbx_val roles, const char *db,
                        struct sbx_privs *privs, struct sbx_out *out);
 
+/* What usersInfo and rolesInfo answer with: an array of what was asked for by name. */
+struct sbx_listing {
+    struct sbx_call *c;
+    const char *kind; /* "user", "role": the field of a name in a document */
+    bson_t list;
+    unsigned n;
+    /* One that was asked for: nothing happens when there is none. */
+    void (*one)(struct sbx_listing *l, const char *db, const char *name);
+};
+
+void sbx_listing_add(struct sbx_listing *l, const struct sbx_out *doc);
+/* A name, {user: .., db: ..}, or an array of these; what is neither fails the call. */
+void sbx_listing_named(struct sbx_listing *l, struct sbx_val what);
+
 sbx_cmd_fn sbx_cmd_create_role, sbx_cmd_update_role, sbx_cmd_drop_role, sbx_cmd_grant_to_role,
     sbx_cmd_revoke_from_role, sbx_cmd_grant_privileges, sbx_cmd_revoke_privileges,
     sbx_cmd_roles_info;
