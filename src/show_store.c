@@ -98,12 +98,12 @@ static const struct mst_backup *newest_good(const struct mst_bucket_part *b)
     return NULL;
 }
 
-static size_t damaged(const struct mst_bucket_part *b)
+static size_t in_state(const struct mst_bucket_part *b, enum mst_backup_state state)
 {
     size_t n = 0;
 
     for (size_t i = 0; i < b->n; i++) {
-        n += b->backups[i].state == MST_BK_DAMAGED;
+        n += b->backups[i].state == state;
     }
     return n;
 }
@@ -124,7 +124,8 @@ void show_store_json(const struct mst_bucket_part *b, int64_t now_wall_ms, struc
     js_bool(s, "reading", b->loading);
     json_origin(b, now_wall_ms, s);
     js_known(s, "n", b->as_of_wall_ms ? (int64_t)b->n : -1);
-    js_known(s, "damaged", b->as_of_wall_ms ? (int64_t)damaged(b) : -1);
+    js_known(s, "damaged", b->as_of_wall_ms ? (int64_t)in_state(b, MST_BK_DAMAGED) : -1);
+    js_known(s, "forged", b->as_of_wall_ms ? (int64_t)in_state(b, MST_BK_FORGED) : -1);
     js_text(s, "last_good", good ? good->id : "");
     js_text(s, "state", good ? mst_backup_state_word(good->state) : "");
     js_time(s, "verified", good ? good->verified_wall_ms : 0);
@@ -135,7 +136,7 @@ void show_store_json(const struct mst_bucket_part *b, int64_t now_wall_ms, struc
 static void newest(const struct mst_bucket_part *b, int64_t now, struct mst_str *s)
 {
     const struct mst_backup *good = newest_good(b);
-    const size_t bad = damaged(b);
+    const size_t bad = in_state(b, MST_BK_DAMAGED), forged = in_state(b, MST_BK_FORGED);
     char age[MST_HUMAN_MAX];
 
     mst_str_addf(s, "%zu in %s, %s%s%s", b->n, b->store,
@@ -151,6 +152,9 @@ static void newest(const struct mst_bucket_part *b, int64_t now, struct mst_str 
     }
     if (bad > 0) {
         mst_str_addf(s, ", %zu DAMAGED", bad);
+    }
+    if (forged > 0) {
+        mst_str_addf(s, ", %zu FORGED", forged);
     }
 }
 

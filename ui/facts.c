@@ -425,6 +425,9 @@ void ui_bucket_origin(const struct ui_ctx *x, struct ui_pen *p)
     if (b->problem[0]) {
         ui_pen_wrap(p, 0, UI_CRIT, b->problem);
     }
+    if (b->rollback[0]) {
+        ui_pen_wrap(p, 0, UI_CRIT, b->rollback);
+    }
 }
 
 const struct mst_backup *ui_backup_selected(const struct ui_ctx *x)

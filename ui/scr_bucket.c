@@ -168,7 +168,7 @@ static int draw_list(const struct ui_ctx *x, const struct ui_area *a, bool focus
         (void)snprintf(count, sizeof count, "%zu, %s", b->n, note);
     }
     in = ui_pane_box(a, focus, title, count, b ? ui_bucket_role(b, UI_DIM) : UI_DIM);
-    if (b && b->cached) {
+    if (b && (b->cached || b->rollback[0])) {
         in = draw_origin(x, &in);
     }
     t.n = r.n;

@@ -375,7 +375,8 @@ static enum mst_rc make_key(struct run *r, struct mst_err *err)
     }
     run_at(r, "key");
     mst_task_phase(r->outer, "making the data key");
-    if (mst_keyobj_make(r->o->catalog, r->h.id, r->attempt, r->o->readers, &r->key, err) != MST_OK) {
+    if (mst_keyobj_make(r->o->catalog, r->h.id, r->attempt, r->o->readers, &r->key, err) !=
+        MST_OK) {
         return err->rc;
     }
     r->h.sealed = true;
@@ -431,12 +432,14 @@ static void tell(struct run *r, enum mst_rc rc, int64_t took_ms, const struct ms
     res->took_ms = (uint64_t)took_ms;
     if (rc == MST_OK) {
         (void)snprintf(
-            res->text, sizeof(res->text), "%s %s: %llu %s, %s in %u %s stored as %s in %s%s%s%s",
-            res->id, res->partial ? "PARTIAL" : "COMPLETE", (unsigned long long)res->documents,
+            res->text, sizeof(res->text),
+            "%s %s: %llu %s, %s in %u %s stored as %s in %s%s%s%s%s%s", res->id,
+            res->partial ? "PARTIAL" : "COMPLETE", (unsigned long long)res->documents,
             mst_text_noun(res->documents, "document", "documents"),
             mst_text_bytes(res->data_bytes, a), res->namespaces - res->left_out,
             mst_text_noun(res->namespaces - res->left_out, "namespace", "namespaces"),
             mst_text_bytes(res->stored_bytes, b), mst_text_duration(took_ms, t), left_out,
+            r->h.sealed ? ", sealed" : "", r->o->catalog->signer ? ", signed" : "",
             res->unproven ? ", unproven on " : "", res->unproven ? r->h.server_version : "");
 
     } else if (*res->id) {

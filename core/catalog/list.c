@@ -20,7 +20,7 @@ struct group { /* everything below one id */
     char id[MST_ID_MAX];
     struct attempt *attempts;
     size_t n_attempts, cap_attempts;
-    bool commit;
+    bool commit, key_alone;
     uint64_t bytes, foreign;
     size_t n_marks; /* newest kept, oldest first */
     char marks[MARKS_KEPT][64];
@@ -391,7 +391,7 @@ static void examine(const struct look *k, const struct group *g, struct mst_back
         PROBLEM(b, MST_BK_FOREIGN, "not a name that muster gives: it is left alone");
     } else if (g->commit) {
         committed(k, g, b);
-    } else if (g->n_attempts) {
+    } else if (g->n_attempts || g->key_alone) {
         PROBLEM(
             b, MST_BK_INCOMPLETE,
             "no COMMIT: its run is still going on, or died; 'muster clean' removes what is left "
@@ -402,6 +402,34 @@ static void examine(const struct look *k, const struct group *g, struct mst_back
 }
 
 /* --- the list --------------------------------------------------------------------------------- */
+
+static int by_id(const void *a, const void *b)
+{
+    return strcmp(((const struct group *)a)->id, ((const struct group *)b)->id);
+}
+
+/* A run that died behind its key object and before the first other one left only that. */
+static void add_keys_alone(struct walk *w, const char *below)
+{
+    const size_t n = w->n;
+
+    for (size_t i = 0; i < w->n_keys; i++) {
+        struct group want = {0};
+
+        (void)mst_copy(want.id, sizeof(want.id), w->keys[i].id);
+        if ((!*below || strcmp(below, want.id) == 0) &&
+            (n == 0 || !bsearch(&want, w->groups, n, sizeof(want), by_id)) && !w->too_many) {
+            struct group *g = group_of(w, want.id, strlen(want.id));
+
+            if (g) {
+                g->key_alone = true;
+            }
+        }
+    }
+    if (w->n > n) {
+        qsort(w->groups, w->n, sizeof(*w->groups), by_id);
+    }
+}
 
 static enum mst_rc walk_keys(const struct mst_catalog *c, const char *below, struct mst_task *task,
                              struct walk *w, struct mst_err *err)
@@ -417,6 +445,7 @@ static enum mst_rc walk_keys(const struct mst_catalog *c, const char *below, str
         mst_keyobj_list(c, task, &w->keys, &w->n_keys, err) != MST_OK) {
         return err->rc;
     }
+    add_keys_alone(w, below);
     if (w->too_many) {
         return mst_err_set(err, MST_E_LIMIT, "more than %u backups below %s/backups",
                            MST_CATALOG_BACKUPS_MAX, c->base);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/text.h"
 
 #define NUMBER_MAX 9999U
 #define ID_SHOWN 8 /* digits of an id that are enough to name it */
@@ -215,9 +216,10 @@ static enum mst_rc remove_older(const struct mst_catalog *c, const struct mst_he
     free(s.v);
     if (rc == MST_OK && out->staying > 0) {
         rc = mst_err_set(err, MST_E_INCOMPLETE,
-                         "%zu older key objects of %s stay, and who was in them can still read it: "
-                         "%.200s",
-                         out->staying, h->id, out->why);
+                         "%zu older key %s of %s could not be removed, and who was in there still "
+                         "reads it: %.200s",
+                         out->staying, mst_text_noun(out->staying, "object", "objects"), h->id,
+                         out->why);
     }
     return rc;
 }
@@ -308,8 +310,8 @@ enum mst_rc mst_rekey_run(const struct mst_catalog *c, const struct mst_header *
 
     memset(out, 0, sizeof(*out));
     if (rc == MST_OK && highest >= NUMBER_MAX) {
-        rc = mst_err_set(err, MST_E_LIMIT, "%s has had %u key objects: no number is left", h->id,
-                         NUMBER_MAX + 1);
+        rc = mst_err_set(err, MST_E_LIMIT,
+                         "the numbers of the key objects of %s have come to their end", h->id);
     }
     if (rc == MST_OK && (rc = mst_rekey_decide(k, r, keep, err)) == MST_E_NOTFOUND &&
         r->what == MST_REKEY_REMOVE) {

@@ -51,8 +51,12 @@ static enum mst_rc check_all(struct stored *s, struct mst_err *err)
     rc = verify_note(s->res, s->task, "sums", rc, err);
     if (rc == MST_OK && s->res->n_findings == 0 &&
         (s->res->objects != h->objects || s->res->stored_bytes != h->stored_bytes)) {
-        verify_finding(s->res, s->task, "sums names %llu objects, the header %u",
-                       (unsigned long long)s->res->objects, h->objects);
+        verify_finding(s->res, s->task,
+                       "sums names %llu %s with %llu bytes, the header %u with %llu",
+                       (unsigned long long)s->res->objects,
+                       mst_text_noun(s->res->objects, "object", "objects"),
+                       (unsigned long long)s->res->stored_bytes, h->objects,
+                       (unsigned long long)h->stored_bytes);
     }
     for (size_t i = 0; rc == MST_OK && i < MST_COUNT(copies); i++) {
         rc = mst_stored_manifest(s->c, s->r, copies[i], s->task, err);

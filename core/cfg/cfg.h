@@ -84,6 +84,7 @@ struct mst_cfg_store {
     char access_key[160], secret_key_file[MST_CFG_PATH];
     struct mst_cfg_list secret_key_command; /* argv, no shell */
     char credentials_file[MST_CFG_PATH], credentials_profile[64];
+    char role_arn[256], external_id[128];
     char ca_file[MST_CFG_PATH], proxy[256];
     bool path_style, plain_http, single_writer;
     int64_t rate_bytes_per_s, connections, part_bytes;

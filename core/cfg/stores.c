@@ -88,6 +88,14 @@ const struct mst_option mst_cfg_store_opts[MST_CFG_STORE_OPTS] = {
      .of_type = "s3",
      .doc = "section of that file, or of `~/.aws/credentials`; absent: `AWS_PROFILE`, then "
             "default"},
+    {.name = "role_arn",
+     TEXT(role_arn),
+     .of_type = "s3",
+     .doc = "role that STS lends for an hour at a time in exchange for that key"},
+    {.name = "external_id",
+     TEXT(external_id),
+     .of_type = "s3",
+     .doc = "what the owner of that role wants to be told"},
     {.name = "ca_file",
      PATH(ca_file),
      .of_type = "s3",
@@ -229,6 +237,9 @@ void mst_cfg_check_store(const struct mst_cfg *cfg, const struct mst_cfg_store *
         say_it(say, arg, "the store \"%s\": sse_key is of use with sse = \"aws:kms\" only",
                s->name);
     }
+    if (s->external_id[0] && !s->role_arn[0]) {
+        say_it(say, arg, "the store \"%s\": external_id is of use with role_arn only", s->name);
+    }
     check_way(cfg, s, say, arg);
     check_keys(s, say, arg);
 }
@@ -269,8 +280,9 @@ void mst_cfg_store_where(const struct mst_cfg_store *s, char *out, size_t size)
     if (strcmp(s->type, "s3") != 0) {
         (void)snprintf(out, size, "directory %.200s", s->path);
     } else {
-        (void)snprintf(out, size, "bucket %s%s%s at %s", s->bucket, s->prefix[0] ? "/" : "",
-                       s->prefix, host ? host + 3 : "Amazon S3");
+        (void)snprintf(out, size, "bucket %s%s%s at %s%s", s->bucket, s->prefix[0] ? "/" : "",
+                       s->prefix, host ? host + 3 : "Amazon S3",
+                       s->single_writer ? ", single writer" : "");
     }
     mst_text_sanitise(out);
 }

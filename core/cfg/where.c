@@ -306,6 +306,7 @@ enum mst_rc mst_cfg_store(const struct mst_cfg *cfg, const char *name,
     for (size_t i = 0; i < cfg->n_stores; i++) {
         if (strcmp(cfg->stores[i].name, name) == 0 || (!*name && cfg->n_stores == 1)) {
             *out = &cfg->stores[i];
+            mst_str_release(&all);
             return MST_OK;
         }
         mst_str_addf(&all, "%s%s", i ? ", " : "", cfg->stores[i].name);

@@ -155,7 +155,7 @@ static enum mst_rc seal_chunk(struct mst_sealer *s, const uint8_t *p, size_t n, 
     nonce_of(s->nonce, s->index++, nonce);
     if (EVP_EncryptInit_ex(s->ctx, NULL, NULL, NULL, nonce) != 1 ||
         (n > 0 && EVP_EncryptUpdate(s->ctx, to, &len, p, (int)n) != 1) ||
-        EVP_EncryptFinal_ex(s->ctx, to + len, &last) != 1 || (size_t)(len + last) != n ||
+        EVP_EncryptFinal_ex(s->ctx, to + len, &last) != 1 || (size_t)len + (size_t)last != n ||
         EVP_CIPHER_CTX_ctrl(s->ctx, EVP_CTRL_AEAD_GET_TAG, MST_SEAL_TAG, to + n) != 1) {
         return mst_err_set(err, MST_E_BUG, "the library of ciphers did not seal");
     }

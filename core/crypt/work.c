@@ -18,8 +18,8 @@ enum mst_rc mst_work(const struct mst_secret *phrase, const uint8_t salt[MST_WOR
 
     if (log2n > MST_SCRYPT_LOG2N_MAX) {
         return mst_err_set(err, MST_E_LIMIT,
-                           "its passphrase costs 2^%d steps of scrypt: more than 2^%d is refused",
-                           log2n, MST_SCRYPT_LOG2N_MAX);
+                           "its passphrase asks scrypt for 2^%d: more than 2^%d is refused", log2n,
+                           MST_SCRYPT_LOG2N_MAX);
     }
     if (log2n < 1) {
         return mst_err_set(err, MST_E_INTEGRITY,

@@ -244,6 +244,19 @@ static void add(struct line *l, const char *option, const char *value)
     mst_str_release(&word);
 }
 
+static void add_operands(struct line *l, const struct mst_cmd *cmd)
+{
+    if (cmd->key[0]) {
+        add(l, NULL, cmd->key);
+    }
+    if (cmd->kind != MST_CMD_BACKUP && cmd->backup[0]) {
+        add(l, cmd->kind >= MST_CMD_KEY_ADD ? "--backup" : NULL, cmd->backup);
+    }
+    if (cmd->kind == MST_CMD_IMPORT) {
+        add(l, NULL, cmd->path);
+    }
+}
+
 void mst_cmd_line(const struct mst_cmd *cmd, char *out, size_t size)
 {
     static const char *const words[] = {
@@ -260,15 +273,7 @@ void mst_cmd_line(const struct mst_cmd *cmd, char *out, size_t size)
         (void)snprintf(number, sizeof(number), "%llu", (unsigned long long)cmd->job);
         add(&l, NULL, number);
     }
-    if (cmd->key[0]) {
-        add(&l, NULL, cmd->key);
-    }
-    if (cmd->kind != MST_CMD_BACKUP && cmd->backup[0]) {
-        add(&l, cmd->kind >= MST_CMD_KEY_ADD ? "--backup" : NULL, cmd->backup);
-    }
-    if (cmd->kind == MST_CMD_IMPORT) {
-        add(&l, NULL, cmd->path);
-    }
+    add_operands(&l, cmd);
     if (cmd->member[0]) {
         add(&l, "--to", cmd->member);
     }

@@ -50,11 +50,15 @@ static enum mst_rc conclude(const struct mst_catalog *cat, const struct mst_buck
 {
     const struct mst_backup *first = NULL;
     char against[160] = "; no listing was cached before", day[MST_TIME_MAX];
-    size_t bad = 0;
+    size_t bad = 0, forged = 0;
 
     for (size_t i = 0; i < p->n; i++) {
-        bad += p->backups[i].state == MST_BK_DAMAGED;
-        first = !first && p->backups[i].state == MST_BK_DAMAGED ? &p->backups[i] : first;
+        const bool is_forged = p->backups[i].state == MST_BK_FORGED;
+        const bool is_bad = p->backups[i].state == MST_BK_DAMAGED || is_forged;
+
+        bad += is_bad;
+        forged += is_forged;
+        first = !first && is_bad ? &p->backups[i] : first;
     }
     if (p->compared_wall_ms) {
         (void)snprintf(against, sizeof(against),
@@ -63,9 +67,10 @@ static enum mst_rc conclude(const struct mst_catalog *cat, const struct mst_buck
                        count(p, MST_CHANGE_VANISHED), count(p, MST_CHANGE_STATE));
     }
     if (first) {
-        (void)snprintf(text, size, "%zu of %zu %s of %.64s %s damaged, the newest is %s: %.150s%s",
-                       bad, p->n, mst_text_noun(p->n, "backup", "backups"), cat->set,
-                       bad == 1 ? "is" : "are", first->id, first->problem, against);
+        (void)snprintf(text, size,
+                       "%zu of %zu %s of %.64s %s damaged%s, the newest is %s: %.150s%s", bad, p->n,
+                       mst_text_noun(p->n, "backup", "backups"), cat->set, bad == 1 ? "is" : "are",
+                       forged ? " or forged" : "", first->id, first->problem, against);
         return mst_err_set(err, MST_E_INTEGRITY, "%s", text);
     }
     if (p->n == 0) {

@@ -101,8 +101,7 @@ static bool is_known(const char *name)
     return false;
 }
 
-/* One line of a header, with its end; what is not known or does not fit is not kept. */
-static void keep_header(struct mst_http_headers *hs, const char *line, size_t n)
+void mst_http_keep(struct mst_http_headers *hs, const char *line, size_t n)
 {
     const char *colon = memchr(line, ':', n);
     char name[64], value[MST_HTTP_VALUE];
@@ -144,7 +143,7 @@ static size_t on_header(char *p, size_t size, size_t n, void *arg)
     if (n > 5 && memcmp(p, "HTTP/", 5) == 0) {
         c->reply->headers.n = 0; /* of a 100 before it, or of a proxy */
     } else {
-        keep_header(&c->reply->headers, p, n);
+        mst_http_keep(&c->reply->headers, p, n);
     }
     return n;
 }

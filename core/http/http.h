@@ -18,7 +18,7 @@
 #include "conc/task.h"
 
 #define MST_HTTP_HEADERS 40
-#define MST_HTTP_VALUE 2048                    /* of a header's value, ours or the peer's */
+#define MST_HTTP_VALUE 4096                    /* of a header's value, ours or the peer's */
 #define MST_HTTP_BODY_MAX (8U * 1024U * 1024U) /* of a body that is collected */
 
 struct mst_http_opts {

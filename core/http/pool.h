@@ -34,6 +34,8 @@ enum mst_rc mst_http_take(struct mst_http *h, struct slot **out, struct mst_task
 void mst_http_give(struct mst_http *h, struct slot *s);
 /* Wait until n more bytes are within the rate; false when cancelled. */
 bool mst_http_pay(struct mst_http *h, size_t n, const struct mst_task *task);
+/* One line of a header, with its end; what is not known or does not fit is not kept. */
+void mst_http_keep(struct mst_http_headers *hs, const char *line, size_t n);
 /* Options that stay from call to call. */
 void mst_http_settle(const struct mst_http *h, CURL *easy, char *text);
 

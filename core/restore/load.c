@@ -561,9 +561,7 @@ static void work(void *arg)
     }
     if (rc != MST_OK) {
         mst_mutex_lock(&w->mtx);
-        if (w->first.rc == MST_OK) {
-            w->first = err;
-        }
+        w->first = w->first.rc == MST_OK ? err : w->first;
         mst_mutex_unlock(&w->mtx);
         atomic_store(&w->stop, true);
     }

@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "log/log.h"
+#include "store/creds_own.h"
 
 #define EARLY_MS 300000
 #define LOOK_MS 200
@@ -168,17 +169,11 @@ static enum mst_rc from_file(const char *path, const char *section, struct mst_l
 
 /* --- the order --- */
 
-static const char *env(const char *name)
-{
-    const char *v = getenv(name);
-
-    return v && *v ? v : NULL;
-}
-
 static enum mst_rc from_env(struct mst_login *out, struct mst_err *err)
 {
-    const char *key = env("AWS_ACCESS_KEY_ID"), *secret = env("AWS_SECRET_ACCESS_KEY");
-    const char *token = env("AWS_SESSION_TOKEN");
+    const char *key = mst_creds_env("AWS_ACCESS_KEY_ID"),
+               *secret = mst_creds_env("AWS_SECRET_ACCESS_KEY");
+    const char *token = mst_creds_env("AWS_SESSION_TOKEN");
 
     if (!key || !secret) {
         return mst_err_set(err, MST_E_NOTFOUND, "no key in the environment");
@@ -196,7 +191,7 @@ static enum mst_rc from_env(struct mst_login *out, struct mst_err *err)
 
 static enum mst_rc usual_file(const char *section, struct mst_login *out, struct mst_err *err)
 {
-    const char *named = env("AWS_SHARED_CREDENTIALS_FILE"), *home = env("HOME");
+    const char *named = mst_creds_env("AWS_SHARED_CREDENTIALS_FILE"), *home = mst_creds_env("HOME");
     char path[MST_CFG_PATH];
 
     if (!named && !home) {
@@ -207,10 +202,34 @@ static enum mst_rc usual_file(const char *section, struct mst_login *out, struct
     return from_file(path, section, out, err);
 }
 
-static enum mst_rc find(const struct mst_cfg_store *cfg, struct mst_login *out, struct mst_err *err)
+/* The first that has one. Who names a section means that and nothing else. */
+static enum mst_rc first_of(const struct mst_cfg_store *cfg, const char *section,
+                            struct mst_login *out, struct mst_task *task, struct mst_err *err)
 {
+    const bool amazon = !cfg->endpoint[0] || strcmp(cfg->profile, "aws") == 0;
+    enum mst_rc rc = MST_E_NOTFOUND;
+
+    if (!cfg->credentials_profile[0]) {
+        rc = from_env(out, err);
+        rc = rc == MST_E_NOTFOUND ? mst_creds_web_identity(cfg, out, task, err) : rc;
+    }
+    rc = rc == MST_E_NOTFOUND ? usual_file(section, out, err) : rc;
+    if (rc == MST_E_NOTFOUND && !cfg->credentials_profile[0] && !mst_creds_env("AWS_PROFILE")) {
+        const struct mst_err why = *err;
+
+        rc = mst_creds_container(out, task, err);
+        rc = rc == MST_E_NOTFOUND && amazon ? mst_creds_instance(out, task, err) : rc;
+        *err = rc == MST_E_NOTFOUND ? why : *err;
+    }
+    return rc;
+}
+
+static enum mst_rc find_base(const struct mst_cfg_store *cfg, struct mst_login *out,
+                             struct mst_task *task, struct mst_err *err)
+{
+    const char *profile = mst_creds_env("AWS_PROFILE");
     const char *section = cfg->credentials_profile[0] ? cfg->credentials_profile
-                          : env("AWS_PROFILE")        ? env("AWS_PROFILE")
+                          : profile                   ? profile
                                                       : "default";
     enum mst_rc rc;
 
@@ -222,13 +241,7 @@ static enum mst_rc find(const struct mst_cfg_store *cfg, struct mst_login *out, 
     if (cfg->credentials_file[0]) {
         return from_file(cfg->credentials_file, section, out, err);
     }
-    if (!cfg->credentials_profile[0]) {
-        rc = from_env(out, err);
-        if (rc != MST_E_NOTFOUND) {
-            return rc;
-        }
-    }
-    rc = usual_file(section, out, err);
+    rc = first_of(cfg, section, out, task, err);
     if (rc == MST_E_NOTFOUND) {
         const struct mst_err why = *err;
 
@@ -240,6 +253,20 @@ static enum mst_rc find(const struct mst_cfg_store *cfg, struct mst_login *out, 
                                                      : "the environment has none",
                          why.msg);
     }
+    return rc;
+}
+
+static enum mst_rc find(const struct mst_cfg_store *cfg, struct mst_login *out,
+                        struct mst_task *task, struct mst_err *err)
+{
+    struct mst_login base = {0};
+    enum mst_rc rc = find_base(cfg, cfg->role_arn[0] ? &base : out, task, err);
+
+    if (rc == MST_OK && cfg->role_arn[0]) {
+        mst_log_redact(&base.secret);
+        rc = mst_creds_assume(cfg, &base, out, task, err);
+    }
+    mst_login_release(&base);
     return rc;
 }
 
@@ -283,9 +310,12 @@ enum mst_rc mst_creds_login(void *creds, bool fresh, struct mst_login *out, stru
     }
     c->reading = true;
     mst_mutex_unlock(&c->mtx);
-    rc = find(c->cfg, &found, err);
+    rc = find(c->cfg, &found, task, err);
     if (rc == MST_OK) {
         mst_log_redact(&found.secret);
+        if (found.token.p) {
+            mst_log_redact(&found.token);
+        }
         copy_login(out, &found);
     }
     mst_mutex_lock(&c->mtx);

@@ -2,8 +2,11 @@
  *
  * In this order: access_key of the store with its secret; the file of credentials that the store
  * names; AWS_ACCESS_KEY_ID with AWS_SECRET_ACCESS_KEY (and AWS_SESSION_TOKEN) of the environment;
- * AWS_SHARED_CREDENTIALS_FILE or ~/.aws/credentials. What was found is kept and read anew five
- * minutes before it expires, or when a store calls it expired. Thread-safe.
+ * AWS_WEB_IDENTITY_TOKEN_FILE with AWS_ROLE_ARN, through STS; AWS_SHARED_CREDENTIALS_FILE or
+ * ~/.aws/credentials; the container's service (AWS_CONTAINER_CREDENTIALS_*); for Amazon's own S3
+ * the instance's metadata service, version 2. With role_arn they are exchanged for that role's.
+ * What was found is kept, and got anew five minutes before it expires or when a store calls it
+ * expired. Thread-safe.
  */
 #ifndef MST_STORE_CREDS_H
 #define MST_STORE_CREDS_H

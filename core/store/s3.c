@@ -43,7 +43,7 @@ static const struct mst_s3_profile profiles[] = {
      .path_style = true,
      .checksum = 'm',
      .conditions_ignored = true,
-     .known_from = documents},
+     .known_from = "tests with 1.75.0"},
     {.word = "other", .path_style = true, .checksum = 'm', .known_from = "nothing"},
 };
 

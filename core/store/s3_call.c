@@ -148,7 +148,9 @@ enum mst_rc mst_s3_refused(struct s3 *s, const struct s3_req *r, const struct s3
         return mst_err_set(err, MST_E_SERVER,
                            "it answered HTTP %d with a compressed page, which no store does", st);
     }
-    if (has(a, "content-type", "text/html") && !a->code[0]) {
+    /* What a HEAD would have had as its page says nothing. */
+    if (has(a, "content-type", "text/html") && !a->code[0] &&
+        (st < 400 || strcmp(r->method, "HEAD") != 0)) {
         return mst_err_set(err, MST_E_SERVER,
                            "a web page came instead of a store's answer (HTTP %d): is there a "
                            "proxy or a captive portal, or is the endpoint wrong",

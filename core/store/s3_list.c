@@ -90,7 +90,7 @@ bool mst_s3_page_take(void *arg, const char *path, const char *text)
 }
 
 /* Names may be said before it is said how they are encoded: so they are kept raw until the end. */
-static bool take_object(struct s3_page *pg, const char *leaf, const char *text)
+bool mst_s3_take_object(struct s3_page *pg, const char *leaf, const char *text)
 {
     struct s3_raw *now;
 
@@ -244,7 +244,7 @@ enum mst_rc mst_s3_list(struct mst_store *store, const char *prefix,
                         struct mst_task *task, struct mst_err *err)
 {
     struct s3 *s = s3_of(store);
-    struct s3_page pg = {.s = s, .root = "ListBucketResult", .take = take_object};
+    struct s3_page pg = {.s = s, .root = "ListBucketResult", .take = mst_s3_take_object};
     struct mst_str full = {0}, token = {0}, first = {0};
     struct s3_cycle cycle = {0};
     enum mst_rc rc;

@@ -46,7 +46,7 @@ static void take_field(struct s3_raw *now, const char *name, const char *text)
     }
 }
 
-static bool take_version(struct s3_page *pg, const char *leaf, const char *text)
+bool mst_s3_take_version(struct s3_page *pg, const char *leaf, const char *text)
 {
     const bool marker = strncmp(leaf, "DeleteMarker", 12) == 0;
     const size_t skip = marker ? 12 : 7;
@@ -161,7 +161,7 @@ enum mst_rc mst_s3_versions(struct mst_store *store, const char *prefix,
                                      .action = "s3:ListBucketVersions",
                                      .marker = "key-marker",
                                      .marker_also = "version-id-marker",
-                                     .take = take_version};
+                                     .take = mst_s3_take_version};
     struct to_version t = {fn, arg};
 
     return walk(s3_of(store), &l, prefix, each_version, &t, task, err);

@@ -1,5 +1,6 @@
 /* What a store can do is asked, not believed: some accept a condition or a checksum and ignore it.
  * The answers are kept for as long as the store is open. */
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -114,6 +115,21 @@ static enum mst_rc find_create_only(struct s3 *s, struct mst_task *task,
     return MST_OK;
 }
 
+static void note(struct mst_store_caps *caps, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+
+static void note(struct mst_store_caps *caps, const char *fmt, ...)
+{
+    size_t len = strlen(caps->text);
+    va_list ap;
+
+    (void)snprintf(caps->text + len, sizeof(caps->text) - len, "%s", len ? "; " : "");
+    len = strlen(caps->text);
+    va_start(ap, fmt);
+    (void)vsnprintf(caps->text + len, sizeof(caps->text) - len, fmt, ap);
+    va_end(ap);
+}
+
 /* A checksum that is false must be refused. */
 static void find_checksums(struct s3 *s, struct mst_task *task, struct mst_store_caps *caps)
 {
@@ -122,7 +138,6 @@ static void find_checksums(struct s3 *s, struct mst_task *task, struct mst_store
     char sum[MST_BASE64_SIZE(MST_SHA256_LEN)];
     struct s3_answer a;
     struct mst_err ignore = {0};
-    const char *also = caps->text[0] ? "; " : "";
     enum mst_rc rc;
 
     (void)mst_base64(none, sha ? MST_SHA256_LEN : MST_MD5_LEN, sum);
@@ -131,8 +146,7 @@ static void find_checksums(struct s3 *s, struct mst_task *task, struct mst_store
     caps->checksums = rc != MST_OK && a.reply.status == 400;
     if (rc == MST_OK) {
         clean(s, FOLDER "checksum");
-        (void)snprintf(caps->text + strlen(caps->text), sizeof(caps->text) - strlen(caps->text),
-                       "%sit accepts a false checksum", also);
+        note(caps, "it accepts a false checksum");
     }
     mst_http_reply_release(&a.reply);
 }
@@ -147,18 +161,21 @@ static bool take_enabled(void *arg, const char *path, const char *text)
     return true;
 }
 
-static bool is_on(struct s3 *s, const char *what, const char *action, struct mst_task *task)
+static bool is_on(struct s3 *s, const char *what, const char *action, struct mst_task *task,
+                  struct mst_store_caps *caps)
 {
     struct s3_req r = {
         .method = "GET", .what = "look at", .action = action, .tries_max = 2, .task = task};
     struct s3_answer a;
-    struct mst_err ignore = {0};
+    struct mst_err err = {0};
     bool on = false;
 
     mst_s3_ask(&r, what, "");
-    if (mst_s3_call(s, &r, &a, &ignore) != MST_OK ||
-        mst_xml_parse(a.reply.body.p, a.reply.body.len, take_enabled, &on, &ignore) != MST_OK) {
-        on = false;
+    if (mst_s3_call(s, &r, &a, &err) == MST_OK) {
+        on = mst_xml_parse(a.reply.body.p, a.reply.body.len, take_enabled, &on, &err) == MST_OK &&
+             on;
+    } else if (err.rc == MST_E_AUTH) {
+        note(caps, "not known whether it has %s: the key may not ask (%s)", what, action);
     }
     mst_http_reply_release(&a.reply);
     return on;
@@ -190,8 +207,8 @@ enum mst_rc mst_s3_probe(struct mst_store *store, struct mst_task *task, struct 
     rc = find_create_only(s, task, caps, err);
     if (rc == MST_OK) {
         find_checksums(s, task, caps);
-        caps->versions = is_on(s, "versioning", "s3:GetBucketVersioning", task);
-        caps->lock = is_on(s, "object-lock", "s3:GetBucketObjectLockConfiguration", task);
+        caps->versions = is_on(s, "versioning", "s3:GetBucketVersioning", task, caps);
+        caps->lock = is_on(s, "object-lock", "s3:GetBucketObjectLockConfiguration", task, caps);
         atomic_store(&s->probed, caps);
     } else {
         free(caps);

@@ -44,10 +44,11 @@ static enum mst_rc check_range(struct s3 *s, const char *key, const struct s3_an
     char *end = NULL;
 
     *at_end = true;
-    if (a->reply.status == 200 && from == 0) {
+    if (a->reply.status == 200 && from == 0 && !v) {
         return MST_OK; /* all of it, and it fitted */
     }
-    if (a->reply.status == 206 && v && strncmp(v, "bytes ", 6) == 0) {
+    /* Some say 200 with the right range; what counts is which bytes came. */
+    if (v && strncmp(v, "bytes ", 6) == 0) {
         first = strtoull(v + 6, &end, 10);
         last = *end == '-' ? strtoull(end + 1, &end, 10) : 0;
         total = *end == '/' ? strtoull(end + 1, &end, 10) : 0;
@@ -55,8 +56,9 @@ static enum mst_rc check_range(struct s3 *s, const char *key, const struct s3_an
     if (!end || *end || first != from || last < first || last - first + 1 != got || total <= last) {
         return mst_err_set(err, MST_E_SERVER,
                            "cannot read %s in the store %s (%s): another range came than the one "
-                           "that was asked for",
-                           key, s->base.name, s->base.where);
+                           "that was asked for: %llu bytes from %llu, HTTP %d, %.60s",
+                           key, s->base.name, s->base.where, (unsigned long long)got,
+                           (unsigned long long)from, a->reply.status, v ? v : "no Content-Range");
     }
     *at_end = last + 1 == total;
     return MST_OK;

@@ -141,8 +141,10 @@ static bool take_id(void *arg, const char *path, const char *text)
 {
     struct s3_upload *u = arg;
 
-    if (strcmp(path, "InitiateMultipartUploadResult/UploadId") == 0 && *text &&
-        strlen(text) < ID_MAX && !u->id) {
+    /* The name of the root differs from server to server. */
+    const char *leaf = strchr(path, '/');
+
+    if (leaf && strcmp(leaf, "/UploadId") == 0 && *text && strlen(text) < ID_MAX && !u->id) {
         u->id = mst_xstrdup(text);
     }
     return true;

@@ -7,8 +7,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "canned.h"
 #include "store/creds.h"
 
 static char dir[] = "/tmp/muster-creds-XXXXXX";
@@ -25,8 +27,13 @@ static void write_file(const char *text, mode_t mode)
 static int begin(void **state)
 {
     (void)state;
-    for (const char *const *v = (const char *const[]){"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY",
-                                                      "AWS_SESSION_TOKEN", "AWS_PROFILE", NULL};
+    (void)setenv("AWS_EC2_METADATA_DISABLED", "true", 1); /* no test asks outside of this host */
+    for (const char *const *v =
+             (const char *const[]){
+                 "AWS_CONTAINER_CREDENTIALS_FULL_URI", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+                 "AWS_CONTAINER_AUTHORIZATION_TOKEN", "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_ROLE_ARN",
+                 "AWS_ENDPOINT_URL_STS", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY",
+                 "AWS_SESSION_TOKEN", "AWS_PROFILE", NULL};
          *v; v++) {
         (void)unsetenv(*v);
     }
@@ -135,15 +142,166 @@ static void what_was_found_is_kept_until_a_fresh_one_is_asked(void **state)
     mst_creds_free(c);
 }
 
+/* --- keys that are lent --- */
+
+#define JSON \
+    "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\n\r\n" \
+    "{\"Code\":\"Success\",\"AccessKeyId\":\"ASIALENT\",\"SecretAccessKey\":\"lent\"," \
+    "\"Token\":\"lent-token\",\"Expiration\":\"2099-01-02T03:04:05Z\"}"
+#define TEXT(text) "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" text
+#define STS(role, end) \
+    TEXT("<" role "Response><" role "Result><Credentials><AccessKeyId>ASIASTS</AccessKeyId>" \
+         "<SecretAccessKey>s</SecretAccessKey><SessionToken>t</SessionToken><Expiration>" end \
+         "</Expiration></Credentials></" role "Result></" role "Response>")
+
+static char place[64];
+
+static void serve(struct canned *c, const struct canned_answer *a, size_t n, const char *name,
+                  const char *path)
+{
+    canned_start(c, a, n);
+    (void)snprintf(place, sizeof(place), "http://127.0.0.1:%d%s", c->port, path);
+    (void)setenv(name, place, 1);
+}
+
+static void an_instance_lends_its_role(void **state)
+{
+    const struct canned_answer a[] = {{.text = TEXT("a-token"), .closes = true},
+                                      {.text = TEXT("the-role\n"), .closes = true},
+                                      {.text = JSON, .closes = true}};
+    struct mst_cfg_store cfg = {.name = "far"};
+    struct mst_login l;
+    struct canned c;
+    struct mst_err err = {0};
+
+    (void)state;
+    (void)unlink(file);
+    (void)unsetenv("AWS_EC2_METADATA_DISABLED");
+    serve(&c, a, 3, "AWS_EC2_METADATA_SERVICE_ENDPOINT", "");
+    assert_ok(login(&cfg, &l, &err), &err);
+    assert_string_equal(l.access_key, "ASIALENT");
+    assert_string_equal(l.token.p, "lent-token");
+    assert_string_equal(l.from, "role the-role of this instance");
+    assert_int_equal(l.expires_wall_ms, mst_time_parse("2099-01-02T03:04:05Z"));
+    mst_login_release(&l);
+    assert_ptr_equal(strstr(c.seen[0].p, "PUT /latest/api/token "), c.seen[0].p);
+    assert_non_null(strstr(c.seen[2].p, "x-aws-ec2-metadata-token: a-token\r\n"));
+    canned_stop(&c);
+    /* Nobody there, and another kind of store: it is not asked at all. */
+    (void)mst_copy(cfg.endpoint, sizeof(cfg.endpoint), "https://minio.test");
+    assert_rc(login(&cfg, &l, &err), MST_E_AUTH, &err);
+    assert_non_null(strstr(err.msg, "has no access key"));
+    (void)unsetenv("AWS_EC2_METADATA_SERVICE_ENDPOINT");
+}
+
+static void a_container_lends_its_role(void **state)
+{
+    const struct canned_answer a[] = {{.text = JSON, .closes = true},
+                                      {.text = TEXT("not json"), .closes = true}};
+    const struct mst_cfg_store cfg = {.name = "far", .endpoint = "https://h"};
+    struct mst_login l;
+    struct canned c;
+    struct mst_err err = {0};
+
+    (void)state;
+    (void)unlink(file);
+    (void)setenv("AWS_CONTAINER_AUTHORIZATION_TOKEN", "let-me-in", 1);
+    serve(&c, a, 2, "AWS_CONTAINER_CREDENTIALS_FULL_URI", "/creds");
+    assert_ok(login(&cfg, &l, &err), &err);
+    assert_string_equal(l.access_key, "ASIALENT");
+    mst_login_release(&l);
+    assert_non_null(strstr(c.seen[0].p, "authorization: let-me-in\r\n"));
+    assert_rc(login(&cfg, &l, &err), MST_E_AUTH, &err);
+    assert_non_null(strstr(err.msg, "no JSON"));
+    canned_stop(&c);
+    (void)setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://10.0.0.1/creds", 1);
+    assert_rc(login(&cfg, &l, &err), MST_E_CONFIG, &err);
+    assert_non_null(strstr(err.msg, "neither https nor on this host"));
+}
+
+static void sts_lends_a_role_for_a_key_or_a_token(void **state)
+{
+    const struct canned_answer a[] = {
+        {.text = STS("AssumeRole", "2099-01-02T03:04:05Z"), .closes = true},
+        {.text = STS("AssumeRoleWithWebIdentity", "2099-01-02T03:04:05Z"), .closes = true},
+        {.text = "HTTP/1.1 403 No\r\nConnection: close\r\n\r\n<ErrorResponse><Error><Code>"
+                 "AccessDenied</Code><Message>no such role</Message></Error></ErrorResponse>",
+         .closes = true}};
+    struct mst_cfg_store cfg = {
+        .name = "far", .role_arn = "arn:aws:iam::1:role/w", .external_id = "x/y"};
+    struct mst_login l;
+    struct canned c;
+    struct mst_err err = {0};
+
+    (void)state;
+    write_file(both, 0600);
+    serve(&c, a, 3, "AWS_ENDPOINT_URL_STS", "");
+    assert_ok(login(&cfg, &l, &err), &err);
+    assert_string_equal(l.access_key, "ASIASTS");
+    assert_string_equal(l.from, "role arn:aws:iam::1:role/w");
+    mst_login_release(&l);
+    assert_non_null(strstr(c.seen[0].p, "Credential=AKIDFILE/"));
+    assert_non_null(strstr(c.seen[0].p, "/us-east-1/sts/aws4_request"));
+    assert_non_null(strstr(c.seen[0].p, "Action=AssumeRole&"));
+    assert_non_null(strstr(c.seen[0].p, "RoleArn=arn%3Aaws%3Aiam%3A%3A1%3Arole%2Fw&"));
+    assert_non_null(strstr(c.seen[0].p, "&ExternalId=x%2Fy"));
+    cfg.role_arn[0] = '\0';
+    write_file("the.web.token\n", 0600);
+    (void)setenv("AWS_WEB_IDENTITY_TOKEN_FILE", file, 1);
+    (void)setenv("AWS_ROLE_ARN", "arn:web", 1);
+    assert_ok(login(&cfg, &l, &err), &err);
+    assert_string_equal(l.access_key, "ASIASTS");
+    mst_login_release(&l);
+    assert_non_null(strstr(c.seen[1].p, "&WebIdentityToken=the.web.token"));
+    assert_null(strstr(c.seen[1].p, "authorization:"));
+    assert_rc(login(&cfg, &l, &err), MST_E_AUTH, &err);
+    assert_string_equal(err.msg, "STS refused: AccessDenied: no such role");
+    canned_stop(&c);
+}
+
+static void lent_keys_are_got_anew_before_they_end(void **state)
+{
+    char soon[MST_TIME_MAX], first[600];
+    struct canned_answer a[] = {{.text = first, .closes = true}, {.text = JSON, .closes = true}};
+    const struct mst_cfg_store cfg = {.name = "far", .endpoint = "https://h"};
+    struct mst_creds *creds = mst_creds_new(&cfg);
+    struct mst_login l;
+    struct canned c;
+    struct mst_err err = {0};
+
+    (void)state;
+    (void)unlink(file);
+    (void)snprintf(first, sizeof(first),
+                   TEXT("{\"AccessKeyId\":\"ASIAOLD\",\"SecretAccessKey\":\"x\",\"Token\":\"y\","
+                        "\"Expiration\":\"%s\"}"),
+                   mst_time_iso(mst_clock_utc_ms(NULL) + 200000, soon));
+    serve(&c, a, 2, "AWS_CONTAINER_CREDENTIALS_FULL_URI", "/creds");
+    memset(&l, 0, sizeof(l));
+    assert_ok(mst_creds_login(creds, false, &l, NULL, &err), &err);
+    assert_string_equal(l.access_key, "ASIAOLD");
+    mst_login_release(&l);
+    memset(&l, 0, sizeof(l));
+    assert_ok(mst_creds_login(creds, false, &l, NULL, &err), &err); /* less than 5 minutes left */
+    assert_string_equal(l.access_key, "ASIALENT");
+    mst_login_release(&l);
+    canned_stop(&c);
+    mst_creds_free(creds);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(the_order_is_kept, begin),
         cmocka_unit_test_setup(what_cannot_be_used_is_named, begin),
+        cmocka_unit_test_setup(an_instance_lends_its_role, begin),
+        cmocka_unit_test_setup(a_container_lends_its_role, begin),
+        cmocka_unit_test_setup(sts_lends_a_role_for_a_key_or_a_token, begin),
+        cmocka_unit_test_setup(lent_keys_are_got_anew_before_they_end, begin),
         cmocka_unit_test_setup(what_was_found_is_kept_until_a_fresh_one_is_asked, begin),
     };
     int rc;
 
+    mst_thread_block_signals();
     MST_ASSERT(mkdtemp(dir));
     (void)snprintf(file, sizeof(file), "%s/credentials", dir);
     rc = cmocka_run_group_tests_name("creds", tests, NULL, NULL);

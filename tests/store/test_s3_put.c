@@ -250,6 +250,17 @@ static void what_a_store_can_do_is_asked(void **state)
     assert_ok(mst_store_put_all(k.store, "a", "x", 1, &k.err), &k.err);
     kit_no_complaints(&k);
     kit_close(&k);
+    kit_start(&k, NULL);
+    {
+        const struct mst_s3_conf conf = kit_conf(&k);
+
+        kit_open_as(&k, &conf);
+        s3d_deny(k.srv, S3D_BUCKET, true);
+        assert_ok(mst_store_probe(k.store, NULL, &k.err), &k.err);
+        assert_false(mst_store_caps(k.store)->lock);
+        assert_non_null(strstr(mst_store_caps(k.store)->text, "not known whether it has"));
+    }
+    kit_close(&k);
     /* A writer that may not delete leaves the probe's object, and the next probe takes it as it is.
      */
     kit_start(&k, NULL);

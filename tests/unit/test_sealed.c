@@ -593,6 +593,31 @@ static void clean_takes_the_keys_of_dead_attempts_with_it(void **state)
     assert_int_equal(access(key, F_OK), -1);
 }
 
+/* A run that died right behind its key object: the key is not forgotten in the store. */
+static void a_key_object_alone_is_an_incomplete_backup_that_can_be_cleaned(void **state)
+{
+    struct fix *x = *state;
+    struct mst_backup *all, b;
+    struct mst_err err = {0};
+    char root[MST_KEY_MAX + 64];
+    uint64_t removed;
+    size_t n;
+
+    path_of(x, FIRST, "", "", root);
+    fake_rm(root);
+    b = listed(x, FIRST);
+    assert_int_equal(b.state, MST_BK_INCOMPLETE);
+    assert_ok(mst_catalog_find(&x->f.c, FIRST, NULL, &b, &err), &err);
+    assert_int_equal(b.state, MST_BK_INCOMPLETE);
+    assert_ok(mst_catalog_clean(&x->f.c, FIRST, NULL, &removed, &err), &err);
+    assert_int_equal(removed, 1);
+    assert_ok(mst_catalog_list(&x->f.c, NULL, &all, &n, &err), &err);
+    assert_int_equal(n, 1); /* the other one */
+    assert_string_equal(all[0].id, SECOND);
+    assert_int_equal(all[0].state, MST_BK_COMPLETE);
+    free(all);
+}
+
 /* Every call that writes, failed in every way: a backup that reads back, or none. */
 static void a_failure_at_any_step_of_sealing_leaves_no_false_backup(void **state)
 {
@@ -661,6 +686,7 @@ int main(void)
         TWO(slots_of_another_backup_do_not_open),
         MADE(the_newest_key_object_that_opens_counts),
         cmocka_unit_test(names_of_key_objects_are_strict),
+        TWO(a_key_object_alone_is_an_incomplete_backup_that_can_be_cleaned),
         MADE(clean_takes_the_keys_of_dead_attempts_with_it),
         BARE(a_failure_at_any_step_of_sealing_leaves_no_false_backup),
     };

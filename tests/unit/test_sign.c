@@ -283,7 +283,7 @@ static void what_does_not_fit_is_refused(void **state)
                                 .service = "s3"};
     struct mst_str target = {0};
     struct mst_err err = {0};
-    char *long_token = mst_xcalloc(1, 4000);
+    char *long_token = mst_xcalloc(1, 5000);
 
     (void)state;
     for (size_t i = 0; i < 25; i++) {
@@ -292,8 +292,8 @@ static void what_does_not_fit_is_refused(void **state)
     assert_rc(mst_sig_headers(&q, &keys, hs, &target, &err), MST_E_LIMIT, &err);
     q.n_query = 0;
     hs->n = 0;
-    memset(long_token, 't', 3999);
-    mst_secret_set(&token, long_token, 3999);
+    memset(long_token, 't', 4999);
+    mst_secret_set(&token, long_token, 4999);
     assert_rc(mst_sig_headers(&q, &keys, hs, &target, &err), MST_E_LIMIT, &err);
     assert_null(strstr(err.msg, "ttt"));
     mst_secret_release(&token);

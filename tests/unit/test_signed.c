@@ -2,6 +2,7 @@
 #include "sealed_kit.h"
 
 #include "catalog/seen.h"
+#include "engine/seals.h"
 
 /* --- signatures ------------------------------------------------------------------------------- */
 
@@ -272,9 +273,104 @@ static void the_one_before_is_found_by_its_id(void **state)
     assert_int_equal(counter, 2);
 }
 
+static void words_say_what_is_known_and_no_more(void **state)
+{
+    static const struct {
+        struct mst_backup b;
+        const char *trust, *level;
+    } rows[] = {
+        {{.finished_wall_ms = 1}, "UNSEALED, UNSIGNED", "read back"},
+        {{.finished_wall_ms = 1,
+          .sealed = true,
+          .signature = MST_SIGNED_GOOD,
+          .signer = "db1 (a)",
+          .verified_level = 2},
+         "sealed, signed by db1 (a)",
+         "read back"},
+        {{.finished_wall_ms = 1,
+          .sealed = true,
+          .signature = MST_SIGNED_UNCHECKED,
+          .signer = "a",
+          .verified_level = 1},
+         "sealed, signed, not checked, by a",
+         "hashed, not opened"},
+        {{.finished_wall_ms = 1, .sealed = true, .signature = MST_SIGNED_FORGED, .signer = "a"},
+         "sealed, FORGED",
+         "hashed, not opened"},
+        {{.sealed = true}, "", "hashed, not opened"}, /* nothing of it could be read */
+    };
+
+    (void)state;
+    for (size_t i = 0; i < MST_COUNT(rows); i++) {
+        char out[160];
+
+        assert_string_equal(mst_backup_trust_words(&rows[i].b, out), rows[i].trust);
+        assert_string_equal(mst_backup_level_words(&rows[i].b), rows[i].level);
+    }
+}
+
+static void an_unsealed_backup_leaves_this_host_only_when_the_store_says_so(void **state)
+{
+    static const struct {
+        bool sealed, local, allowed;
+        enum mst_rc want;
+    } rows[] = {
+        {true, false, false, MST_OK},         {true, true, false, MST_OK},
+        {false, true, false, MST_OK},         {false, false, true, MST_OK},
+        {false, false, false, MST_E_PRECOND}, {true, false, true, MST_OK},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < MST_COUNT(rows); i++) {
+        struct mst_err err = {0};
+
+        assert_int_equal(
+            mst_seal_allowed(rows[i].sealed, rows[i].local, rows[i].allowed, "far", &err),
+            rows[i].want);
+        assert_true(rows[i].want == MST_OK || strstr(err.msg, "UNSEALED"));
+    }
+}
+
+static void marks_and_commits_survive_a_round_trip_with_their_signature(void **state)
+{
+    struct fix *x = *state;
+    struct mst_commit c = {.id = FIRST, .attempt = FAKE_ATTEMPT, .counter = 41}, back;
+    struct mst_str s = {0};
+    struct mst_judgement j;
+    struct mst_err err = {0};
+
+    memset(c.header_sha, 'a', 64);
+    memset(c.manifest_sha, 'b', 64);
+    memset(c.previous, 'c', 64);
+    assert_ok(mst_commit_put(&c, &x->signer, &s, &err), &err);
+    assert_ok(mst_commit_get(s.p, s.len, &back, &err), &err);
+    assert_int_equal(back.counter, 41);
+    assert_string_equal(back.previous, c.previous);
+    assert_string_equal(back.signer, x->signer.id);
+    mst_trust_judge(&x->trust, s.p, s.len, back.signer, back.signature, &j);
+    assert_int_equal(j.how, MST_SIGNED_GOOD);
+    for (size_t i = 20; i < s.len; i += 7) { /* any byte: it is noticed by hash or signature */
+        s.p[i] ^= 1;
+        if (mst_commit_get(s.p, s.len, &back, &err) == MST_OK) {
+            fail_msg("a flipped bit at %zu was not noticed", i);
+        }
+        mst_trust_judge(&x->trust, s.p, s.len, x->signer.id, back.signature, &j);
+        assert_int_not_equal(j.how, MST_SIGNED_GOOD);
+        s.p[i] ^= 1;
+    }
+    mst_str_release(&s);
+    assert_ok(mst_commit_put(&c, NULL, &s, &err), &err); /* unsigned: the old form, byte for byte */
+    assert_null(strstr(s.p, "previous"));
+    assert_non_null(strstr(s.p, "\"signer\":\"\",\"signature\":\"\""));
+    mst_str_release(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(words_say_what_is_known_and_no_more),
+        cmocka_unit_test(an_unsealed_backup_leaves_this_host_only_when_the_store_says_so),
+        BARE(marks_and_commits_survive_a_round_trip_with_their_signature),
         MADE(a_commit_by_a_stranger_is_forged),
         MADE(a_changed_commit_with_the_old_signature_is_forged),
         MADE(a_commit_without_signature_is_unsigned_where_signers_are_named),
