@@ -16,6 +16,7 @@
 #include "runprog.h"
 
 #define ID "2026-11-22T22-30-00Z-full"
+#define BACKUP "bucket/prefix/rs0/backups/" ID
 
 struct fix {
     char dir[64], home[80], bucket[96], out[96], path[400];
@@ -192,9 +193,9 @@ static void holds_all(struct fix *x, const char *path)
 
 static void a_backup_is_found_wherever_the_folder_begins(void **state)
 {
+    static const char whole[] = BACKUP;
     static const char *const from[] = {"bucket", "bucket/prefix", "bucket/prefix/rs0",
-                                       "bucket/prefix/rs0/backups",
-                                       "bucket/prefix/rs0/backups/" ID};
+                                       "bucket/prefix/rs0/backups", whole};
     struct fix *x = *state;
 
     plain(x);
@@ -207,7 +208,7 @@ static void a_backup_is_found_wherever_the_folder_begins(void **state)
         free(folder);
         free(out);
     }
-    assert_int_equal(rename(in(x, "bucket/prefix/rs0/backups/" ID), x->out), 0);
+    assert_int_equal(rename(in(x, BACKUP), x->out), 0);
     {
         char *copy = mst_xasprintf("%s/archive", x->dir);
 

@@ -41,7 +41,8 @@ void mst_dump_file_name(const char *coll, const char *suffix, char out[MST_DUMP_
         char hash[32] = "";
 
         mst_sha1_of(coll, strlen(coll), sha);
-        for (i = 0, k = 0; k < 27; i += 3) { /* 20 bytes without padding are 27 digits */
+        for (i = 0, k = 0; i + 2 < sizeof sha;
+             i += 3) { /* 20 bytes without padding are 27 digits */
             const uint32_t bits = (uint32_t)sha[i] << 16 | (uint32_t)sha[i + 1] << 8 | sha[i + 2];
             size_t d;
 
