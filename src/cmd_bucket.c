@@ -20,7 +20,7 @@ static enum mst_rc problem(int code, const char *text, struct mst_err *err)
     return mst_err_set(err, rc, "%s", text);
 }
 
-#define HANG_MS 8000 /* a store that others do not wait for any longer */
+#define HANG_MS 15000 /* a store that others do not wait for any longer */
 
 static bool wanted(const struct cmd_ctx *c, const struct mst_bucket_part *b)
 {

@@ -189,7 +189,7 @@ static void not_read(struct depot *d, struct mst_bucket_part *p, const struct ms
     say_problem(p, err);
     p->free_bytes = p->total_bytes = 0;
     p->as_of_wall_ms = 0;
-    if (old) {
+    if (old && old->as_of_wall_ms) { /* half a listing is none */
         copy_backups(p, old->backups, old->n);
         p->as_of_wall_ms = old->as_of_wall_ms;
         p->cached = old->as_of_wall_ms != 0;
@@ -207,6 +207,7 @@ static void so_far(void *arg, uint64_t objects, const struct mst_backup *b, size
     struct depot *d = arg;
     struct mst_bucket_part *old = shown(d), *p;
 
+    atomic_store(&d->moved_ms, mst_clock_mono_ms(NULL));
     if (old && old->as_of_wall_ms && !old->seen) {
         mst_shared_unref(&old->shared); /* the cache, or the listing before, stays until the end */
         return;

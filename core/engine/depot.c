@@ -12,8 +12,9 @@
 #include "store/open.h"
 
 #define ASKS_MAX 32
-#define LOOK_MS 6000 /* a listing that others wait for */
-#define END_MS 3000  /* a thread that is to end */
+#define LOOK_MS 6000   /* a listing that others wait for */
+#define LONG_MS 120000 /* the longest that anybody waits for a listing */
+#define END_MS 3000    /* a thread that is to end */
 #define STEP_MS 20
 
 /* --- opening ---------------------------------------------------------------------------------- */
@@ -74,6 +75,14 @@ enum mst_rc mst_depot_open(struct depot *d, struct mst_store **out, struct mst_e
     return MST_OK;
 }
 
+/* A listing that gets on is waited for, one that stands still is not. */
+static bool patient(struct depot *d, int64_t start, int64_t ms)
+{
+    const int64_t now = mst_clock_mono_ms(NULL), moved = atomic_load(&d->moved_ms);
+
+    return now < (moved > start ? moved : start) + ms && now < start + LONG_MS;
+}
+
 static int64_t read_at(struct depot *d, struct mst_err *why)
 {
     int64_t at;
@@ -87,8 +96,9 @@ static int64_t read_at(struct depot *d, struct mst_err *why)
     return at;
 }
 
-enum mst_rc mst_depot_open_soon(struct depot *d, int64_t ms, struct mst_task *task,
-                                struct mst_store **out, struct mst_err *err)
+/* Until the store is open, or (read) was listed anew; it may take as long as it gets on. */
+static enum mst_rc await(struct depot *d, bool read, int64_t ms, struct mst_task *task,
+                         struct mst_err *err)
 {
     const int64_t start = mst_clock_mono_ms(NULL);
     struct ask *a = mst_xcalloc(1, sizeof(*a));
@@ -97,13 +107,25 @@ enum mst_rc mst_depot_open_soon(struct depot *d, int64_t ms, struct mst_task *ta
     if (mst_depot_ask_take(d, a, err) != MST_OK) {
         return err->rc;
     }
-    while (read_at(d, NULL) < start && mst_clock_mono_ms(NULL) < start + ms) {
+    while (read_at(d, NULL) < start && (read || !opened(d)) && patient(d, start, ms)) {
         if (!mst_task_sleep_ms(task, STEP_MS)) {
             return mst_task_check(task, err);
         }
     }
-    if (read_at(d, NULL) < start) {
-        return mst_err_set(err, MST_E_TIMEOUT, "the store %s does not answer", d->cfg->name);
+    return read_at(d, NULL) >= start || (!read && opened(d))
+               ? MST_OK
+               : mst_err_set(err, MST_E_TIMEOUT, "the store %s does not answer", d->cfg->name);
+}
+
+enum mst_rc mst_depot_open_soon(struct depot *d, int64_t ms, struct mst_task *task,
+                                struct mst_store **out, struct mst_err *err)
+{
+    *out = opened(d);
+    if (*out) {
+        return MST_OK;
+    }
+    if (await(d, false, ms, task, err) != MST_OK) {
+        return err->rc;
     }
     *out = opened(d);
     if (!*out) {
@@ -112,6 +134,15 @@ enum mst_rc mst_depot_open_soon(struct depot *d, int64_t ms, struct mst_task *ta
                        : mst_err_set(err, MST_E_IO, "the store %s is not open", d->cfg->name);
     }
     return MST_OK;
+}
+
+enum mst_rc mst_depot_read_soon(struct depot *d, int64_t ms, struct mst_task *task,
+                                struct mst_err *err)
+{
+    if (await(d, true, ms, task, err) == MST_OK) {
+        (void)read_at(d, err);
+    }
+    return err->rc;
 }
 
 /* --- threads ---------------------------------------------------------------------------------- */
@@ -256,14 +287,14 @@ enum mst_rc mst_depots_list(struct local *l, struct mst_err *err)
 
 /* --- choosing --------------------------------------------------------------------------------- */
 
-static bool all_read(struct local *l, int64_t since)
+static bool worth_waiting(struct local *l, int64_t since)
 {
     for (size_t i = 0; i < l->n_depots; i++) {
-        if (read_at(&l->depots[i], NULL) < since) {
-            return false;
+        if (read_at(&l->depots[i], NULL) < since && patient(&l->depots[i], since, LOOK_MS)) {
+            return true;
         }
     }
-    return true;
+    return false;
 }
 
 static enum mst_rc pick(struct local *l, struct mst_cmd *cmd, enum mst_want want, int64_t since,
@@ -308,7 +339,7 @@ enum mst_rc mst_depot_choose(struct local *l, struct mst_cmd *cmd, enum mst_want
     if (mst_depots_list(l, err) != MST_OK) {
         return err->rc;
     }
-    while (!all_read(l, start) && mst_clock_mono_ms(NULL) < start + LOOK_MS) {
+    while (worth_waiting(l, start)) {
         if (!mst_task_sleep_ms(task, STEP_MS)) {
             return mst_task_check(task, err);
         }

@@ -28,6 +28,9 @@ enum mst_rc mst_depot_open(struct depot *d, struct mst_store **out,
 /* The same, but waits at most ms for a store that hangs (MST_E_TIMEOUT). */
 enum mst_rc mst_depot_open_soon(struct depot *d, int64_t ms, struct mst_task *task,
                                 struct mst_store **out, struct mst_err *err) MST_MUST_CHECK;
+/* Listed anew; the error is why it was not. */
+enum mst_rc mst_depot_read_soon(struct depot *d, int64_t ms, struct mst_task *task,
+                                struct mst_err *err) MST_MUST_CHECK;
 /* A question for its thread; a listing that is waiting already is not asked for twice. */
 enum mst_rc mst_depot_ask_take(struct depot *d, struct ask *a, struct mst_err *err) MST_MUST_CHECK;
 enum mst_rc mst_depots_list(struct local *l, struct mst_err *err) MST_MUST_CHECK; /* all of them */

@@ -98,7 +98,8 @@ struct depot {
     struct mst_queue *asks; /* to its thread */
     bool started;
     atomic_bool ended, listing_asked;
-    atomic_int inside; /* calls that were given up and have not come back from the store */
+    _Atomic int64_t moved_ms; /* monotonic: its listing got on */
+    atomic_int inside;        /* calls that were given up and have not come back from the store */
     /* guarded by l->mtx */
     struct mst_store *store;  /* opened when it is first needed, then kept; NULL not yet */
     struct mst_cached before; /* what was cached when this engine started */

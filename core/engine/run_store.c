@@ -166,7 +166,6 @@ static void add_step(struct mst_ticket *t, const char *text)
 /* From listings that are made for it: this thread asks no store itself. */
 static enum mst_rc plan_unhold(struct local *l, struct mst_ticket *t, struct mst_err *err)
 {
-    struct mst_store *s;
     struct depot *only = NULL;
 
     if (t->cmd.store[0] && mst_depot_named(l, t->cmd.store, &only, err) != MST_OK) {
@@ -177,8 +176,7 @@ static enum mst_rc plan_unhold(struct local *l, struct mst_ticket *t, struct mst
         struct mst_err one = {0};
         char text[400] = "", until[MST_TIME_MAX];
 
-        if ((only && only != d) ||
-            mst_depot_open_soon(d, SOON_MS, &l->io_task, &s, &one) != MST_OK) {
+        if ((only && only != d) || mst_depot_read_soon(d, SOON_MS, &l->io_task, &one) != MST_OK) {
             continue;
         }
         mst_mutex_lock(&l->mtx);
@@ -235,7 +233,7 @@ static void orphan_steps(struct mst_ticket *t, const struct mst_orphans *o)
 
 static enum mst_rc plan_orphans(struct local *l, struct mst_ticket *t, struct mst_err *err)
 {
-    struct mst_orphans o;
+    struct mst_orphans o = {0};
     struct mst_catalog cat;
     char size[MST_HUMAN_MAX];
 
@@ -263,7 +261,7 @@ static enum mst_rc plan_orphans(struct local *l, struct mst_ticket *t, struct ms
 enum mst_rc mst_run_orphans(void *arg, struct mst_task *task, struct mst_err *err)
 {
     struct mst_run *r = arg;
-    struct mst_orphans o;
+    struct mst_orphans o = {0};
     struct mst_catalog cat;
     uint64_t n = 0;
     char text[160];

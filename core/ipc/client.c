@@ -452,7 +452,7 @@ static enum mst_rc greet(int fd, struct mst_buf *in, const char *path, const str
             mst_err_set(err, MST_E_STALE,
                         "the agent is muster %s, this is %s: 'muster agent stop' ends it, then run "
                         "this again",
-                        version, IPC_HELLO);
+                        version, MST_VERSION);
     } else {
         ipc_cfg_hash(cfg, mine);
         (void)ipc_text(&theirs, "cfg", config, sizeof(config));
