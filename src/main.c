@@ -187,6 +187,26 @@ static const char *only_with(const char *word, const char *const *names, size_t 
     return one;
 }
 
+/* The commands of one family, "key", each with its line; false when there is no such family. */
+static bool help_family(const char *word, struct mst_str *out)
+{
+    const size_t len = strlen(word), before = out->len;
+    size_t n;
+    const struct cmd *t = cmd_table(&n);
+
+    for (size_t i = 0; i < n; i++) {
+        if (strncmp(t[i].name, word, len) == 0 && t[i].name[len] == ' ' &&
+            !(t[i].flags & CMD_HIDDEN)) {
+            mst_str_addf(out, "  %-18s %s\n", t[i].name, t[i].summary);
+        }
+    }
+    if (out->len == before) {
+        return false;
+    }
+    mst_str_addf(out, "\nmuster %s COMMAND --help: all of it\n", word);
+    return true;
+}
+
 static enum mst_rc no_command(const char *word, const char *next, struct mst_err *err)
 {
     size_t n, len = strlen(word);
@@ -363,6 +383,9 @@ int main(int argc, char **argv)
     settings(&c);
     if (rc == MST_OK && args_has(&c.args, "version")) {
         rc = cmd_out("muster " MST_VERSION "\n", &err);
+    } else if (!c.cmd && at + 2 == argc && strcmp(argv[at + 1], "--help") == 0 &&
+               help_family(argv[at], &text)) {
+        rc = cmd_out(mst_str_c(&text), &err);
     } else if (rc == MST_OK && args_has(&c.args, "help")) {
         if (c.cmd) {
             help_one(c.cmd, &text);

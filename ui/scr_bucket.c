@@ -347,6 +347,13 @@ static void detail_trust(const struct ui_ctx *x, const struct mst_backup *b, str
     const struct mst_bucket_part *from = ui_store(x);
     char t[UI_NUM_MAX], words[160];
 
+    if (mst_backup_trust_words(b, words)[0]) {
+        ui_pen_pair(p, "sealed",
+                    b->signature == MST_SIGNED_FORGED ? UI_CRIT
+                    : b->sealed && b->is_signed       ? UI_TEXT
+                                                      : UI_WARN,
+                    "%s", words);
+    }
     if (b->verified_wall_ms == 0) {
         ui_pen_pair(p, "verified", UI_WARN, "never: V reads it back");
     } else {
@@ -356,13 +363,6 @@ static void detail_trust(const struct ui_ctx *x, const struct mst_backup *b, str
         if (b->verified_text[0]) {
             ui_pen_wrap(p, 11, b->verified_ok ? UI_TEXT : UI_CRIT, b->verified_text);
         }
-    }
-    if (mst_backup_trust_words(b, words)[0]) {
-        ui_pen_pair(p, "sealed",
-                    b->signature == MST_SIGNED_FORGED ? UI_CRIT
-                    : b->sealed && b->is_signed       ? UI_TEXT
-                                                      : UI_WARN,
-                    "%s", words);
     }
     if (b->chain[0]) {
         ui_pen_pair(p, "before it", UI_WARN, "%s", "");
@@ -400,10 +400,10 @@ static int draw_detail(const struct ui_ctx *x, const struct ui_area *a, bool foc
         ui_pen_pair(&p, "optime", UI_TEXT, "%s", ui_fmt_optime(b->last, opt));
     }
     detail_size(ui_store(x), b, &p);
-    detail_copies(x, b, &p);
     if (b->finished_wall_ms > 0 || b->verified_wall_ms > 0) {
         detail_trust(x, b, &p);
     }
+    detail_copies(x, b, &p);
     ui_pen_pair(&p, "from", UI_TEXT, "%s", b->source[0] ? b->source : "-");
     ui_pen_pair(&p, "server", UI_TEXT, "%s, fcv %s", b->server_version[0] ? b->server_version : "-",
                 b->fcv[0] ? b->fcv : "-");

@@ -163,10 +163,11 @@ enum mst_rc mst_run_rebuild(void *arg, struct mst_task *task, struct mst_err *er
         if (l->n_depots > 1) {
             mst_task_log(task, "%s: %.180s", d->cfg->name, say[0] ? say : one.msg);
         }
-        mst_str_addf(&text, "%s%s", text.len ? "; " : "",
-                     say[0]            ? say
-                     : l->n_depots > 1 ? one.msg
-                                       : "");
+        if (say[0] || l->n_depots > 1) {
+            mst_str_addf(&text, "%s%s%s%s", text.len ? "; " : "",
+                         l->n_depots > 1 ? d->cfg->name : "", l->n_depots > 1 ? ": " : "",
+                         say[0] ? say : one.msg);
+        }
     }
     if (text.len) {
         mst_jobq_result(l->jobq, mst_jobq_current(), NULL, mst_str_c(&text));
