@@ -383,7 +383,7 @@ int main(void)
         TWO(an_old_commit_that_is_put_back_is_found),
         TWO(a_renamed_backup_is_found),
         MADE(a_backup_of_another_set_is_found),
-        cmocka_unit_test(a_store_that_goes_back_is_noticed),
+        BARE(a_store_that_goes_back_is_noticed),
         TWO(the_one_before_is_found_by_its_id),
     };
 
