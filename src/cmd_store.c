@@ -167,6 +167,38 @@ enum mst_rc cmd_store_usage(struct cmd_ctx *c, struct mst_err *err)
 
 /* --- asked by this process: show, ls, orphans ------------------------------------------------- */
 
+static void facts_json(const struct mst_store_facts *f, struct mst_str *out)
+{
+    js_text(out, "region", f->region);
+    js_text(out, "profile", f->profile);
+    js_text(out, "profile_known_from", f->known_from);
+    js_text(out, "identity", f->who);
+    js_time(out, "identity_expires", f->who_until_ms);
+    js_bool(out, "single_writer", f->single_writer);
+    js_bool(out, "allow_unsealed", f->allow_unsealed);
+}
+
+static void facts_text(const struct mst_store_facts *f, struct mst_str *out)
+{
+    char day[MST_TIME_MAX];
+
+    mst_str_addf(out, "region: %s\n", f->region[0] ? f->region : "not said");
+    if (f->profile[0]) {
+        mst_str_addf(out, "profile: %s, known from %s\n", f->profile, f->known_from);
+    }
+    if (!f->local) {
+        mst_str_addf(out, "identity: %s%s%s\n", f->who[0] ? f->who : "unknown",
+                     f->who_until_ms ? ", until " : "",
+                     f->who_until_ms ? mst_time_iso(f->who_until_ms, day) : "");
+    }
+    if (f->single_writer) {
+        mst_str_add(out, "single writer: nobody else may write below its prefix\n");
+    }
+    if (f->allow_unsealed) {
+        mst_str_add(out, "UNSEALED backups are allowed there\n");
+    }
+}
+
 static void show_facts(const struct cmd_ctx *c, const struct mst_store_facts *f,
                        struct mst_str *out)
 {
@@ -181,8 +213,9 @@ static void show_facts(const struct cmd_ctx *c, const struct mst_store_facts *f,
                 {"object lock", "lock", f->lock},
                 {"free space", "space", f->space}};
     char a[MST_HUMAN_MAX], b[MST_HUMAN_MAX];
-    const char *learned = f->local ? "fixed: a directory always does this"
-                                   : "probed at first use; a profile may only take away";
+    const char *learned = f->local   ? "fixed: a directory always does this"
+                          : f->asked ? "asked just now; a profile may only take away"
+                                     : "not known: it could not be asked";
 
     if (c->json) {
         js_begin(out, "store", mst_clock_utc_ms(NULL));
@@ -192,8 +225,13 @@ static void show_facts(const struct cmd_ctx *c, const struct mst_store_facts *f,
         js_text(out, "class", f->local ? "local" : "remote");
         js_text(out, "learned", learned);
         js_text(out, "noticed", f->text);
+        facts_json(f, out);
         for (size_t i = 0; i < MST_COUNT(caps); i++) {
-            js_bool(out, caps[i].name, caps[i].has);
+            if (f->asked) {
+                js_bool(out, caps[i].name, caps[i].has);
+            } else {
+                js_text(out, caps[i].name, "");
+            }
         }
         js_known(out, "free_bytes", f->free_bytes ? (int64_t)f->free_bytes : -1);
         js_known(out, "total_bytes", f->total_bytes ? (int64_t)f->total_bytes : -1);
@@ -202,8 +240,12 @@ static void show_facts(const struct cmd_ctx *c, const struct mst_store_facts *f,
     }
     mst_str_addf(out, "%s: %s, %s\nclass: %s\n", f->name, f->kind, f->where,
                  f->local ? "local, a directory of this host" : "remote");
+    facts_text(f, out);
     for (size_t i = 0; i < MST_COUNT(caps); i++) {
-        mst_str_addf(out, "  %-20s %s\n", caps[i].word, caps[i].has ? "yes" : "no");
+        mst_str_addf(out, "  %-20s %s\n", caps[i].word,
+                     !f->asked     ? "unknown"
+                     : caps[i].has ? "yes"
+                                   : "no");
     }
     mst_str_addf(out, "  %-20s %s\n", "how it is known", learned);
     if (f->text[0]) {
