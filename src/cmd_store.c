@@ -30,6 +30,17 @@ static bool shown(const struct cmd_ctx *c, const struct mst_bucket_part *b)
 typedef void show_fn(const struct cmd_ctx *c, const struct mst_bucket_part *b, int64_t now,
                      struct mst_str *out);
 
+/* Backups in the clear may go there; single_writer stands in where it is already. */
+static bool may_be_unsealed(const struct cmd_ctx *c, const char *store)
+{
+    for (size_t i = 0; i < c->cfg->n_stores; i++) {
+        if (strcmp(c->cfg->stores[i].name, store) == 0) {
+            return c->cfg->stores[i].allow_unsealed;
+        }
+    }
+    return false;
+}
+
 static void show_list(const struct cmd_ctx *c, const struct mst_bucket_part *b, int64_t now,
                       struct mst_str *out)
 {
@@ -42,6 +53,7 @@ static void show_list(const struct cmd_ctx *c, const struct mst_bucket_part *b, 
         js_text(out, "kind", b->kind);
         js_text(out, "where", b->where);
         js_bool(out, "backups_go_there", b->target);
+        js_bool(out, "allow_unsealed", may_be_unsealed(c, b->store));
         js_bool(out, "reachable", !*problem);
         js_text(out, "problem", problem);
         js_known(out, "free_bytes", b->free_bytes ? (int64_t)b->free_bytes : -1);
@@ -57,7 +69,9 @@ static void show_list(const struct cmd_ctx *c, const struct mst_bucket_part *b, 
         mst_str_addf(out, "%zu %s%s  ", b->n, mst_text_noun(b->n, "backup", "backups"),
                      b->cached ? " (cached)" : "");
     }
-    mst_str_addf(out, "%s%s%s\n", b->where, *problem ? ": " : "", problem);
+    mst_str_addf(out, "%s%s%s%s\n", b->where,
+                 may_be_unsealed(c, b->store) ? ", UNSEALED allowed" : "", *problem ? ": " : "",
+                 problem);
 }
 
 static void show_du(const struct cmd_ctx *c, const struct mst_bucket_part *b, int64_t now,

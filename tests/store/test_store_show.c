@@ -77,6 +77,9 @@ static void a_bucket_is_asked_and_its_promises_are_said(void **state)
     has(&r, "\"single_writer\":true");
     has(&r, "\"create_only\":true");
     ran_release(&r);
+    RUN(&r, env, "store", "list");
+    has(&r, ", single writer, UNSEALED allowed");
+    ran_release(&r);
 }
 
 static void what_could_not_be_asked_is_unknown(void **state)
