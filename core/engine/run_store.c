@@ -332,6 +332,9 @@ enum mst_rc mst_run_store_test(void *arg, struct mst_task *task, struct mst_err 
     (void)snprintf(prefix, sizeof(prefix), "%s/probe/%s", cat.base, iso);
     mst_task_phase(task, "testing the store %s", mst_store_name(cat.store));
     rc = mst_probe_run(cat.store, &o, task, &res, err);
+    if (mst_store_caps(cat.store)->text[0]) {
+        mst_task_log(task, "noticed: %s", mst_store_caps(cat.store)->text);
+    }
     for (size_t i = 0; i < res.n_left && i < MST_PROBE_LEFT; i++) {
         mst_task_log(task, "left, written on %s: %s", iso, res.left[i]);
     }
