@@ -11,17 +11,25 @@
 #include "catalog/orphans.h"
 #include "engine/acts.h"
 #include "engine/depot.h"
+#include "engine/seals.h"
 #include "store/probe.h"
 
 #define SOON_MS 6000
 #define STEPS_SHOWN 2000
 #define OLDER_MS 3600000 /* what is younger may be at work */
 
+static enum mst_rc may_go(void *arg, bool sealed, const struct mst_store *to, struct mst_err *err)
+{
+    return mst_seal_store_ok(arg, sealed, to, err);
+}
+
 enum mst_rc mst_run_copy(void *arg, struct mst_task *task, struct mst_err *err)
 {
     struct mst_run *r = arg;
     struct local *l = r->l;
-    struct mst_copy_opts o = {.id = r->cmd.backup, .by = l->who, .at = mst_fault_at};
+    struct mst_copy_opts o = {
+        .id = r->cmd.backup, .by = l->who, .may = may_go, .may_arg = l, .at = mst_fault_at};
+    struct seals seals = {0};
     struct mst_copy_result res;
     struct mst_catalog from, to;
     enum mst_rc rc = mst_run_choose(r, task, err);
@@ -32,6 +40,7 @@ enum mst_rc mst_run_copy(void *arg, struct mst_task *task, struct mst_err *err)
         rc = mst_err_set(err, MST_E_USAGE, "%s is where it is copied from: name another store",
                          mst_store_name(to.store));
     }
+    rc = rc == MST_OK ? mst_seals_sign(l, &from, &seals, err) : rc;
     if (rc != MST_OK) {
         return rc;
     }
@@ -39,6 +48,7 @@ enum mst_rc mst_run_copy(void *arg, struct mst_task *task, struct mst_err *err)
         mst_jobq_result(l->jobq, mst_jobq_current(), r->cmd.backup, NULL);
     }
     rc = mst_copy_run(&from, &to, &o, task, &res, err);
+    mst_seals_release(&seals);
     mst_jobq_result(l->jobq, mst_jobq_current(), res.id[0] ? res.id : NULL,
                     rc == MST_OK ? res.text : NULL);
     return rc;
