@@ -80,9 +80,11 @@ static void tell(struct told *t, const struct depot *d, enum mst_rc rc, const st
     }
 }
 
-/* The same mark in every store that has the backup whole, or in the one that is named. */
-static enum mst_rc mark_all(struct mst_run *r, const struct mst_mark *m, const char *what,
-                            struct mst_task *task, struct mst_err *err)
+/* The same mark in every store that has the backup whole, or in the one that is named. Where
+ * signers are named, a release counts only when one of them signed it. */
+static enum mst_rc mark_signed(struct mst_run *r, const struct mst_mark *m, const char *what,
+                               const struct mst_sign_key *signer, struct mst_task *task,
+                               struct mst_err *err)
 {
     struct local *l = r->l;
     struct told t = {.done = 0};
@@ -106,7 +108,10 @@ static enum mst_rc mark_all(struct mst_run *r, const struct mst_mark *m, const c
         mst_task_phase(task, "writing into the store %s", d->cfg->name);
         rc = mst_depot_open_soon(d, SOON_MS, task, &s, &one);
         rc = rc == MST_OK ? mst_store_catalog(l, s, &cat, &one) : rc;
-        rc = rc == MST_OK ? mst_marks_write(&cat, m, &one) : rc;
+        if (rc == MST_OK) {
+            cat.signer = signer;
+            rc = mst_marks_write(&cat, m, &one);
+        }
         if (rc == MST_E_CANCELLED) {
             *err = one;
             return rc;
@@ -121,6 +126,18 @@ static enum mst_rc mark_all(struct mst_run *r, const struct mst_mark *m, const c
                    t.bad[0] ? "; not in " : "", t.bad);
     mst_jobq_result(l->jobq, mst_jobq_current(), m->id, text);
     return t.bad[0] ? mst_err_set(err, MST_E_INCOMPLETE, "%s", text) : MST_OK;
+}
+
+static enum mst_rc mark_all(struct mst_run *r, const struct mst_mark *m, const char *what,
+                            struct mst_task *task, struct mst_err *err)
+{
+    struct mst_catalog of = {.signer = NULL}; /* what the signer is put into */
+    struct seals seals = {0};
+    enum mst_rc rc = mst_seals_sign(r->l, &of, &seals, err);
+
+    rc = rc == MST_OK ? mark_signed(r, m, what, of.signer, task, err) : rc;
+    mst_seals_release(&seals);
+    return rc;
 }
 
 enum mst_rc mst_run_hold(void *arg, struct mst_task *task, struct mst_err *err)

@@ -48,7 +48,8 @@ static int start(void **state)
     key_into(sign_file, MST_KEY_SIGNER, "db1", x->signer.secret, signer);
     mst_pub_word(MST_KEY_RECIPIENT, x->other.pub, eva);
     mst_str_addf(&s,
-                 "set = { name = \"rs0\"; class = \"SANDBOX\"; members = [\"127.0.0.1:1\"]; };\n"
+                 "set = { name = \"rs0\"; class = \"SANDBOX\"; acts = [\"clean\"]; members = "
+                 "[\"127.0.0.1:1\"]; };\n"
                  "stores = ({ name = \"local\"; type = \"local\"; path = \"%s\"; },\n"
                  "  { name = \"vault\"; type = \"local\"; path = \"%s\"; });\n"
                  "backup = { store = \"local\"; };\n"
@@ -133,11 +134,40 @@ static void a_copy_opens_alone_and_its_readers_are_its_own(void **state)
     ran_release(&r);
 }
 
+static void assert_hold(const char *store, bool held)
+{
+    struct ran r;
+
+    RUN(&r, env, "bucket", "ls", "--store", store, "--json");
+    assert_non_null(strstr(mst_str_c(&r.out), FIRST));
+    if ((strstr(mst_str_c(&r.out), "the auditors") != NULL) != held) {
+        fail_msg("%s: %s", held ? "not held" : "still held", mst_str_c(&r.out));
+    }
+    ran_release(&r);
+}
+
+static void a_release_counts_where_signers_are_named(void **state)
+{
+    struct ran r;
+
+    (void)state;
+    assert_hold("local", false);
+    RUN(&r, env, "hold", FIRST, "--until", "ever", "--reason", "the auditors");
+    DONE(r, 0);
+    ran_release(&r);
+    assert_hold("local", true);
+    RUN(&r, env, "release", FIRST, "--confirm", FIRST);
+    DONE(r, 0);
+    ran_release(&r);
+    assert_hold("local", false);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_copy_opens_alone_and_its_readers_are_its_own, start,
                                         stop),
+        cmocka_unit_test_setup_teardown(a_release_counts_where_signers_are_named, start, stop),
     };
 
     return cmocka_run_group_tests_name("rekey_stores", tests, NULL, NULL);
