@@ -308,6 +308,7 @@ enum mst_rc cmd_key_escrow(struct cmd_ctx *c, struct mst_err *err)
 static enum mst_rc rekey(struct cmd_ctx *c, enum mst_cmd_kind kind, struct mst_err *err)
 {
     const char *backup = args_get(&c->args, "backup"), *reason = args_get(&c->args, "reason");
+    const char *store = args_get(&c->args, "store");
     struct mst_cmd *cmd = mst_xcalloc(1, sizeof(*cmd));
     enum mst_rc rc = MST_OK;
 
@@ -323,6 +324,10 @@ static enum mst_rc rekey(struct cmd_ctx *c, enum mst_cmd_kind kind, struct mst_e
     }
     if (rc == MST_OK && backup && !mst_copy(cmd->backup, sizeof(cmd->backup), backup)) {
         rc = mst_err_set(err, MST_E_USAGE, "%s is no backup's id", backup);
+    }
+    if (rc == MST_OK && store) {
+        rc = cmd_store_named(c, store, err);
+        (void)mst_copy(cmd->store, sizeof(cmd->store), store);
     }
     if (reason) {
         (void)mst_copy(cmd->reason, sizeof(cmd->reason), reason);

@@ -7,7 +7,9 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/text.h"
+#include "catalog/keyobj.h"
 #include "catalog/marks.h"
+#include "catalog/sums.h"
 #include "hash/hash.h"
 
 #define CHUNK 1048576U
@@ -19,7 +21,10 @@ struct run {
     struct mst_copy_result *res;
     struct mst_bkr *bkr;
     uint8_t *buf;
-    bool small; /* not among the bytes that were promised */
+    struct mst_buf commit;  /* COMMIT of the source, as it was judged */
+    bool whole;             /* the target has that COMMIT already */
+    bool small;             /* not among the bytes that were promised */
+    uint64_t named, stored; /* objects that sums named so far, and their bytes */
 };
 
 static void at(const struct run *r, const char *point)
@@ -93,19 +98,16 @@ static enum mst_rc there_already(struct run *r, const char *key, uint64_t want_b
                              mst_store_name(r->to->store));
 }
 
-static enum mst_rc copy_object(struct run *r, const char *attempt, const char *name,
-                               uint64_t want_bytes, const uint8_t want[MST_SHA256_LEN],
-                               struct mst_err *err)
+static enum mst_rc move(struct run *r, const char *from, const char *to, const char *name,
+                        uint64_t want_bytes, const uint8_t want[MST_SHA256_LEN],
+                        struct mst_err *err)
 {
     struct mst_store_put *put = NULL;
-    char from[MST_KEY_MAX], to[MST_KEY_MAX];
     uint8_t sha[MST_SHA256_LEN];
     uint64_t bytes;
     bool there;
     enum mst_rc rc;
 
-    mst_catalog_key(r->from, r->res->id, attempt, name, from);
-    mst_catalog_key(r->to, r->res->id, attempt, name, to);
     mst_task_phase(r->task, "copying %s", name);
     rc = there_already(r, to, want_bytes, want, &there, err);
     r->res->objects++;
@@ -132,6 +134,17 @@ static enum mst_rc copy_object(struct run *r, const char *attempt, const char *n
     }
     r->res->bytes += rc == MST_OK ? bytes : 0;
     return rc;
+}
+
+static enum mst_rc copy_object(struct run *r, const char *attempt, const char *name,
+                               uint64_t want_bytes, const uint8_t want[MST_SHA256_LEN],
+                               struct mst_err *err)
+{
+    char from[MST_KEY_MAX], to[MST_KEY_MAX];
+
+    mst_catalog_key(r->from, r->res->id, attempt, name, from);
+    mst_catalog_key(r->to, r->res->id, attempt, name, to);
+    return move(r, from, to, name, want_bytes, want, err);
 }
 
 /* A small one whose hash nobody wrote down: as it is in the source. */
@@ -189,6 +202,168 @@ static enum mst_rc copy_holds(struct run *r, struct mst_err *err)
     return rc;
 }
 
+/* --- key objects ------------------------------------------------------------------------------ */
+
+/* A key object that the source has not would let somebody in who was taken out there since. */
+static enum mst_rc no_others(struct run *r, const bool *copied, unsigned highest,
+                             struct mst_err *err)
+{
+    const struct mst_header *h = mst_bkr_header(r->bkr);
+    unsigned *v = NULL;
+    size_t n = 0;
+    char key[MST_KEY_MAX];
+    enum mst_rc rc = mst_keyobj_numbers(r->to, h->id, h->attempt, r->task, &v, &n, err);
+
+    for (size_t i = 0; rc == MST_OK && i < n; i++) {
+        if (v[i] > highest || !copied[v[i]]) {
+            mst_keyobj_path(r->to, h->id, h->attempt, v[i], key);
+            rc = mst_err_set(err, MST_E_INTEGRITY,
+                             "the store %s has a key object that %s has not, %s: 'muster clean %s "
+                             "--store %s' removes what is not committed",
+                             mst_store_name(r->to->store), mst_store_name(r->from->store), key,
+                             h->id, mst_store_name(r->to->store));
+        }
+    }
+    free(v);
+    return rc;
+}
+
+/* Those of the source that are whole and its own; copied says which by their numbers. */
+static enum mst_rc copy_numbers(struct run *r, const unsigned *v, size_t n, bool *copied,
+                                struct mst_err *err)
+{
+    const struct mst_header *h = mst_bkr_header(r->bkr);
+    struct mst_key_object *k = mst_xcalloc(1, sizeof(*k));
+    struct mst_buf raw = {0};
+    struct mst_err bad = {0};
+    char from[MST_KEY_MAX], to[MST_KEY_MAX];
+    uint8_t sha[MST_SHA256_LEN];
+    size_t good = 0;
+    enum mst_rc rc = MST_OK;
+
+    for (size_t i = 0; rc == MST_OK && i < n; i++) {
+        struct mst_err one = {0};
+
+        if (mst_keyobj_read(r->from, h, v[i], k, &raw, &one) == MST_OK) {
+            mst_sha256_of(raw.p, raw.len, sha);
+            mst_keyobj_path(r->from, h->id, h->attempt, v[i], from);
+            mst_keyobj_path(r->to, h->id, h->attempt, v[i], to);
+            rc = move(r, from, to, strrchr(from, '/') + 1, raw.len, sha, err);
+            copied[v[i]] = true;
+            good++;
+        } else if (one.rc == MST_E_INTEGRITY || one.rc == MST_E_STALE) {
+            mst_task_log(r->task, "not copied: %s", one.msg);
+            bad = one;
+        } else {
+            *err = one;
+            rc = one.rc;
+        }
+    }
+    if (rc == MST_OK && good == 0) {
+        rc = mst_err_set(err, MST_E_INTEGRITY,
+                         "no key object of %s in the store %s is whole, and without one nobody "
+                         "can open it%s%.200s",
+                         h->id, mst_store_name(r->from->store), bad.msg[0] ? ": " : "", bad.msg);
+    }
+    mst_buf_release(&raw);
+    free(k);
+    return rc;
+}
+
+/* Who may read a copy that is whole is changed in its own store: 'muster key ... --store'. */
+static enum mst_rc has_its_own(struct run *r, bool *has, struct mst_err *err)
+{
+    const struct mst_header *h = mst_bkr_header(r->bkr);
+    struct mst_key_object *k = mst_xcalloc(1, sizeof(*k));
+    struct mst_buf raw = {0};
+    unsigned *v = NULL;
+    size_t n = 0;
+    enum mst_rc rc = mst_keyobj_numbers(r->to, h->id, h->attempt, r->task, &v, &n, err);
+
+    *has = false;
+    for (size_t i = 0; rc == MST_OK && i < n && !*has; i++) {
+        struct mst_err ignore = {0};
+
+        *has = mst_keyobj_read(r->to, h, v[i], k, &raw, &ignore) == MST_OK;
+    }
+    free(v);
+    mst_buf_release(&raw);
+    free(k);
+    return rc;
+}
+
+static enum mst_rc copy_keys(struct run *r, struct mst_err *err)
+{
+    const struct mst_header *h = mst_bkr_header(r->bkr);
+    unsigned *v = NULL;
+    bool *copied = NULL, has = false;
+    size_t n = 0;
+    enum mst_rc rc;
+
+    if (!h->sealed || (r->whole && (has_its_own(r, &has, err) != MST_OK || has))) {
+        return err->rc;
+    }
+    rc = mst_keyobj_numbers(r->from, h->id, h->attempt, r->task, &v, &n, err);
+    copied = mst_xcalloc(n ? v[0] + (size_t)1 : 1, sizeof(*copied));
+    r->small = true;
+    rc = rc == MST_OK ? copy_numbers(r, v, n, copied, err) : rc;
+    r->small = false;
+    rc = rc == MST_OK ? no_others(r, copied, v[0], err) : rc;
+    free(copied);
+    free(v);
+    return rc;
+}
+
+/* --- the rest --------------------------------------------------------------------------------- */
+
+static enum mst_rc copy_line(void *arg, const char *name, const uint8_t sha[MST_SHA256_LEN],
+                             struct mst_err *err)
+{
+    struct run *r = arg;
+    const char *attempt = mst_bkr_commit(r->bkr)->attempt;
+    char key[MST_KEY_MAX];
+    uint64_t bytes = 0;
+    enum mst_rc rc;
+
+    mst_catalog_key(r->from, r->res->id, attempt, name, key);
+    at(r, "copy-object");
+    rc = mst_store_stat(r->from->store, key, &bytes, err);
+    rc = rc == MST_OK ? copy_object(r, attempt, name, bytes, sha, err) : rc;
+    r->named++;
+    r->stored += bytes;
+    mst_task_item_done(r->task);
+    return rc;
+}
+
+/* Without a key: sums, whose hash the header has, names every object. */
+static enum mst_rc copy_sealed(struct run *r, struct mst_err *err)
+{
+    const struct mst_header *h = mst_bkr_header(r->bkr);
+    struct mst_buf sums = {0};
+    uint8_t sha[MST_SHA256_LEN];
+    enum mst_rc rc = mst_sums_read(r->from, r->bkr, &sums, err);
+
+    if (rc != MST_OK) {
+        mst_err_prefix(err, "sums of %s", h->id);
+    } else {
+        rc = mst_sums_each((const char *)sums.p, sums.len, copy_line, r, err);
+    }
+    if (rc == MST_OK && (r->named != h->objects || r->stored != h->stored_bytes)) {
+        rc = mst_err_set(
+            err, MST_E_INTEGRITY,
+            "sums of %s names %llu %s with %llu bytes, the header %u with %llu: it "
+            "is not copied",
+            h->id, (unsigned long long)r->named, mst_text_noun(r->named, "object", "objects"),
+            (unsigned long long)r->stored, h->objects, (unsigned long long)h->stored_bytes);
+    }
+    if (rc == MST_OK) {
+        mst_sha256_of(sums.p, sums.len, sha);
+        rc = copy_object(r, h->attempt, "sums", sums.len, sha, err);
+    }
+    mst_buf_release(&sums);
+    return rc;
+}
+
 static enum mst_rc copy_data(struct run *r, struct mst_err *err)
 {
     const struct mst_header *h = mst_bkr_header(r->bkr);
@@ -196,11 +371,14 @@ static enum mst_rc copy_data(struct run *r, struct mst_err *err)
     const size_t n = mst_bkr_objects(r->bkr, &o);
     enum mst_rc rc = MST_OK;
 
-    mst_task_items(r->task, n);
+    mst_task_items(r->task, h->objects);
     if (r->task) {
-        atomic_store(&r->task->total_bytes, h->stored_bytes +
+        atomic_store(&r->task->total_bytes, h->stored_bytes + h->sums_bytes +
                                                 2 * mst_bkr_commit(r->bkr)->manifest_bytes +
                                                 mst_bkr_commit(r->bkr)->header_bytes);
+    }
+    if (h->sealed) {
+        return copy_sealed(r, err);
     }
     for (size_t i = 0; rc == MST_OK && i < n; i++) {
         at(r, "copy-object");
@@ -213,7 +391,7 @@ static enum mst_rc copy_data(struct run *r, struct mst_err *err)
 static enum mst_rc copy_rest(struct run *r, struct mst_err *err)
 {
     const struct mst_commit *c = mst_bkr_commit(r->bkr);
-    uint8_t man[MST_SHA256_LEN], head[MST_SHA256_LEN];
+    uint8_t man[MST_SHA256_LEN], head[MST_SHA256_LEN], last[MST_SHA256_LEN];
     enum mst_rc rc;
 
     if (!mst_unhex(c->manifest_sha, man, sizeof(man)) ||
@@ -226,33 +404,62 @@ static enum mst_rc copy_rest(struct run *r, struct mst_err *err)
                       : rc;
     at(r, "copy-header");
     rc = rc == MST_OK ? copy_object(r, c->attempt, "header", c->header_bytes, head, err) : rc;
+    at(r, "copy-keys");
+    rc = rc == MST_OK ? copy_keys(r, err) : rc;
     rc = rc == MST_OK ? copy_holds(r, err) : rc;
     at(r, "copy-commit");
-    return rc == MST_OK ? copy_small(r, "COMMIT", err) : rc;
+    if (rc == MST_OK) {
+        mst_sha256_of(r->commit.p, r->commit.len, last);
+        r->small = true;
+        rc = copy_object(r, "", "COMMIT", r->commit.len, last, err);
+        r->small = false;
+    }
+    return rc;
+}
+
+/* The COMMIT that will be copied: the one that was opened, by somebody who is believed. */
+static enum mst_rc judge_commit(struct run *r, struct mst_err *err)
+{
+    const struct mst_commit *c = mst_bkr_commit(r->bkr);
+    struct mst_commit now = {0};
+    struct mst_judgement j;
+    char key[MST_KEY_MAX];
+
+    mst_catalog_key(r->from, r->res->id, "", "COMMIT", key);
+    if (mst_store_read_all(r->from->store, key, MST_HEADER_MAX, &r->commit, err) != MST_OK ||
+        mst_commit_get((const char *)r->commit.p, r->commit.len, &now, err) != MST_OK) {
+        return err->rc;
+    }
+    if (strcmp(now.attempt, c->attempt) != 0 || strcmp(now.header_sha, c->header_sha) != 0 ||
+        strcmp(now.manifest_sha, c->manifest_sha) != 0) {
+        return mst_err_set(err, MST_E_INTEGRITY, "the COMMIT of %s was changed while it was read",
+                           r->res->id);
+    }
+    mst_trust_judge(r->from->trust, (const char *)r->commit.p, r->commit.len, now.signer,
+                    now.signature, &j);
+    return mst_trust_allow(r->from->trust, r->res->id, &j, err);
 }
 
 /* Another backup under this id there? Looked at first, before anything is written. */
 static enum mst_rc check_target(struct run *r, struct mst_err *err)
 {
-    struct mst_buf a = {0}, b = {0};
+    struct mst_buf there = {0};
     struct mst_err none = {0};
     char key[MST_KEY_MAX];
-    enum mst_rc rc;
+    enum mst_rc rc = MST_OK;
 
-    mst_catalog_key(r->from, r->res->id, "", "COMMIT", key);
-    rc = mst_store_read_all(r->from->store, key, MST_HEADER_MAX, &a, err);
     mst_catalog_key(r->to, r->res->id, "", "COMMIT", key);
-    if (rc == MST_OK &&
-        mst_store_read_all(r->to->store, key, MST_HEADER_MAX, &b, &none) == MST_OK &&
-        (a.len != b.len || memcmp(a.p, b.p, a.len) != 0)) {
-        rc = mst_err_set(err, MST_E_EXISTS, "the store %s has another backup %s",
-                         mst_store_name(r->to->store), r->res->id);
-    } else if (rc == MST_OK && none.rc != MST_OK && none.rc != MST_E_NOTFOUND) {
+    if (mst_store_read_all(r->to->store, key, MST_HEADER_MAX, &there, &none) == MST_OK) {
+        r->whole = there.len == r->commit.len && memcmp(there.p, r->commit.p, there.len) == 0;
+        if (!r->whole) {
+            rc = mst_err_set(err, MST_E_EXISTS, "the store %s has another backup %s",
+                             mst_store_name(r->to->store), r->res->id);
+        }
+    } else if (none.rc != MST_E_NOTFOUND) {
         *err = none;
         rc = none.rc;
     }
-    mst_buf_release(&a);
-    mst_buf_release(&b);
+    mst_buf_release(&there);
     return rc;
 }
 
@@ -280,8 +487,12 @@ static enum mst_rc leave_mark(struct run *r, struct mst_err *err)
 static enum mst_rc work(struct run *r, struct mst_err *err)
 {
     char a[MST_HUMAN_MAX];
-    enum mst_rc rc = check_target(r, err);
+    enum mst_rc rc = judge_commit(r, err);
 
+    if (rc == MST_OK && r->o->may) {
+        rc = r->o->may(r->o->may_arg, mst_bkr_header(r->bkr)->sealed, r->to->store, err);
+    }
+    rc = rc == MST_OK ? check_target(r, err) : rc;
     rc = rc == MST_OK ? copy_data(r, err) : rc;
     rc = rc == MST_OK ? copy_rest(r, err) : rc;
     if (rc != MST_OK) {
@@ -301,6 +512,23 @@ static enum mst_rc work(struct run *r, struct mst_err *err)
     return MST_OK;
 }
 
+/* A sealed one is never opened: whoever has no key for it copies it too. */
+static enum mst_rc open_source(struct run *r, struct mst_err *err)
+{
+    enum mst_rc rc = mst_bkr_open_clear(r->from, r->o->id, r->task, &r->bkr, err);
+
+    if (rc != MST_OK) {
+        return rc;
+    }
+    (void)mst_copy(r->res->id, sizeof(r->res->id), mst_bkr_header(r->bkr)->id);
+    if (mst_bkr_header(r->bkr)->sealed) {
+        return MST_OK;
+    }
+    mst_bkr_free(r->bkr);
+    r->bkr = NULL;
+    return mst_bkr_open(r->from, r->res->id, r->task, &r->bkr, err);
+}
+
 enum mst_rc mst_copy_run(const struct mst_catalog *from, const struct mst_catalog *to,
                          const struct mst_copy_opts *o, struct mst_task *task,
                          struct mst_copy_result *res, struct mst_err *err)
@@ -310,13 +538,13 @@ enum mst_rc mst_copy_run(const struct mst_catalog *from, const struct mst_catalo
 
     memset(res, 0, sizeof(*res));
     mst_task_phase(task, "reading the manifest");
-    rc = mst_bkr_open(from, o->id, task, &r.bkr, err);
+    rc = open_source(&r, err);
     if (rc == MST_OK) {
-        (void)mst_copy(res->id, sizeof(res->id), mst_bkr_header(r.bkr)->id);
         r.buf = mst_xmalloc(CHUNK);
         rc = work(&r, err);
     }
     free(r.buf);
+    mst_buf_release(&r.commit);
     mst_bkr_free(r.bkr);
     return rc;
 }

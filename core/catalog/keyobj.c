@@ -333,6 +333,50 @@ static int falling(const void *a, const void *b)
     return x < y ? 1 : x > y ? -1 : 0;
 }
 
+enum mst_rc mst_keyobj_numbers(const struct mst_catalog *c, const char *id, const char *attempt,
+                               struct mst_task *task, unsigned **out, size_t *n,
+                               struct mst_err *err)
+{
+    struct numbers s = {.id = id, .attempt = attempt};
+    char prefix[MST_KEY_MAX];
+    enum mst_rc rc;
+
+    (void)snprintf(prefix, sizeof(prefix), "%s/keys", c->base);
+    s.skip = strlen(prefix) + 1;
+    rc = mst_store_list(c->store, prefix, see, &s, task, err);
+    if (rc != MST_OK) {
+        free(s.v);
+        s.v = NULL;
+        s.n = 0;
+    } else if (s.n) {
+        qsort(s.v, s.n, sizeof(*s.v), falling);
+    }
+    *out = s.v;
+    *n = s.n;
+    return rc;
+}
+
+enum mst_rc mst_keyobj_read(const struct mst_catalog *c, const struct mst_header *h, unsigned n,
+                            struct mst_key_object *k, struct mst_buf *raw, struct mst_err *err)
+{
+    char key[MST_KEY_MAX];
+    enum mst_rc rc;
+
+    mst_keyobj_path(c, h->id, h->attempt, n, key);
+    mst_buf_reset(raw);
+    rc = mst_store_read_all(c->store, key, MST_HEADER_MAX, raw, err);
+    if (rc == MST_OK &&
+        (rc = mst_key_object_get((const char *)raw->p, raw->len, k, err)) != MST_OK) {
+        mst_err_prefix(err, "the key object %s ", key);
+    }
+    if (rc == MST_OK && (strcmp(k->id, h->id) != 0 || strcmp(k->attempt, h->attempt) != 0 ||
+                         strcmp(k->set, h->set) != 0 || strcmp(k->key_id, h->key_id) != 0)) {
+        rc = mst_err_set(err, MST_E_INTEGRITY, "the key object %s is of another backup (%s of %s)",
+                         key, k->id, k->set);
+    }
+    return rc;
+}
+
 static enum mst_rc open_one(const struct mst_catalog *c, const struct mst_header *h, unsigned n,
                             struct mst_data_key *out, struct mst_err *err)
 {
@@ -340,23 +384,15 @@ static enum mst_rc open_one(const struct mst_catalog *c, const struct mst_header
     struct mst_key_object *k = mst_xcalloc(1, sizeof(*k));
     struct mst_buf b = {0};
     char key[MST_KEY_MAX];
-    enum mst_rc rc;
+    enum mst_rc rc = mst_keyobj_read(c, h, n, k, &b, err);
 
-    mst_keyobj_path(c, h->id, h->attempt, n, key);
-    rc = mst_store_read_all(c->store, key, MST_HEADER_MAX, &b, err);
-    if (rc == MST_OK && (rc = mst_key_object_get((const char *)b.p, b.len, k, err)) != MST_OK) {
-        mst_err_prefix(err, "the key object %s ", key);
-    }
-    if (rc == MST_OK && (strcmp(k->id, h->id) != 0 || strcmp(k->attempt, h->attempt) != 0 ||
-                         strcmp(k->set, h->set) != 0 || strcmp(k->key_id, h->key_id) != 0)) {
-        rc = mst_err_set(err, MST_E_INTEGRITY, "the key object %s is of another backup (%s of %s)",
-                         key, k->id, k->set);
-    } else if (rc == MST_OK) {
+    if (rc == MST_OK) {
         rc = c->unlock ? c->unlock(c->unlock_arg, k, out, err)
                        : mst_key_object_open(k, &nothing, out, err);
         if (rc == MST_E_AUTH) {
             mst_err_prefix(err, "%s is sealed", h->id);
         } else if (rc != MST_OK) {
+            mst_keyobj_path(c, h->id, h->attempt, n, key);
             mst_err_prefix(err, "the key object %s", key);
         }
     }
@@ -368,25 +404,21 @@ static enum mst_rc open_one(const struct mst_catalog *c, const struct mst_header
 enum mst_rc mst_keyobj_open(const struct mst_catalog *c, const struct mst_header *h,
                             struct mst_task *task, struct mst_data_key *out, struct mst_err *err)
 {
-    struct numbers s = {.id = h->id, .attempt = h->attempt};
     struct mst_err first = {0};
-    char prefix[MST_KEY_MAX];
-    enum mst_rc rc;
+    unsigned *v = NULL;
+    size_t n = 0;
+    enum mst_rc rc = mst_keyobj_numbers(c, h->id, h->attempt, task, &v, &n, err);
 
-    (void)snprintf(prefix, sizeof(prefix), "%s/keys", c->base);
-    s.skip = strlen(prefix) + 1;
-    rc = mst_store_list(c->store, prefix, see, &s, task, err);
-    if (rc == MST_OK && s.n == 0) {
+    if (rc == MST_OK && n == 0) {
         rc = mst_err_set(err, MST_E_INTEGRITY,
                          "the key object of %s (keys/%s.%s.0) is missing: nobody can open it",
                          h->id, h->id, h->attempt);
     } else if (rc == MST_OK) {
-        qsort(s.v, s.n, sizeof(*s.v), falling);
         rc = MST_E_AUTH;
-        for (size_t i = 0; i < s.n && rc != MST_OK; i++) {
+        for (size_t i = 0; i < n && rc != MST_OK; i++) {
             struct mst_err e = {0};
 
-            rc = open_one(c, h, s.v[i], out, &e);
+            rc = open_one(c, h, v[i], out, &e);
             if (rc == MST_E_CANCELLED) {
                 first = e;
                 break;
@@ -401,7 +433,7 @@ enum mst_rc mst_keyobj_open(const struct mst_catalog *c, const struct mst_header
             rc = first.rc;
         }
     }
-    free(s.v);
+    free(v);
     return rc;
 }
 

@@ -65,6 +65,14 @@ enum mst_rc mst_keyobj_make(const struct mst_catalog *c, const char *id, const c
 enum mst_rc mst_keyobj_open(const struct mst_catalog *c, const struct mst_header *h,
                             struct mst_task *task, struct mst_data_key *out,
                             struct mst_err *err) MST_MUST_CHECK;
+/* The numbers of the key objects of one attempt, the highest first; the caller frees *out. */
+enum mst_rc mst_keyobj_numbers(const struct mst_catalog *c, const char *id, const char *attempt,
+                               struct mst_task *task, unsigned **out, size_t *n,
+                               struct mst_err *err) MST_MUST_CHECK;
+/* One of them, its bytes too. MST_E_INTEGRITY: damaged, or of another backup. */
+enum mst_rc mst_keyobj_read(const struct mst_catalog *c, const struct mst_header *h, unsigned n,
+                            struct mst_key_object *k, struct mst_buf *raw,
+                            struct mst_err *err) MST_MUST_CHECK;
 struct mst_keyed { /* an attempt that has a key object */
     char id[MST_ID_MAX], attempt[17];
 };

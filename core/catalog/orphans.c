@@ -4,9 +4,16 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "catalog/keyobj.h"
 #include "catalog/marks.h"
 
 #define ITEMS_MAX 2000000U
+
+struct attempt { /* one that was walked; they are in key order */
+    char id[MST_ID_MAX], name[17];
+    int64_t newest_ms;
+    bool stays; /* COMMIT names it, or whether it does is not known */
+};
 
 struct walk {
     const struct mst_catalog *c;
@@ -15,6 +22,8 @@ struct walk {
     int64_t before_ms, now_ms;
     char id[MST_ID_MAX]; /* the group that is being gathered, "" none */
     struct mst_orphans group;
+    struct attempt *attempts; /* of all groups: their key objects are listed behind them */
+    size_t n_attempts, cap_attempts;
     struct mst_err err;
 };
 
@@ -114,32 +123,71 @@ static void judge_one(struct walk *w, const struct mst_orphan *i, const char *al
     }
 }
 
+/* Which attempt does COMMIT name? "" and MST_OK: there is none. */
+static enum mst_rc read_commit(const struct walk *w, const char *id, struct mst_commit *out,
+                               struct mst_err *err)
+{
+    struct mst_buf b = {0};
+    char key[MST_KEY_MAX];
+    enum mst_rc rc;
+
+    memset(out, 0, sizeof(*out));
+    mst_catalog_key(w->c, id, "", "COMMIT", key);
+    rc = mst_store_read_all(w->c->store, key, MST_HEADER_MAX, &b, err);
+    if (rc == MST_OK) {
+        rc = mst_commit_get((const char *)b.p, b.len, out, err);
+        rc = rc == MST_OK ? rc : MST_E_PRECOND; /* the store did answer */
+    } else if (rc == MST_E_NOTFOUND) {
+        memset(err, 0, sizeof(*err));
+        rc = MST_OK;
+    }
+    mst_buf_release(&b);
+    return rc;
+}
+
+/* For the key objects, which come later. */
+static void remember(struct walk *w, const char *alive, bool known)
+{
+    for (size_t i = 0; i < w->group.n; i++) {
+        struct attempt *last = w->n_attempts ? &w->attempts[w->n_attempts - 1] : NULL;
+        struct attempt a = {.newest_ms = 0};
+        size_t len;
+        const char *rest = attempt_at(w, w->group.items[i].key, &len);
+
+        if (len != 16) {
+            continue;
+        }
+        (void)mst_copy(a.id, sizeof(a.id), w->id);
+        memcpy(a.name, rest, len);
+        if (last && strcmp(last->id, a.id) == 0 && strcmp(last->name, a.name) == 0) {
+            continue;
+        }
+        a.newest_ms = newest_in(w, rest, len);
+        a.stays = !known || strcmp(a.name, alive) == 0;
+        mst_grow((void **)&w->attempts, &w->cap_attempts, w->n_attempts + 1, sizeof(a));
+        w->attempts[w->n_attempts++] = a;
+    }
+}
+
 /* All keys of one backup are there: which of them does its COMMIT not name? */
 static void end_group(struct walk *w)
 {
-    struct mst_buf b = {0};
     struct mst_err why = {0};
     struct mst_commit commit = {0};
-    char key[MST_KEY_MAX];
     enum mst_rc rc;
 
     if (!w->id[0] || w->err.rc != MST_OK) {
         return;
     }
-    mst_catalog_key(w->c, w->id, "", "COMMIT", key);
-    rc = mst_store_read_all(w->c->store, key, MST_HEADER_MAX, &b, &why);
-    if (rc == MST_OK) {
-        rc = mst_commit_get((const char *)b.p, b.len, &commit, &why);
-    } else if (rc == MST_E_NOTFOUND) {
-        rc = MST_OK;
-    } else {
+    rc = read_commit(w, w->id, &commit, &why);
+    if (rc != MST_OK && rc != MST_E_PRECOND) {
         w->err = why;
     }
-    mst_buf_release(&b);
     if (rc == MST_OK && mst_marks_held(w->c, w->id, w->now_ms, NULL, &why) != MST_OK) {
         rc = MST_E_PRECOND;
         w->out->held += w->group.n;
     }
+    remember(w, commit.attempt, rc == MST_OK);
     for (size_t i = 0; i < w->group.n && rc == MST_OK; i++) {
         judge_one(w, &w->group.items[i], commit.attempt);
     }
@@ -147,9 +195,60 @@ static void end_group(struct walk *w)
     w->id[0] = '\0';
 }
 
+static int by_attempt(const void *a, const void *b)
+{
+    const struct attempt *x = a, *y = b;
+    const int order = strcmp(x->id, y->id);
+
+    return order ? order : strcmp(x->name, y->name);
+}
+
+/* Is the backup of this key object gone? Its attempt was seen before it; COMMIT and holds are asked
+ * again, because the backup may have been committed while the walk went on. */
+static void judge_key(struct walk *w, const struct mst_orphan *i, const char *name)
+{
+    struct attempt want = {.newest_ms = 0};
+    const struct attempt *seen = NULL;
+    struct mst_orphan as = *i;
+    struct mst_commit commit;
+    struct mst_err why = {0};
+    unsigned n;
+
+    if (strstr(name, ".tmp-")) {
+        report(w, MST_ORPHAN_HALF, i);
+        return;
+    }
+    if (!mst_keyobj_name(name, want.id, want.name, &n)) {
+        report(w, MST_ORPHAN_FOREIGN, i);
+        return;
+    }
+    if (w->n_attempts) {
+        seen = bsearch(&want, w->attempts, w->n_attempts, sizeof(want), by_attempt);
+    }
+    if (seen && seen->stays) {
+        return;
+    }
+    if (seen && seen->newest_ms > as.modified_wall_ms) {
+        as.modified_wall_ms = seen->newest_ms;
+    }
+    if (as.modified_wall_ms > w->before_ms) {
+        w->out->young++;
+        return;
+    }
+    if (read_commit(w, want.id, &commit, &why) != MST_OK ||
+        strcmp(commit.attempt, want.name) == 0) {
+        return; /* it, or whether it is one, cannot be told */
+    }
+    if (mst_marks_held(w->c, want.id, w->now_ms, NULL, &why) != MST_OK) {
+        w->out->held++;
+    } else {
+        report(w, MST_ORPHAN_DEAD, i);
+    }
+}
+
 static bool known_place(const char *rest)
 {
-    static const char *const places[] = {"keys/", "stream/", "audit/"};
+    static const char *const places[] = {"stream/", "audit/"};
 
     for (size_t i = 0; i < MST_COUNT(places); i++) {
         if (strncmp(rest, places[i], strlen(places[i])) == 0) {
@@ -180,6 +279,8 @@ static bool see(void *arg, const struct mst_store_item *item)
         (void)add(&w->group, MST_ORPHAN_DEAD, item->key, item->bytes, item->modified_wall_ms);
     } else if (strncmp(rest, "probe/", 6) == 0) {
         report(w, MST_ORPHAN_PROBE, &one);
+    } else if (strncmp(rest, "keys/", 5) == 0) {
+        judge_key(w, &one, rest + 5);
     } else if (!known_place(rest)) {
         report(w, MST_ORPHAN_FOREIGN, &one);
     }
@@ -220,6 +321,7 @@ enum mst_rc mst_orphans_find(const struct mst_catalog *c, int64_t before_wall_ms
         rc = mst_store_uploads(c->store, c->base, see_upload, &w, task, err);
     }
     mst_orphans_release(&w.group);
+    free(w.attempts);
     if (rc != MST_OK) {
         mst_orphans_release(out);
     }

@@ -8,8 +8,8 @@
 #include "catalog/catalog.h"
 
 enum mst_orphan_kind {
-    MST_ORPHAN_DEAD,   /* of a run without a COMMIT, or that COMMIT does not name */
-    MST_ORPHAN_HALF,   /* ".tmp-": its writer was killed */
+    MST_ORPHAN_DEAD, /* of a run without a COMMIT, or that COMMIT does not name; its key objects */
+    MST_ORPHAN_HALF, /* ".tmp-": its writer was killed */
     MST_ORPHAN_UPLOAD, /* begun in parts, never ended */
     MST_ORPHAN_PROBE,  /* of 'muster store test' */
     MST_ORPHAN_FOREIGN /* not ours: listed, never removed */

@@ -11,6 +11,8 @@
 #include "engine/seals.h"
 #include "hash/hash.h"
 
+#define STEPS 5
+
 struct outcome { /* over all backups */
     size_t done, already, failed, staying;
     char why[200];
@@ -64,9 +66,12 @@ static enum mst_rc meant(const struct mst_catalog *cat, const struct mst_cmd *cm
     }
     if (rc == MST_OK && k == 0) {
         rc = cmd->backup[0] && !found
-                 ? mst_err_set(err, MST_E_NOTFOUND, "there is no backup %s", cmd->backup)
-             : cmd->backup[0] ? mst_err_set(err, MST_E_NOTFOUND, "%s is not sealed", cmd->backup)
-                              : mst_err_set(err, MST_E_NOTFOUND, "no backup here is sealed");
+                 ? mst_err_set(err, MST_E_NOTFOUND, "there is no backup %s in the store %s",
+                               cmd->backup, mst_store_name(cat->store))
+             : cmd->backup[0]
+                 ? mst_err_set(err, MST_E_NOTFOUND, "%s is not sealed", cmd->backup)
+                 : mst_err_set(err, MST_E_NOTFOUND, "no backup in the store %s is sealed",
+                               mst_store_name(cat->store));
     }
     if (rc != MST_OK) {
         free(all);
@@ -117,29 +122,36 @@ static void step(struct mst_ticket *t, const char *text)
     (void)mst_copy(t->steps[t->n_steps++], sizeof(t->steps[0]), text);
 }
 
-static void describe(struct mst_ticket *t, const struct mst_rekey *r, const struct outcome *o)
+static void describe(struct mst_ticket *t, const struct mst_rekey *r, const struct outcome *o,
+                     const char *store, size_t n_stores)
 {
     const char *noun = mst_text_noun(o->done, "backup", "backups");
     char text[200], id[MST_KEY_ID_HEX];
 
     mst_key_id_of(r->pub, id);
     if (r->what == MST_REKEY_ADD) {
-        (void)snprintf(t->summary, sizeof(t->summary), "let %s (%.8s) read %zu %s",
-                       r->label[0] ? r->label : "the key", id, o->done, noun);
+        (void)snprintf(t->summary, sizeof(t->summary), "let %s (%.8s) read %zu %s in the store %s",
+                       r->label[0] ? r->label : "the key", id, o->done, noun, store);
         step(t, "write a key object with one slot more; data and older key objects stay");
     } else {
         if (r->what == MST_REKEY_REMOVE) {
-            (void)snprintf(t->summary, sizeof(t->summary), "take %.60s out of %zu %s", r->who,
-                           o->done, noun);
+            (void)snprintf(t->summary, sizeof(t->summary),
+                           "take %.60s out of %zu %s in the store %s", r->who, o->done, noun,
+                           store);
         } else {
             (void)snprintf(t->summary, sizeof(t->summary),
-                           "let only those of the configuration read %zu %s", o->done, noun);
+                           "let only those of the configuration read %zu %s in the store %s",
+                           o->done, noun, store);
         }
         (void)snprintf(t->phrase, sizeof(t->phrase), "%s %.100s",
                        r->what == MST_REKEY_REMOVE ? "remove" : "rotate",
                        r->what == MST_REKEY_REMOVE ? r->who : "keys");
         step(t, "write a key object without them, read it back, then remove the older ones");
         step(t, "who kept a copy of an older one, and the secret, still reads the backup");
+    }
+    if (n_stores > 1) {
+        step(t, "only that store is changed: copies in another one stay as they are, and --store "
+                "names it");
     }
     (void)snprintf(text, sizeof(text), "%zu of them: as asked already; %zu: cannot, %.100s",
                    o->already, o->failed, o->why);
@@ -153,7 +165,8 @@ static void hash_plan(struct mst_ticket *t)
     uint8_t digest[MST_SHA256_LEN];
     struct mst_str s = {0};
 
-    mst_str_addf(&s, "%d\n%s\n%s\n%s\n", (int)t->cmd.kind, t->cmd.backup, t->cmd.key, t->summary);
+    mst_str_addf(&s, "%d\n%s\n%s\n%s\n%s\n", (int)t->cmd.kind, t->cmd.store, t->cmd.backup,
+                 t->cmd.key, t->summary);
     mst_sha256_of(s.p, s.len, digest);
     (void)mst_hex(digest, 8, t->plan_hash);
     mst_str_release(&s);
@@ -190,7 +203,7 @@ enum mst_rc mst_rekey_plan(struct local *l, const struct ask *a, struct mst_tick
     enum mst_rc rc = asked(l, &a->cmd, &s, &r, err);
 
     t->cmd = a->cmd;
-    t->steps = mst_xcalloc(4, sizeof(t->steps[0]));
+    t->steps = mst_xcalloc(STEPS, sizeof(t->steps[0]));
     if (rc == MST_OK) {
         rc = mst_local_catalog(l, a->cmd.store, &cat, err);
     }
@@ -202,15 +215,17 @@ enum mst_rc mst_rekey_plan(struct local *l, const struct ask *a, struct mst_tick
         if (o.done == 0) {
             rc = o.failed
                      ? mst_err_set(err, o.rc, "%s", o.why)
-                     : mst_err_set(err, r.what == MST_REKEY_ADD ? MST_E_EXISTS : MST_E_NOTFOUND,
-                                   r.what == MST_REKEY_ADD
-                                       ? "this key can read all of these backups already"
-                                       : "nobody who can read these backups is called %.100s",
-                                   r.who);
+                     : mst_err_set(
+                           err, r.what == MST_REKEY_ADD ? MST_E_EXISTS : MST_E_NOTFOUND,
+                           r.what == MST_REKEY_ADD
+                               ? "this key can read all of these backups in the store %s already"
+                               : "nobody who can read these backups in the store %s is "
+                                 "called %.100s",
+                           mst_store_name(cat.store), r.who);
         }
     }
     if (rc == MST_OK) {
-        describe(t, &r, &o);
+        describe(t, &r, &o, mst_store_name(cat.store), l->n_depots);
         hash_plan(t);
     }
     t->expires_mono_ms = mst_clock_mono_ms(NULL) + mst_fault_ticket_ms();
@@ -227,12 +242,13 @@ enum mst_rc mst_rekey_plan(struct local *l, const struct ask *a, struct mst_tick
 
 /* --- the job ---------------------------------------------------------------------------------- */
 
-static enum mst_rc conclude(struct local *l, const struct outcome *o, struct mst_err *err)
+static enum mst_rc conclude(struct local *l, const struct outcome *o, const char *store,
+                            struct mst_err *err)
 {
     char text[400];
 
-    (void)snprintf(text, sizeof(text), "%zu %s a new key object%s", o->done,
-                   mst_text_noun(o->done, "backup has", "backups have"),
+    (void)snprintf(text, sizeof(text), "%zu %s a new key object in the store %s%s", o->done,
+                   mst_text_noun(o->done, "backup has", "backups have"), store,
                    o->already ? ", the others were as asked" : "");
     if (o->failed == 0 && o->staying == 0) {
         mst_jobq_result(l->jobq, mst_jobq_current(), NULL, text);
@@ -279,7 +295,7 @@ enum mst_rc mst_run_rekey(void *arg, struct mst_task *task, struct mst_err *err)
         }
     }
     if (rc == MST_OK) {
-        rc = conclude(r->l, &o, err);
+        rc = conclude(r->l, &o, mst_store_name(cat.store), err);
     }
     free(b);
     free(h);

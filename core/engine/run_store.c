@@ -12,17 +12,25 @@
 #include "engine/acts.h"
 #include "engine/depot.h"
 #include "engine/region.h"
+#include "engine/seals.h"
 #include "store/probe.h"
 
 #define SOON_MS 6000
 #define STEPS_SHOWN 2000
 #define OLDER_MS 3600000 /* what is younger may be at work */
 
+static enum mst_rc may_go(void *arg, bool sealed, const struct mst_store *to, struct mst_err *err)
+{
+    return mst_seal_store_ok(arg, sealed, to, err);
+}
+
 enum mst_rc mst_run_copy(void *arg, struct mst_task *task, struct mst_err *err)
 {
     struct mst_run *r = arg;
     struct local *l = r->l;
-    struct mst_copy_opts o = {.id = r->cmd.backup, .by = l->who, .at = mst_fault_at};
+    struct mst_copy_opts o = {
+        .id = r->cmd.backup, .by = l->who, .may = may_go, .may_arg = l, .at = mst_fault_at};
+    struct seals seals = {0};
     struct mst_copy_result res;
     struct mst_catalog from, to;
     enum mst_rc rc = mst_run_choose(r, task, err);
@@ -34,6 +42,7 @@ enum mst_rc mst_run_copy(void *arg, struct mst_task *task, struct mst_err *err)
         rc = mst_err_set(err, MST_E_USAGE, "%s is where it is copied from: name another store",
                          mst_store_name(to.store));
     }
+    rc = rc == MST_OK ? mst_seals_sign(l, &from, &seals, err) : rc;
     if (rc != MST_OK) {
         return rc;
     }
@@ -41,6 +50,7 @@ enum mst_rc mst_run_copy(void *arg, struct mst_task *task, struct mst_err *err)
         mst_jobq_result(l->jobq, mst_jobq_current(), r->cmd.backup, NULL);
     }
     rc = mst_copy_run(&from, &to, &o, task, &res, err);
+    mst_seals_release(&seals);
     mst_jobq_result(l->jobq, mst_jobq_current(), res.id[0] ? res.id : NULL,
                     rc == MST_OK ? res.text : NULL);
     return rc;
@@ -72,9 +82,11 @@ static void tell(struct told *t, const struct depot *d, enum mst_rc rc, const st
     }
 }
 
-/* The same mark in every store that has the backup whole, or in the one that is named. */
-static enum mst_rc mark_all(struct mst_run *r, const struct mst_mark *m, const char *what,
-                            struct mst_task *task, struct mst_err *err)
+/* The same mark in every store that has the backup whole, or in the one that is named. Where
+ * signers are named, a release counts only when one of them signed it. */
+static enum mst_rc mark_signed(struct mst_run *r, const struct mst_mark *m, const char *what,
+                               const struct mst_sign_key *signer, struct mst_task *task,
+                               struct mst_err *err)
 {
     struct local *l = r->l;
     struct told t = {.done = 0};
@@ -98,7 +110,10 @@ static enum mst_rc mark_all(struct mst_run *r, const struct mst_mark *m, const c
         mst_task_phase(task, "writing into the store %s", d->cfg->name);
         rc = mst_depot_open_soon(d, SOON_MS, task, &s, &one);
         rc = rc == MST_OK ? mst_store_catalog(l, s, &cat, &one) : rc;
-        rc = rc == MST_OK ? mst_marks_write(&cat, m, &one) : rc;
+        if (rc == MST_OK) {
+            cat.signer = signer;
+            rc = mst_marks_write(&cat, m, &one);
+        }
         if (rc == MST_E_CANCELLED) {
             *err = one;
             return rc;
@@ -113,6 +128,18 @@ static enum mst_rc mark_all(struct mst_run *r, const struct mst_mark *m, const c
                    t.bad[0] ? "; not in " : "", t.bad);
     mst_jobq_result(l->jobq, mst_jobq_current(), m->id, text);
     return t.bad[0] ? mst_err_set(err, MST_E_INCOMPLETE, "%s", text) : MST_OK;
+}
+
+static enum mst_rc mark_all(struct mst_run *r, const struct mst_mark *m, const char *what,
+                            struct mst_task *task, struct mst_err *err)
+{
+    struct mst_catalog of = {.signer = NULL}; /* what the signer is put into */
+    struct seals seals = {0};
+    enum mst_rc rc = mst_seals_sign(r->l, &of, &seals, err);
+
+    rc = rc == MST_OK ? mark_signed(r, m, what, of.signer, task, err) : rc;
+    mst_seals_release(&seals);
+    return rc;
 }
 
 enum mst_rc mst_run_hold(void *arg, struct mst_task *task, struct mst_err *err)
