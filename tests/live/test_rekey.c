@@ -93,7 +93,7 @@ static void who_may_read_is_changed_and_no_data_is(void **state)
 {
     (void)state;
     DO(ops_conf, 0, "reminder: no recipient is an escrow", "status");
-    DO(ops_conf, 2, "no backup here is sealed", "key", "rotate");
+    DO(ops_conf, 2, "no backup in the store local is sealed", "key", "rotate");
     DO(ops_conf, 0, "done", "backup", "--from-primary");
     DO(eva_conf, 0, "hashed, but not opened", "verify");
     DO(ops_conf, 2, "has a slip in it", "key", "add",
