@@ -30,6 +30,17 @@ static bool shown(const struct cmd_ctx *c, const struct mst_bucket_part *b)
 typedef void show_fn(const struct cmd_ctx *c, const struct mst_bucket_part *b, int64_t now,
                      struct mst_str *out);
 
+/* Backups in the clear may go there; single_writer stands in where it is already. */
+static bool may_be_unsealed(const struct cmd_ctx *c, const char *store)
+{
+    for (size_t i = 0; i < c->cfg->n_stores; i++) {
+        if (strcmp(c->cfg->stores[i].name, store) == 0) {
+            return c->cfg->stores[i].allow_unsealed;
+        }
+    }
+    return false;
+}
+
 static void show_list(const struct cmd_ctx *c, const struct mst_bucket_part *b, int64_t now,
                       struct mst_str *out)
 {
@@ -42,6 +53,7 @@ static void show_list(const struct cmd_ctx *c, const struct mst_bucket_part *b, 
         js_text(out, "kind", b->kind);
         js_text(out, "where", b->where);
         js_bool(out, "backups_go_there", b->target);
+        js_bool(out, "allow_unsealed", may_be_unsealed(c, b->store));
         js_bool(out, "reachable", !*problem);
         js_text(out, "problem", problem);
         js_known(out, "free_bytes", b->free_bytes ? (int64_t)b->free_bytes : -1);
@@ -57,7 +69,9 @@ static void show_list(const struct cmd_ctx *c, const struct mst_bucket_part *b, 
         mst_str_addf(out, "%zu %s%s  ", b->n, mst_text_noun(b->n, "backup", "backups"),
                      b->cached ? " (cached)" : "");
     }
-    mst_str_addf(out, "%s%s%s\n", b->where, *problem ? ": " : "", problem);
+    mst_str_addf(out, "%s%s%s%s\n", b->where,
+                 may_be_unsealed(c, b->store) ? ", UNSEALED allowed" : "", *problem ? ": " : "",
+                 problem);
 }
 
 static void show_du(const struct cmd_ctx *c, const struct mst_bucket_part *b, int64_t now,
@@ -167,6 +181,38 @@ enum mst_rc cmd_store_usage(struct cmd_ctx *c, struct mst_err *err)
 
 /* --- asked by this process: show, ls, orphans ------------------------------------------------- */
 
+static void facts_json(const struct mst_store_facts *f, struct mst_str *out)
+{
+    js_text(out, "region", f->region);
+    js_text(out, "profile", f->profile);
+    js_text(out, "profile_known_from", f->known_from);
+    js_text(out, "identity", f->who);
+    js_time(out, "identity_expires", f->who_until_ms);
+    js_bool(out, "single_writer", f->single_writer);
+    js_bool(out, "allow_unsealed", f->allow_unsealed);
+}
+
+static void facts_text(const struct mst_store_facts *f, struct mst_str *out)
+{
+    char day[MST_TIME_MAX];
+
+    mst_str_addf(out, "region: %s\n", f->region[0] ? f->region : "not said");
+    if (f->profile[0]) {
+        mst_str_addf(out, "profile: %s, known from %s\n", f->profile, f->known_from);
+    }
+    if (!f->local) {
+        mst_str_addf(out, "identity: %s%s%s\n", f->who[0] ? f->who : "unknown",
+                     f->who_until_ms ? ", until " : "",
+                     f->who_until_ms ? mst_time_iso(f->who_until_ms, day) : "");
+    }
+    if (f->single_writer) {
+        mst_str_add(out, "single writer: nobody else may write below its prefix\n");
+    }
+    if (f->allow_unsealed) {
+        mst_str_add(out, "UNSEALED backups are allowed there\n");
+    }
+}
+
 static void show_facts(const struct cmd_ctx *c, const struct mst_store_facts *f,
                        struct mst_str *out)
 {
@@ -181,8 +227,9 @@ static void show_facts(const struct cmd_ctx *c, const struct mst_store_facts *f,
                 {"object lock", "lock", f->lock},
                 {"free space", "space", f->space}};
     char a[MST_HUMAN_MAX], b[MST_HUMAN_MAX];
-    const char *learned = f->local ? "fixed: a directory always does this"
-                                   : "probed at first use; a profile may only take away";
+    const char *learned = f->local   ? "fixed: a directory always does this"
+                          : f->asked ? "asked just now; a profile may only take away"
+                                     : "not known: it could not be asked";
 
     if (c->json) {
         js_begin(out, "store", mst_clock_utc_ms(NULL));
@@ -192,8 +239,13 @@ static void show_facts(const struct cmd_ctx *c, const struct mst_store_facts *f,
         js_text(out, "class", f->local ? "local" : "remote");
         js_text(out, "learned", learned);
         js_text(out, "noticed", f->text);
+        facts_json(f, out);
         for (size_t i = 0; i < MST_COUNT(caps); i++) {
-            js_bool(out, caps[i].name, caps[i].has);
+            if (f->asked) {
+                js_bool(out, caps[i].name, caps[i].has);
+            } else {
+                js_text(out, caps[i].name, "");
+            }
         }
         js_known(out, "free_bytes", f->free_bytes ? (int64_t)f->free_bytes : -1);
         js_known(out, "total_bytes", f->total_bytes ? (int64_t)f->total_bytes : -1);
@@ -202,8 +254,12 @@ static void show_facts(const struct cmd_ctx *c, const struct mst_store_facts *f,
     }
     mst_str_addf(out, "%s: %s, %s\nclass: %s\n", f->name, f->kind, f->where,
                  f->local ? "local, a directory of this host" : "remote");
+    facts_text(f, out);
     for (size_t i = 0; i < MST_COUNT(caps); i++) {
-        mst_str_addf(out, "  %-20s %s\n", caps[i].word, caps[i].has ? "yes" : "no");
+        mst_str_addf(out, "  %-20s %s\n", caps[i].word,
+                     !f->asked     ? "unknown"
+                     : caps[i].has ? "yes"
+                                   : "no");
     }
     mst_str_addf(out, "  %-20s %s\n", "how it is known", learned);
     if (f->text[0]) {

@@ -124,12 +124,10 @@ static void help_all(struct mst_str *out)
         }
     }
     help_others(t, n, out);
-    mst_str_add(out,
-                "\n\n"
-                "  --config FILE, --uri URI, --password-file FILE   which set\n"
-                "  --json, --plain, --no-color                      how it is printed\n"
-                "  --read-only, --no-agent, --debug                 how it is run\n"
-                "  --version, --help                                COMMAND --help: all of it\n");
+    mst_str_add(out, "\n\n"
+                     "  which set: --config FILE, --uri URI, --password-file FILE\n"
+                     "  how:       --json, --plain, --no-color, --read-only, --no-agent, --debug\n"
+                     "  --version, --help; after a COMMAND, --help says all of it\n");
 }
 
 static void help_one(const struct cmd *cmd, struct mst_str *out)

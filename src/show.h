@@ -12,6 +12,7 @@ void show_topology(const struct mst_view *v, enum show_form form, struct mst_str
 void show_event(const struct mst_event *e, const struct mst_topo_view *t, enum show_form form,
                 struct mst_str *out);
 const char *show_event_kind(enum mst_event_kind k); /* its word in JSON */
+const char *show_severity(enum mst_severity s);
 void show_job(const struct mst_job *j, int64_t now_wall_ms, enum show_form form,
               struct mst_str *out);
 /* Exit status of a verdict: 0 healthy, 1 not, 2 wrong thing, 3 unreachable, 4 not authorised. */

@@ -191,7 +191,7 @@ static const struct cmd commands[] = {
      .fn = cmd_observe,
      .flags = CMD_CONFIG | CMD_JSON,
      .opts = watch_opts,
-     .summary = "why there is no primary, until there is one; exit 0 writable, 1 not",
+     .summary = "why there is no primary, until there is one; exit 0 writable",
      .help = "Each finding with what was measured and the one command that would help; changes\n"
              "nothing. With a primary it says so and ends, or with --for waits for its loss.\n"
              "Exit 0: a writable primary with a majority at the end, 1: not, 3: nobody answers.\n"},
@@ -368,7 +368,7 @@ static const struct cmd commands[] = {
      .fn = cmd_switchover,
      .flags = CMD_AGENT | CMD_CONFIG | CMD_JSON,
      .opts = switchover_opts,
-     .summary = "move the primary to a chosen member, with proof that nothing is lost",
+     .summary = "move the primary to a chosen member, and prove nothing is lost",
      .help = "Checks first, each with its measured value; then a plan with a code, a phrase to\n"
              "type, and a run that is done only when the new primary will stay. Needs \"switch\"\n"
              "in set.acts and a class.\n"},

@@ -2,29 +2,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/base64.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "base/text.h"
 #include "ui/term_own.h"
 
 enum { COPY_MAX = 74994 }; /* what terminals take in one OSC 52 */
-
-static void base64(const char *text, struct mst_str *out)
-{
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    const size_t n = strlen(text);
-
-    for (size_t i = 0; i < n; i += 3) {
-        uint32_t w = (uint32_t)(unsigned char)text[i] << 16;
-
-        w |= i + 1 < n ? (uint32_t)(unsigned char)text[i + 1] << 8 : 0;
-        w |= i + 2 < n ? (uint32_t)(unsigned char)text[i + 2] : 0;
-        mst_str_addc(out, digits[w >> 18]);
-        mst_str_addc(out, digits[w >> 12 & 63]);
-        mst_str_addc(out, i + 1 < n ? digits[w >> 6 & 63] : '=');
-        mst_str_addc(out, i + 2 < n ? digits[w & 63] : '=');
-    }
-}
 
 enum mst_rc ui_term_copy(struct ui_term *t, const char *text, struct mst_err *err)
 {
@@ -43,7 +27,7 @@ enum mst_rc ui_term_copy(struct ui_term *t, const char *text, struct mst_err *er
     /* tmux and screen pass on what is wrapped for them; tmux wants every ESC twice */
     mst_str_add(&all, in_tmux ? "\033Ptmux;\033" : in_screen ? "\033P" : "");
     mst_str_add(&all, "\033]52;c;");
-    base64(clean, &all);
+    mst_str_add_base64(&all, clean, strlen(clean));
     mst_str_add(&all, in_tmux || in_screen ? "\007\033\\" : "\007");
     if (all.len > COPY_MAX) {
         rc =

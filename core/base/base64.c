@@ -5,34 +5,47 @@
 static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 static const char for_url[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
-static void encode(const uint8_t *p, size_t n, const char *digits, bool pad, struct mst_str *out)
+/* The two to four digits of the next one to three bytes. */
+static size_t digits_of(const uint8_t *p, size_t n, const char *digits, char out[4])
 {
-    for (size_t i = 0; i < n; i += 3) {
-        const uint32_t v = (uint32_t)p[i] << 16 | (i + 1 < n ? (uint32_t)p[i + 1] << 8 : 0) |
-                           (i + 2 < n ? (uint32_t)p[i + 2] : 0);
+    const uint32_t v =
+        (uint32_t)p[0] << 16 | (n > 1 ? (uint32_t)p[1] << 8 : 0) | (n > 2 ? (uint32_t)p[2] : 0);
 
-        mst_str_addc(out, digits[v >> 18]);
-        mst_str_addc(out, digits[v >> 12 & 63]);
-        if (i + 1 < n) {
-            mst_str_addc(out, digits[v >> 6 & 63]);
-        }
-        if (i + 2 < n) {
-            mst_str_addc(out, digits[v & 63]);
+    for (int i = 0; i < 4; i++) {
+        out[i] = digits[v >> (18 - 6 * i) & 63];
+    }
+    return n > 2 ? 4 : n + 1;
+}
+
+char *mst_base64(const void *p, size_t n, char *out)
+{
+    char *o = out;
+
+    for (size_t i = 0; i < n; i += 3, o += 4) {
+        for (size_t used = digits_of((const uint8_t *)p + i, n - i, plain, o); used < 4; used++) {
+            o[used] = '=';
         }
     }
-    for (size_t i = n % 3; pad && i > 0 && i < 3; i++) {
-        mst_str_addc(out, '=');
-    }
+    *o = '\0';
+    return out;
 }
 
 void mst_str_add_base64(struct mst_str *s, const void *p, size_t n)
 {
-    encode(p, n, plain, true, s);
+    char four[5];
+
+    for (size_t i = 0; i < n; i += 3) {
+        mst_str_add(s, mst_base64((const uint8_t *)p + i, n - i < 3 ? n - i : 3, four));
+    }
 }
 
 void mst_str_add_base64_url(struct mst_str *s, const void *p, size_t n)
 {
-    encode(p, n, for_url, false, s);
+    char four[4];
+
+    for (size_t i = 0; i < n; i += 3) {
+        mst_str_addn(s, four, digits_of((const uint8_t *)p + i, n - i, for_url, four));
+    }
 }
 
 bool mst_unbase64(const char *text, uint8_t *out, size_t n)

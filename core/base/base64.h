@@ -8,6 +8,10 @@
 
 #include "base/str.h"
 
+#define MST_BASE64_SIZE(n) (((n) + 2) / 3 * 4 + 1) /* with its NUL */
+
+/* Padded; out has MST_BASE64_SIZE(n) bytes. Returns out. */
+char *mst_base64(const void *p, size_t n, char *out);
 void mst_str_add_base64(struct mst_str *s, const void *p, size_t n);
 void mst_str_add_base64_url(struct mst_str *s, const void *p, size_t n);
 /* Exactly n bytes from padded text, and nothing else in it. */

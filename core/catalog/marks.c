@@ -66,8 +66,8 @@ static bool get(const struct mst_catalog *c, const char *id, const char *name, s
            strcmp(m->id, id) == 0;
 }
 
-/* What makes a backup look better, or less guarded, counts only when somebody who is believed signed
- * it, where signers are named; what warns or holds always does. */
+/* What makes a backup look better, or less guarded, counts only when somebody who is believed
+ * signed it, where signers are named; what warns or holds always does. */
 static bool counts(const struct mst_catalog *c, const struct mst_buf *buf, const struct mst_mark *m)
 {
     struct mst_judgement j;

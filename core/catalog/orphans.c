@@ -81,7 +81,8 @@ static bool ours(const char *rest, size_t len)
     return strcmp(rest, "COMMIT") == 0 || (len == 5 && strncmp(rest, "marks", 5) == 0);
 }
 
-/* Newest change in the same attempt: one object that moves means that somebody works there. */
+/* Newest change in the same attempt (len 0: in the whole group): one object that moves means that
+ * somebody works there. */
 static int64_t newest_in(const struct walk *w, const char *rest, size_t len)
 {
     int64_t newest = 0;
@@ -90,7 +91,7 @@ static int64_t newest_in(const struct walk *w, const char *rest, size_t len)
         size_t n;
         const char *at = attempt_at(w, w->group.items[i].key, &n);
 
-        if (n == len && strncmp(at, rest, len) == 0 &&
+        if ((len == 0 || (n == len && strncmp(at, rest, len) == 0)) &&
             w->group.items[i].modified_wall_ms > newest) {
             newest = w->group.items[i].modified_wall_ms;
         }
@@ -103,13 +104,14 @@ static void judge_one(struct walk *w, const struct mst_orphan *i, const char *al
     size_t len;
     const char *rest = attempt_at(w, i->key, &len);
     struct mst_orphan all = *i;
+    const bool claim = strcmp(rest, "claim") == 0;
 
     if (strstr(i->key, ".tmp-")) {
         report(w, MST_ORPHAN_HALF, i);
     } else if (ours(rest, len) ||
-               (*alive && strlen(alive) == len && strncmp(rest, alive, len) == 0)) {
+               (*alive && (claim || (strlen(alive) == len && strncmp(rest, alive, len) == 0)))) {
         return;
-    } else if (len == 16) {
+    } else if (len == 16 || claim) {
         all.modified_wall_ms = newest_in(w, rest, len);
         if (all.modified_wall_ms > w->before_ms) {
             w->out->young++;

@@ -126,9 +126,10 @@ struct mst_cfg {
 
     struct {
         char store[64];
-        struct mst_cfg_list stores; /* each gets a copy; none: store alone */
-        int64_t copies;             /* so many make a backup good */
-        int64_t store_wait_s;       /* others wait so long for a slow one, all in all */
+        struct mst_cfg_list stores;  /* each gets a copy; none: store alone */
+        struct mst_cfg_list regions; /* copies of data go nowhere else; none: anywhere */
+        int64_t copies;              /* so many make a backup good */
+        int64_t store_wait_s;        /* others wait so long for a slow one, all in all */
         int64_t scans;
         int64_t rate_bytes_per_s;
         int64_t lag_pause_ms; /* a running backup waits while its source lags more */

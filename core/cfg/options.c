@@ -128,6 +128,12 @@ static const struct mst_option backup_opts[] = {
      .max = MST_CFG_STORES,
      .doc = "stores that get a copy of every backup, all at once and read once from the set; the "
             "first is the one that is meant where none is named. Absent: `store` alone"},
+    {.name = "regions",
+     .type = MST_OPT_TEXTS,
+     .offset = OFFSET(backup, regions),
+     .max = MST_CFG_STORES,
+     .doc = "regions in which backups and copies may be stored, compared with `region` of the "
+            "store; a store elsewhere, or without one, is refused. Absent: anywhere"},
     {.name = "copies",
      INT(backup, copies, 1, 1, MST_CFG_STORES),
      .doc = "so many whole copies make a backup good; with fewer it is incomplete (status 15)"},

@@ -52,8 +52,8 @@ const struct mst_option mst_cfg_store_opts[MST_CFG_STORE_OPTS] = {
             "region; with profile or type gcs: Google's"},
     {.name = "region",
      TEXT(region),
-     .of_type = "s3",
-     .doc = "region to sign for; absent: us-east-1, and auto with profile gcs"},
+     .doc = "where the store is, as backup.regions has it; with type s3 also the region to sign "
+            "for: absent us-east-1, and auto with profile gcs"},
     {.name = "profile",
      WORD(profile, profiles),
      .of_type = "s3",

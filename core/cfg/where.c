@@ -248,6 +248,7 @@ void mst_cfg_free(struct mst_cfg *cfg)
     free(cfg->set.members.item);
     free(cfg->set.switch_hours.item);
     free(cfg->backup.stores.item);
+    free(cfg->backup.regions.item);
     for (size_t i = 0; i < MST_CFG_STORES; i++) {
         free(cfg->stores[i].secret_key_command.item);
         free(cfg->stores[i].token_command.item);

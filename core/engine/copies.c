@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "engine/region.h"
 #include "engine/seals.h"
 
 #define OPEN_MS 10000
@@ -38,6 +39,7 @@ enum mst_rc mst_copies_open(struct copies *c, struct local *l, const size_t *tar
             *err = c->err[i];
             return rc;
         }
+        rc = rc == MST_OK ? mst_region_store_ok(l->cfg, d->cfg->name, &c->err[i]) : rc;
         if (rc == MST_OK) {
             rc = mst_seal_store_ok(l, mst_seal_wanted(l->cfg), o.stores[o.n], &c->err[i]);
         }

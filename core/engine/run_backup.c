@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "engine/acts.h"
 #include "engine/copies.h"
+#include "engine/region.h"
 #include "engine/seals.h"
 
 #ifndef MST_VERSION
@@ -136,6 +137,7 @@ enum mst_rc mst_run_backup(void *arg, struct mst_task *task, struct mst_err *err
         return run_copies(r, targets, n, task, err);
     }
     rc = rc == MST_OK ? mst_local_catalog(l, r->cmd.store, &cat, err) : rc;
+    rc = rc == MST_OK ? mst_region_store_ok(l->cfg, mst_store_name(cat.store), err) : rc;
     rc = rc == MST_OK ? mst_seal_store_ok(l, mst_seal_wanted(l->cfg), cat.store, err) : rc;
     if (rc != MST_OK) {
         return rc;

@@ -11,6 +11,7 @@
 #include "catalog/orphans.h"
 #include "engine/acts.h"
 #include "engine/depot.h"
+#include "engine/region.h"
 #include "engine/seals.h"
 #include "store/probe.h"
 
@@ -36,6 +37,7 @@ enum mst_rc mst_run_copy(void *arg, struct mst_task *task, struct mst_err *err)
 
     rc = rc == MST_OK ? mst_local_catalog(l, r->cmd.store, &from, err) : rc;
     rc = rc == MST_OK ? mst_local_catalog(l, r->cmd.to_store, &to, err) : rc;
+    rc = rc == MST_OK ? mst_region_store_ok(l->cfg, mst_store_name(to.store), err) : rc;
     if (rc == MST_OK && from.store == to.store) {
         rc = mst_err_set(err, MST_E_USAGE, "%s is where it is copied from: name another store",
                          mst_store_name(to.store));
@@ -357,6 +359,9 @@ enum mst_rc mst_run_store_test(void *arg, struct mst_task *task, struct mst_err 
     (void)snprintf(prefix, sizeof(prefix), "%s/probe/%s", cat.base, iso);
     mst_task_phase(task, "testing the store %s", mst_store_name(cat.store));
     rc = mst_probe_run(cat.store, &o, task, &res, err);
+    if (mst_store_caps(cat.store)->text[0]) {
+        mst_task_log(task, "noticed: %s", mst_store_caps(cat.store)->text);
+    }
     for (size_t i = 0; i < res.n_left && i < MST_PROBE_LEFT; i++) {
         mst_task_log(task, "left, written on %s: %s", iso, res.left[i]);
     }

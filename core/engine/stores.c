@@ -8,6 +8,8 @@
 #include "base/text.h"
 #include "catalog/orphans.h"
 #include "engine/depot.h"
+#include "store/open.h"
+#include "store/s3.h"
 
 #define DAY_MS INT64_C(86400000)
 #define LOOK_BACK_MS (30 * DAY_MS)
@@ -22,6 +24,41 @@ static enum mst_rc open_one(const struct mst_cfg *cfg, const char *name, struct 
                                                        : err->rc;
 }
 
+/* What the configuration says of it. */
+static void say_configured(const struct mst_cfg_store *c, struct mst_store_facts *out)
+{
+    const bool s3 = strcmp(c->type, "s3") == 0;
+    const char *word = c->profile[0] ? c->profile : c->endpoint[0] ? "other" : "aws";
+    const struct mst_s3_profile *p = s3 ? mst_s3_profile(word) : NULL;
+
+    (void)mst_copy(out->name, sizeof(out->name), c->name);
+    (void)mst_copy(out->kind, sizeof(out->kind), c->type);
+    (void)mst_copy(out->region, sizeof(out->region), c->region);
+    (void)mst_copy(out->profile, sizeof(out->profile), p ? p->word : "");
+    (void)mst_copy(out->known_from, sizeof(out->known_from), p ? p->known_from : "");
+    mst_text_sanitise(out->region);
+    out->single_writer = c->single_writer;
+    out->allow_unsealed = c->allow_unsealed;
+}
+
+/* Asked with a write; who may not, or does not want to, is told that it is not known. */
+static void ask_it(const struct mst_cfg *cfg, struct mst_store *s, struct mst_store_facts *out)
+{
+    struct mst_err err = {0};
+
+    out->asked = out->local;
+    if (!out->local && !cfg->read_only) {
+        out->asked = mst_store_probe(s, NULL, &err) == MST_OK;
+    }
+    if (!mst_store_who(s, out->who, sizeof(out->who), &out->who_until_ms)) {
+        out->who[0] = '\0';
+    }
+    (void)mst_copy(out->text, sizeof(out->text),
+                   err.rc != MST_OK ? err.msg : mst_store_caps(s)->text);
+    mst_text_sanitise(out->who);
+    mst_text_sanitise(out->text);
+}
+
 enum mst_rc mst_engine_store_facts(const struct mst_cfg *cfg, const char *store,
                                    struct mst_store_facts *out, struct mst_err *err)
 {
@@ -31,18 +68,16 @@ enum mst_rc mst_engine_store_facts(const struct mst_cfg *cfg, const char *store,
     enum mst_rc rc = mst_cfg_store(cfg, store, &c, err);
 
     memset(out, 0, sizeof(*out));
-    rc = rc == MST_OK ? mst_depot_make(c, false, &s, err) : rc;
+    rc = rc == MST_OK ? mst_depot_make(c, !cfg->read_only, &s, err) : rc;
     if (rc != MST_OK) {
         return rc;
     }
-    caps = mst_store_caps(s);
-    (void)mst_copy(out->name, sizeof(out->name), c->name);
-    (void)mst_copy(out->kind, sizeof(out->kind), c->type);
+    say_configured(c, out);
     (void)mst_copy(out->where, sizeof(out->where), mst_store_where(s));
-    (void)mst_copy(out->text, sizeof(out->text), caps->text);
     mst_text_sanitise(out->where);
-    mst_text_sanitise(out->text);
     out->local = mst_store_is_local(s);
+    ask_it(cfg, s, out);
+    caps = mst_store_caps(s);
     out->create_only = caps->create_only;
     out->checksums = caps->checksums;
     out->multipart = caps->multipart;

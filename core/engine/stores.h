@@ -13,8 +13,13 @@ struct mst_store_facts {
     char name[64], kind[16], where[256];
     bool local; /* a directory of this host */
     bool create_only, checksums, multipart, ranges, versions, lock, space;
-    char text[200];                   /* what was noticed about it */
-    uint64_t free_bytes, total_bytes; /* 0 unknown */
+    bool asked; /* else what it can do is not known */
+    bool single_writer, allow_unsealed;
+    char region[64], profile[16], known_from[64]; /* "" where there is none */
+    char who[200];                                /* whose key it works with; "" not known */
+    int64_t who_until_ms;                         /* 0: for ever, or not known */
+    char text[200];                               /* what was noticed about it */
+    uint64_t free_bytes, total_bytes;             /* 0 unknown */
 };
 enum mst_rc mst_engine_store_facts(const struct mst_cfg *cfg, const char *store,
                                    struct mst_store_facts *out, struct mst_err *err) MST_MUST_CHECK;

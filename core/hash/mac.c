@@ -42,21 +42,3 @@ void mst_md5_of(const void *p, size_t n, uint8_t out[MST_MD5_LEN])
 
     MST_ASSERT(EVP_Digest(p, n, out, &len, EVP_md5(), NULL) == 1 && len == MST_MD5_LEN);
 }
-
-char *mst_base64(const uint8_t *p, size_t n, char *out)
-{
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    char *o = out;
-
-    for (size_t i = 0; i < n; i += 3) {
-        const uint32_t b = i + 1 < n ? p[i + 1] : 0, c = i + 2 < n ? p[i + 2] : 0;
-        const uint32_t v = (uint32_t)p[i] << 16 | b << 8 | c;
-
-        *o++ = digits[v >> 18];
-        *o++ = digits[v >> 12 & 63];
-        *o++ = i + 1 < n ? digits[v >> 6 & 63] : '=';
-        *o++ = i + 2 < n ? digits[v & 63] : '=';
-    }
-    *o = '\0';
-    return out;
-}

@@ -164,9 +164,8 @@ static enum mst_rc believed(const struct mst_catalog *c, const char *id, struct 
     struct mst_bkr *r = NULL;
     enum mst_rc rc = mst_bkr_open_clear(c, id, task, &r, err);
 
-    rc = rc == MST_OK
-             ? mst_trust_allow(c->trust, mst_bkr_header(r)->id, mst_bkr_judgement(r), err)
-             : rc;
+    rc = rc == MST_OK ? mst_trust_allow(c->trust, mst_bkr_header(r)->id, mst_bkr_judgement(r), err)
+                      : rc;
     mst_bkr_free(r);
     return rc;
 }

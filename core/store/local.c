@@ -8,12 +8,14 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/text.h"
 #include "store/impl.h"
+#include "store/netfs.h"
 #include "store/store.h"
 
 #define LIST_DEPTH 12
@@ -557,6 +559,7 @@ enum mst_rc mst_store_local_open(const char *name, const char *path, bool write,
                                              .space = l_space};
     struct local *l;
     char why[128];
+    struct statfs fs;
     int fd;
 
     *out = NULL;
@@ -581,6 +584,10 @@ enum mst_rc mst_store_local_open(const char *name, const char *path, bool write,
     l->base.ops = &ops;
     l->base.local = true;
     l->base.caps = (struct mst_store_caps){.create_only = true, .ranges = true, .space = true};
+    if (fstatfs(fd, &fs) == 0) {
+        (void)mst_copy(l->base.caps.text, sizeof(l->base.caps.text),
+                       mst_store_netfs((uint32_t)fs.f_type));
+    }
     (void)mst_copy(l->base.name, sizeof(l->base.name), name);
     (void)snprintf(l->base.where, sizeof(l->base.where), "directory %s", path);
     mst_text_sanitise(l->base.where);

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "base/base64.h"
 #include "base/mem.h"
 #include "hash/mac.h"
 #include "store/s3_own.h"

@@ -26,7 +26,7 @@ damaged() {
     backup=$1
     shift
     python3 "$here/read_backup.py" "$backup" "$@" <"$dir/phrase" >"$dir/read"
-    find "$backup" -type f ! -path '*/marks/*' | sort >"$dir/objects"
+    find "$backup" -type f ! -path '*/marks/*' ! -name claim | sort >"$dir/objects"
     [ "$(wc -l <"$dir/objects")" -ge 6 ] || fail "only $(wc -l <"$dir/objects") objects"
     while read -r f; do
         cp "$f" "$dir/whole"

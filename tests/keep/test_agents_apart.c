@@ -138,10 +138,10 @@ static void who_comes_second_is_refused_and_sees_the_first(void **state)
     (void)refused(agent);
     all_are(&kit, "old");
     RUN(&r, b.env, "status", "--plain");
-    (void)snprintf(text, sizeof(text), "private agent, pid %d on %s, for at least ", (int)agent,
-                   host);
+    (void)snprintf(text, sizeof(text), "private agent, pid %d on %s (plan ", (int)agent, host);
     HAS(mst_str_c(&r.out), "another acts on this set: restore by ");
     HAS(mst_str_c(&r.out), text);
+    HAS(mst_str_c(&r.out), " s, for at least ");
     ran_release(&r);
     RUN(&r, b.env, "console", "--print", "overview", "--size", "160x30");
     (void)snprintf(text, sizeof(text), "restore by %.20s", host);

@@ -165,6 +165,31 @@ static void a_backup_goes_to_every_store_and_one_dead_store_fails_its_copy_only(
     JUST(0, "verify", "--store", "local", b);
 }
 
+static void what_may_not_leave_its_region_does_not(void **state)
+{
+    struct ran r;
+    char id[64];
+
+    (void)state;
+    write_config("store = \"local\"; regions = [\"here\"];");
+    fill();
+    DO(&r, 10, "backup");
+    has(&r.out, "the store local does not say in which region it is");
+    ran_release(&r);
+    JUST(0, "agent", "stop", "--force");
+    write_config("store = \"local\";");
+    JUST(0, "backup");
+    newest("local", id, sizeof(id));
+    JUST(0, "agent", "stop", "--force");
+    write_config("store = \"local\"; regions = [\"here\"];");
+    DO(&r, 10, "copy", id, "--from", "local", "--to", "vault");
+    has(&r.out, "the store vault does not say in which region it is");
+    ran_release(&r);
+    DO(&r, 0, "bucket", "ls", "--store", "vault"); /* nothing went there */
+    has_not(&r.out, id);
+    ran_release(&r);
+}
+
 static void a_store_that_hangs_holds_up_nobody_else(void **state)
 {
     struct ran r;
@@ -369,6 +394,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(
             a_backup_goes_to_every_store_and_one_dead_store_fails_its_copy_only, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_may_not_leave_its_region_does_not, setup, teardown),
         cmocka_unit_test_setup_teardown(a_store_that_hangs_holds_up_nobody_else, setup, teardown),
         cmocka_unit_test_setup_teardown(without_a_store_the_newest_good_one_of_all_is_meant, setup,
                                         teardown),

@@ -384,13 +384,14 @@ static void help_fits_a_screen_and_names_every_command(void **state)
                                         "config show", "--password-file", "--read-only",
                                         "roles",       "--json",          "catalog rebuild"};
     struct ran r;
-    size_t lines = 0;
+    size_t lines = 0, columns;
 
     (void)state;
     RUN(&r, NULL, "--help");
     assert_int_equal(r.status, 0);
-    for (const char *p = mst_str_c(&r.out); *p; p++) {
-        lines += *p == '\n';
+    for (const char *p = mst_str_c(&r.out); *p; p += columns + 1, lines++) {
+        columns = strcspn(p, "\n");
+        assert_true(columns <= 80 && p[columns] == '\n');
     }
     assert_true(lines <= 24);
     for (size_t i = 0; i < MST_COUNT(words); i++) {

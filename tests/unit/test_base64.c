@@ -15,10 +15,12 @@ static void the_published_vectors_come_out(void **state)
     for (size_t i = 0; i < MST_COUNT(raw); i++) {
         struct mst_str s = {0};
         uint8_t back[8];
+        char out[MST_BASE64_SIZE(6)];
         const size_t n = strlen(raw[i]);
 
         mst_str_add_base64(&s, raw[i], n);
         assert_string_equal(mst_str_c(&s), text[i]);
+        assert_string_equal(mst_base64(raw[i], n, out), text[i]);
         assert_true(mst_unbase64(text[i], back, n));
         assert_memory_equal(back, raw[i], n);
         mst_str_release(&s);

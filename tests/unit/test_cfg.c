@@ -168,7 +168,7 @@ static void every_mistake_is_named_with_its_line(void **state)
          ":2:", "needs exactly one of service_account_file"},
         {GCS("bucket = \"abc\"; metadata = true; chunk_bytes = 262145;"),
          ":2:", "chunk_bytes is not a multiple of 262144"},
-        {GCS("bucket = \"abc\"; metadata = true; region = \"x\";"),
+        {GCS("bucket = \"abc\"; metadata = true; sse = \"AES256\";"),
          ":2:", "for the type \"s3\" only"},
         {GCS("bucket = \"abc\"; metadata = true; endpoint = \"http://h\";"),
          ":2:", "plain_http = true"},

@@ -5,6 +5,7 @@
 
 #include "base/file.h"
 #include "cfg/cfg.h"
+#include "store/s3.h"
 
 static void the_configuration_page_is_what_the_option_table_makes(void **state)
 {
@@ -49,10 +50,47 @@ static void every_error_stands_on_the_errors_page_with_its_status(void **state)
     mst_buf_release(&file);
 }
 
+/* "tests with 1.7.0" needs that version in its row, and "its documents" no word of more. */
+static void what_a_profile_rests_on_is_what_the_stores_page_says(void **state)
+{
+    struct mst_buf file = {0};
+    struct mst_err err = {0};
+    const struct mst_s3_profile *p;
+    size_t n;
+
+    (void)state;
+    assert_ok(mst_file_read(TEST_SOURCE "/docs/stores.md", 1 << 20, &file, &err), &err);
+    mst_buf_add(&file, "", 1);
+    p = mst_s3_profiles(&n);
+    for (size_t i = 0; i < n; i++) {
+        const char *at =
+            strstr((const char *)file.p, "\n| profile | what the knowledge rests on |");
+        const bool tested = strncmp(p[i].known_from, "tests with ", 11) == 0;
+        char word[32], line[1024] = "";
+
+        assert_non_null(at);
+        (void)snprintf(word, sizeof(word), "`%s`", p[i].word);
+        for (at++; *at == '|' && !line[0]; at += strcspn(at, "\n") + 1) {
+            const char *bar = strchr(at + 1, '|'), *found = strstr(at, word);
+
+            if (found && found < bar) {
+                (void)snprintf(line, sizeof(line), "%.*s", (int)strcspn(at, "\n"), at);
+            }
+        }
+        if (!strstr(line, tested ? p[i].known_from + 11 : "documents") ||
+            (tested && strstr(line, "documents"))) {
+            fail_msg("docs/stores.md says of %s: \"%s\", and the table: %s", word, line,
+                     p[i].known_from);
+        }
+    }
+    mst_buf_release(&file);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_configuration_page_is_what_the_option_table_makes),
+        cmocka_unit_test(what_a_profile_rests_on_is_what_the_stores_page_says),
         cmocka_unit_test(every_error_stands_on_the_errors_page_with_its_status),
     };
     return cmocka_run_group_tests_name("docs", tests, NULL, NULL);

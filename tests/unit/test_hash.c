@@ -119,20 +119,14 @@ static void an_hmac_is_the_published_one(void **state)
                         "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54");
 }
 
-static void md5_and_base64_are_the_published_ones(void **state)
+static void md5_is_the_published_one(void **state)
 {
-    static const char *const texts[] = {"", "f", "fo", "foo", "foob", "fooba", "foobar"};
-    static const char *const want[] = {"",         "Zg==",     "Zm8=",    "Zm9v",
-                                       "Zm9vYg==", "Zm9vYmE=", "Zm9vYmFy"};
     uint8_t md5[MST_MD5_LEN];
-    char out[MST_BASE64_SIZE(MST_MD5_LEN)];
+    char hex[2 * MST_MD5_LEN + 1];
 
-    (void)state; /* RFC 4648, section 10; RFC 1321, A.5 */
-    for (size_t i = 0; i < 7; i++) {
-        assert_string_equal(mst_base64((const uint8_t *)texts[i], i, out), want[i]);
-    }
+    (void)state; /* RFC 1321, A.5 */
     mst_md5_of("abc", 3, md5);
-    assert_string_equal(mst_base64(md5, sizeof(md5), out), "kAFQmDzST7DWlj99KOF/cg==");
+    assert_string_equal(mst_hex(md5, sizeof(md5), hex), "900150983cd24fb0d6963f7d28e17f72");
 }
 
 int main(void)
@@ -143,7 +137,7 @@ int main(void)
         cmocka_unit_test(a_sum_does_not_depend_on_the_order),
         cmocka_unit_test(a_document_twice_changes_the_sum),
         cmocka_unit_test(an_hmac_is_the_published_one),
-        cmocka_unit_test(md5_and_base64_are_the_published_ones),
+        cmocka_unit_test(md5_is_the_published_one),
         cmocka_unit_test(a_sum_carries_and_wraps_at_256_bits),
     };
     return cmocka_run_group_tests_name("hash", tests, NULL, NULL);

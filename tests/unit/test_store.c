@@ -2,6 +2,7 @@
 
 #include "fake_backup.h" /* fake_rm */
 #include "store/fault.h"
+#include "store/netfs.h"
 #include "store/store.h"
 
 struct fix {
@@ -316,9 +317,21 @@ static void faults_strike_where_they_are_told(void **state)
     mst_store_free(s);
 }
 
+static void a_network_filesystem_is_noticed(void **state)
+{
+    (void)state;
+    assert_ptr_equal(strstr(mst_store_netfs(0x6969), "NFS, a network filesystem"),
+                     mst_store_netfs(0x6969));
+    assert_ptr_equal(strstr(mst_store_netfs(0xff534d42), "CIFS, "), mst_store_netfs(0xff534d42));
+    assert_ptr_equal(strstr(mst_store_netfs(0x65735546), "FUSE: "), mst_store_netfs(0x65735546));
+    assert_string_equal(mst_store_netfs(0xef53), ""); /* ext4 */
+    assert_string_equal(mst_store_netfs(0), "");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_network_filesystem_is_noticed),
         cmocka_unit_test(keys_are_checked),
         cmocka_unit_test_setup_teardown(an_object_is_private_whole_and_written_once, setup,
                                         teardown),

@@ -246,7 +246,7 @@ static void a_store_that_hangs_fails_its_own_copy(void **state)
     struct two t;
     struct mst_err err = {0};
     atomic_int inside = 0;
-    struct mst_tee_opts o = {.n = 2, .stall_ms = 200};
+    struct mst_tee_opts o = {.n = 2, .stall_ms = 2000};
     struct mst_store *tee;
     char *big = mst_xcalloc(1, 4U << 20);
     uint64_t bytes;
