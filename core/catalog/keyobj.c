@@ -451,6 +451,7 @@ static bool see_any(void *arg, const struct mst_store_item *item)
     unsigned n;
 
     if (strlen(item->key) > a->skip && mst_keyobj_name(item->key + a->skip, k.id, k.attempt, &n)) {
+        k.bytes = item->bytes;
         mst_grow((void **)&a->v, &a->cap, a->n + 1, sizeof(*a->v));
         a->v[a->n++] = k;
     }
@@ -489,9 +490,30 @@ enum mst_rc mst_keyobj_list(const struct mst_catalog *c, struct mst_task *task,
 
 bool mst_keyobj_has(const struct mst_keyed *keys, size_t n, const char *id, const char *attempt)
 {
-    struct mst_keyed want = {{0}, {0}};
+    struct mst_keyed want = {.bytes = 0};
 
     (void)mst_copy(want.id, sizeof(want.id), id);
     (void)mst_copy(want.attempt, sizeof(want.attempt), attempt);
     return n && bsearch(&want, keys, n, sizeof(*keys), by_name) != NULL;
+}
+
+uint64_t mst_keyobj_bytes(const struct mst_keyed *keys, size_t n, const char *id,
+                          const char *attempt)
+{
+    size_t low = 0, high = n;
+    uint64_t bytes = 0;
+
+    while (low < high) { /* the first one of this backup */
+        const size_t middle = low + (high - low) / 2;
+
+        if (strcmp(keys[middle].id, id) < 0) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    for (; low < n && strcmp(keys[low].id, id) == 0; low++) {
+        bytes += *attempt && strcmp(keys[low].attempt, attempt) != 0 ? 0 : keys[low].bytes;
+    }
+    return bytes;
 }

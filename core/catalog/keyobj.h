@@ -75,11 +75,15 @@ enum mst_rc mst_keyobj_read(const struct mst_catalog *c, const struct mst_header
                             struct mst_err *err) MST_MUST_CHECK;
 struct mst_keyed { /* an attempt that has a key object */
     char id[MST_ID_MAX], attempt[17];
+    uint64_t bytes;
 };
 /* All of them, sorted; the caller frees *out. */
 enum mst_rc mst_keyobj_list(const struct mst_catalog *c, struct mst_task *task,
                             struct mst_keyed **out, size_t *n, struct mst_err *err) MST_MUST_CHECK;
 bool mst_keyobj_has(const struct mst_keyed *keys, size_t n, const char *id, const char *attempt);
+/* What the key objects of this attempt take; attempt "": of all of this backup. */
+uint64_t mst_keyobj_bytes(const struct mst_keyed *keys, size_t n, const char *id,
+                          const char *attempt);
 /* "<base>/keys/<id>.<attempt>.<n>" */
 void mst_keyobj_path(const struct mst_catalog *c, const char *id, const char *attempt, unsigned n,
                      char out[MST_KEY_MAX]);

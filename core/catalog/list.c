@@ -413,6 +413,7 @@ static void walk_release(struct walk *w)
 static void judge_keys(const struct walk *w, struct mst_backup *b, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
+        b[i].stored_bytes += mst_keyobj_bytes(w->keys, w->n_keys, b[i].id, b[i].attempt);
         if (b[i].sealed && b[i].state != MST_BK_FORGED &&
             !mst_keyobj_has(w->keys, w->n_keys, b[i].id, b[i].attempt)) {
             PROBLEM(&b[i], MST_BK_DAMAGED, "its key object is missing: nobody can open it");

@@ -126,12 +126,33 @@ static void clean_takes_the_key_objects_of_dead_attempts(void **state)
     assert_int_equal(v.level, 2);
 }
 
+/* What store du says: with the key objects of the attempt that counts; of one without COMMIT, with
+ * all of them. */
+static void a_backup_is_as_large_as_its_objects_and_keys(void **state)
+{
+    struct fix *x = *state;
+    const uint64_t before = listed(x, FIRST).stored_bytes;
+    char key[MST_KEY_MAX];
+
+    mst_keyobj_path(&x->f.c, FIRST, FAKE_ATTEMPT, 1, key);
+    put(x->s, key, "12345");
+    mst_keyobj_path(&x->f.c, FIRST, DEAD_ATTEMPT, 0, key);
+    put(x->s, key, "123");
+    assert_int_equal(listed(x, FIRST).stored_bytes, before + 5);
+    mst_keyobj_path(&x->f.c, SECOND, FAKE_ATTEMPT, 0, key);
+    put(x->s, key, "1234567");
+    mst_keyobj_path(&x->f.c, SECOND, DEAD_ATTEMPT, 0, key);
+    put(x->s, key, "1");
+    assert_int_equal(listed(x, SECOND).stored_bytes, 8);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         MADE(a_key_object_is_an_orphan_when_its_backup_is_gone),
         MADE(a_key_object_stays_while_its_backup_may_be_one),
         MADE(a_key_object_is_as_young_as_its_attempt),
+        MADE(a_backup_is_as_large_as_its_objects_and_keys),
         MADE(clean_takes_the_key_objects_of_dead_attempts),
     };
 
