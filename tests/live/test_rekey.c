@@ -109,7 +109,7 @@ static void who_may_read_is_changed_and_no_data_is(void **state)
        "remove eva");
     DO(eva_conf, 0, "hashed, but not opened", "verify");
     DO(ops_conf, 0, "read back whole", "verify");
-    DO(ops_conf, 2, "nobody who can read these backups is called eva", "key", "remove", "eva");
+    DO(ops_conf, 2, "nobody who can read these backups in the store local is called eva", "key", "remove", "eva");
     DO(ops_conf, 10, "is the only one who can read", "key", "remove", "ops");
     DO(ops_conf, 10, "--read-only", "key", "rotate", "--read-only");
 }
