@@ -215,8 +215,8 @@ static void a_reader_that_waits_can_be_cancelled(void **state)
     assert_int_equal(got, 0);
     mst_store_work_for(NULL);
     mst_task_release(&task);
+    assert_true(mst_clock_mono_ms(NULL) - start < 3000);
     kit_close(&k);
-    assert_true(mst_clock_mono_ms(NULL) - start < 4500);
     free(p);
     free(b);
 }
