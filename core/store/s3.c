@@ -71,6 +71,7 @@ static void close_store(struct mst_store *store)
     struct s3 *s = s3_of(store);
 
     mst_s3_workers_stop(s);
+    mst_s3_ahead_stop(s);
     for (size_t i = 0; i < S3_WINDOWS; i++) {
         mst_buf_release(&s->windows[i].data);
     }
@@ -204,6 +205,7 @@ static void fill(struct s3 *s, const struct mst_s3_conf *c, const struct mst_s3_
     mst_mutex_init(&s->mtx);
     mst_cond_init(&s->work);
     mst_cond_init(&s->done);
+    mst_s3_ahead_init(s);
 }
 
 enum mst_rc mst_store_s3_open(const struct mst_s3_conf *c, struct mst_store **out,
@@ -228,7 +230,7 @@ enum mst_rc mst_store_s3_open(const struct mst_s3_conf *c, struct mst_store **ou
     fill(s, c, profile);
     s->login_arg = c->login_arg;
     s->login_free = c->login_free;
-    http.connections = s->limit_max + 8; /* readers and small objects do not wait for parts */
+    http.connections = s->limit_max + S3_RANGES + 8; /* small objects do not wait for parts */
     if (mst_http_new(&http, &s->http, err) != MST_OK) {
         close_store(&s->base);
         return err->rc;

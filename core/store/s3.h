@@ -4,6 +4,10 @@
  * one writer that the configuration promises. Small objects go in one request, larger ones in parts
  * of one size. Memory: at most `connections` parts on their way for the whole store, and one that
  * fills for each object being written; with the defaults (4 of 8 MiB, 2 objects) 48 MiB.
+ * Who reads an object in order (three reads and 2 MiB one behind the other) has at most 4 ranges of
+ * 4 MiB on their way ahead of it, all readers of the store together at most 8 (32 MiB); beside
+ * them 8 windows of 2 MiB, or of what one read asks for. All ranges insist on the ETag of the
+ * first. Other reads are one request each. Freeing the store cancels and joins what is on its way.
  * Every request is signed, its body's hash included; certificates are always checked. What passes
  * is repeated (http/retry.h) within the time that a call may wait; a call ends within a second of
  * the cancel of its task, or of the thread's (mst_store_work_for). To delete what is not there is

@@ -15,7 +15,10 @@
 #define S3_HEADERS 12U
 #define S3_WINDOWS 8U
 #define S3_WINDOW_MAX ((size_t)2 * 1024 * 1024)
-#define S3_MARK "x-amz-meta-muster-put" /* which put made an object */
+#define S3_RANGE ((size_t)4 * 1024 * 1024) /* read ahead in one request */
+#define S3_AHEAD 4U                        /* of them for one reader */
+#define S3_RANGES 8U                       /* of them for the whole store: 32 MiB */
+#define S3_MARK "x-amz-meta-muster-put"    /* which put made an object */
 #define S3_MARK_LEN 33
 
 struct s3_part {
@@ -25,14 +28,37 @@ struct s3_part {
     struct mst_buf data;
 };
 
-struct s3_window { /* what was read ahead of a reader that goes forward */
+struct s3_range { /* one request ahead of a reader, and the thread that makes it */
+    struct s3 *s;
+    struct mst_thread thread;
+    struct mst_cond work;
+    struct mst_task task; /* set up while it flies */
+    enum s3_range_state { S3_FREE, S3_ASKED, S3_FLYING, S3_CAME } state;
+    bool dropped; /* nobody waits for it any more */
+    char key[MST_KEY_MAX], etag[80];
+    uint64_t from;
+    size_t n;
+    struct mst_buf data;
+    int64_t came_ms; /* monotonic */
+    struct mst_err err;
+};
+
+struct s3_window { /* a reader that goes forward, and what was read ahead of it */
     char key[MST_KEY_MAX];
     char etag[80];
-    uint64_t from; /* of data; what was handed out is dropped */
+    uint64_t from; /* where it goes on: byte number at of data, or the first range when all of
+                      data was handed out */
     struct mst_buf data;
+    size_t at;
     size_t next_n;   /* how much the next one reads */
     int64_t read_ms; /* monotonic */
     bool busy, at_end;
+    unsigned reads; /* one behind the other, and their bytes */
+    uint64_t run;
+    uint64_t total, asked; /* the object's size, 0 not known; the end of the last range */
+    struct s3_range *ahead[S3_AHEAD]; /* in order, without gaps, behind data */
+    size_t n_ahead;
+    size_t ahead_at; /* so much of the first one was handed out */
 };
 
 struct s3 {
@@ -58,6 +84,8 @@ struct s3 {
     struct mst_thread workers[MST_S3_CONNECTIONS_MAX];
     bool stopping, probing;
     struct s3_window windows[S3_WINDOWS];
+    struct s3_range ranges[S3_RANGES];
+    struct mst_cond came; /* a range */
 };
 
 /* ---- s3_google.c ---- */
@@ -155,6 +183,30 @@ void mst_s3_workers_stop(struct s3 *s);
 
 enum mst_rc mst_s3_read(struct mst_store *s, const char *key, uint64_t from, void *buf, size_t n,
                         size_t *got, struct mst_err *err);
+/* One ranged GET. */
+struct s3_get {
+    const char *key;
+    uint64_t from;
+    size_t n;            /* at most */
+    char etag[80];       /* "" takes what comes, and says what came; else it must be that one */
+    struct mst_buf *out; /* they are added to it */
+    struct mst_task *task;
+    bool at_end;    /* there is nothing behind them */
+    uint64_t total; /* bytes of the object, 0: it was not said */
+};
+enum mst_rc mst_s3_get(struct s3 *s, struct s3_get *q, struct mst_err *err);
+/* ---- s3_ahead.c; the window is the caller's (busy) ---- */
+void mst_s3_ahead_init(struct s3 *s);
+/* Ask for more when the reader goes forward for sure. */
+void mst_s3_ahead_ask(struct s3 *s, struct s3_window *w);
+/* What came of the first range, at most n bytes; waits for it. *got 0: it was too old. */
+enum mst_rc mst_s3_ahead_take(struct s3 *s, struct s3_window *w, void *buf, size_t n, size_t *got,
+                              struct mst_err *err);
+/* Nobody reads on: with the lock held, and of a window that is not in use as well. */
+void mst_s3_ahead_drop(struct s3 *s, struct s3_window *w);
+void mst_s3_ahead_stop(struct s3 *s);
+#define S3_OLD_MS 15000 /* what was read ahead is not handed out later than this */
+
 void mst_s3_windows_forget(struct s3 *s, const char *key);
 enum mst_rc mst_s3_stat(struct mst_store *s, const char *key, uint64_t *bytes, struct mst_err *err);
 enum mst_rc mst_s3_info(struct mst_store *s, const char *key, struct mst_store_info *out,

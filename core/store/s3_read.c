@@ -8,7 +8,6 @@
 #include "store/s3_own.h"
 
 #define FIRST_N ((size_t)64 * 1024)
-#define OLD_MS 15000 /* what was read ahead is not handed out later than this */
 
 /* --- one range --- */
 
@@ -37,15 +36,16 @@ static void range_again(void *arg)
 
 /* Is this the range that was asked for? What Content-Range says counts: rclone's server sends it
  * with a 200. */
-static enum mst_rc check_range(struct s3 *s, const char *key, const struct s3_answer *a,
-                               uint64_t from, uint64_t got, bool *at_end, struct mst_err *err)
+static enum mst_rc check_range(struct s3 *s, struct s3_get *q, const struct s3_answer *a,
+                               uint64_t got, struct mst_err *err)
 {
     const char *v = mst_http_header(&a->reply.headers, "content-range");
     unsigned long long first = 0, last = 0, total = 0;
     char *end = NULL;
 
-    *at_end = true;
-    if (a->reply.status == 200 && from == 0 && !v) {
+    q->at_end = true;
+    if (a->reply.status == 200 && q->from == 0 && !v) {
+        q->total = got;
         return MST_OK; /* all of it, and it fitted */
     }
     /* Some say 200 with the right range; what counts is which bytes came. */
@@ -54,70 +54,103 @@ static enum mst_rc check_range(struct s3 *s, const char *key, const struct s3_an
         last = *end == '-' ? strtoull(end + 1, &end, 10) : 0;
         total = *end == '/' ? strtoull(end + 1, &end, 10) : 0;
     }
-    if (!end || *end || first != from || last < first || last - first + 1 != got || total <= last) {
+    if (!end || *end || first != q->from || last < first || last - first + 1 != got ||
+        total <= last) {
         return mst_err_set(err, MST_E_SERVER,
                            "cannot read %s in the store %s (%s): another range came than the one "
                            "that was asked for: %llu bytes from %llu, HTTP %d, %.60s",
-                           key, s->base.name, s->base.where, (unsigned long long)got,
-                           (unsigned long long)from, a->reply.status, v ? v : "no Content-Range");
+                           q->key, s->base.name, s->base.where, (unsigned long long)got,
+                           (unsigned long long)q->from, a->reply.status,
+                           v ? v : "no Content-Range");
     }
-    *at_end = last + 1 == total;
+    q->at_end = last + 1 == total;
+    q->total = total;
     return MST_OK;
 }
 
-/* At most n bytes from there, behind what is in out. etag: "" takes what comes, else it must be
- * that object still. */
-static enum mst_rc get_range(struct s3 *s, const char *key, uint64_t from, size_t n, char etag[80],
-                             struct mst_buf *out, bool *at_end, struct mst_err *err)
+static enum mst_rc replaced(struct s3 *s, const struct s3_get *q, struct mst_err *err)
 {
-    struct range g = {out, out->len, n};
+    return mst_err_set(err, MST_E_INTEGRITY,
+                       "%s in the store %s (%s) was replaced while it was read", q->key,
+                       s->base.name, s->base.where);
+}
+
+/* Not every store looks at If-Match: what came is looked at too. */
+static enum mst_rc check_etag(struct s3 *s, struct s3_get *q, const struct s3_answer *a,
+                              struct mst_err *err)
+{
+    char etag[sizeof(q->etag)];
+
+    (void)mst_copy(etag, sizeof(etag), mst_http_header(&a->reply.headers, "etag"));
+    if (q->etag[0] && strcmp(q->etag, etag) != 0) {
+        return replaced(s, q, err);
+    }
+    (void)mst_copy(q->etag, sizeof(q->etag), etag);
+    return MST_OK;
+}
+
+enum mst_rc mst_s3_get(struct s3 *s, struct s3_get *q, struct mst_err *err)
+{
+    struct range g = {q->out, q->out->len, q->n};
     char range[64];
     struct s3_req r = {.method = "GET",
-                       .key = key,
+                       .key = q->key,
                        .what = "read",
                        .action = "s3:GetObject",
                        .sink = range_add,
                        .again = range_again,
                        .sink_arg = &g,
-                       .body_max = n,
+                       .body_max = q->n,
                        .needs_etag = true,
-                       .task = mst_store_works_for()};
+                       .task = q->task};
     struct s3_answer a;
     enum mst_rc rc;
 
-    (void)snprintf(range, sizeof(range), "bytes=%llu-%llu", (unsigned long long)from,
-                   (unsigned long long)(from + n - 1));
+    (void)snprintf(range, sizeof(range), "bytes=%llu-%llu", (unsigned long long)q->from,
+                   (unsigned long long)(q->from + q->n - 1));
     mst_s3_say(&r, "range", range);
-    if (*etag) {
-        mst_s3_say(&r, "if-match", etag);
+    if (q->etag[0]) {
+        mst_s3_say(&r, "if-match", q->etag);
     }
     rc = mst_s3_call(s, &r, &a, err);
-    *at_end = false;
+    q->at_end = false;
     if (rc == MST_OK) {
-        rc = check_range(s, key, &a, from, out->len - g.start, at_end, err);
-        (void)mst_copy(etag, 80, mst_http_header(&a.reply.headers, "etag"));
+        rc = check_range(s, q, &a, q->out->len - g.start, err);
+        rc = rc == MST_OK ? check_etag(s, q, &a, err) : rc;
     } else if (a.reply.status == 416) {
-        *at_end = true; /* behind the end, or the object is empty */
-        out->len = g.start;
+        q->at_end = true; /* behind the end, or the object is empty */
+        q->out->len = g.start;
         rc = MST_OK;
     } else if (a.reply.status == 412) {
-        rc = mst_err_set(err, MST_E_INTEGRITY,
-                         "%s in the store %s (%s) was replaced while it was read", key,
-                         s->base.name, s->base.where);
+        rc = replaced(s, q, err);
     } else if (rc == MST_E_NOTFOUND) {
-        rc = mst_err_set(err, MST_E_NOTFOUND, "%s is not in the store %s (%s)", key, s->base.name,
-                         s->base.where);
+        rc = mst_err_set(err, MST_E_NOTFOUND, "%s is not in the store %s (%s)", q->key,
+                         s->base.name, s->base.where);
     } else if (rc == MST_E_LIMIT) {
         rc = mst_err_set(err, MST_E_SERVER,
                          "cannot read %s in the store %s (%s): it ignores that only a range was "
                          "asked for",
-                         key, s->base.name, s->base.where);
+                         q->key, s->base.name, s->base.where);
     }
     mst_http_reply_release(&a.reply);
     return rc;
 }
 
 /* --- windows --- */
+
+/* With the lock held: what it read ahead is nobody's any more. */
+static void empty_window(struct s3 *s, struct s3_window *w)
+{
+    mst_s3_ahead_drop(s, w);
+    mst_buf_release(&w->data);
+    w->at = 0;
+    w->read_ms = 0;
+}
+
+static bool goes_on(const struct s3_window *w, const char *key, uint64_t from)
+{
+    return from >= w->from && from <= w->from + (w->data.len - w->at) && strcmp(w->key, key) == 0;
+}
 
 /* The one that stands where this reader goes on, or the one that was used longest ago; NULL when
  * all are in use. */
@@ -133,8 +166,10 @@ static struct s3_window *take_window(struct s3 *s, const char *key, uint64_t fro
         if (w->busy) {
             continue;
         }
-        if (w->read_ms && now - w->read_ms <= OLD_MS && from >= w->from &&
-            from <= w->from + w->data.len && strcmp(w->key, key) == 0) {
+        if (w->read_ms && now - w->read_ms > S3_OLD_MS) {
+            empty_window(s, w);
+        }
+        if (w->read_ms && goes_on(w, key, from)) {
             w->busy = true;
             mst_mutex_unlock(&s->mtx);
             return w;
@@ -144,13 +179,11 @@ static struct s3_window *take_window(struct s3 *s, const char *key, uint64_t fro
         }
     }
     if (oldest) {
+        empty_window(s, oldest);
+        memset(oldest, 0, sizeof(*oldest));
         oldest->busy = true;
         (void)mst_copy(oldest->key, sizeof(oldest->key), key);
-        oldest->etag[0] = '\0';
         oldest->from = from;
-        mst_buf_release(&oldest->data);
-        oldest->next_n = 0;
-        oldest->at_end = false;
         oldest->read_ms = now;
     }
     mst_mutex_unlock(&s->mtx);
@@ -162,8 +195,7 @@ static void give_window(struct s3 *s, struct s3_window *w, bool keep)
     mst_mutex_lock(&s->mtx);
     w->busy = false;
     if (!keep) {
-        w->read_ms = 0;
-        mst_buf_release(&w->data);
+        empty_window(s, w);
     }
     mst_mutex_unlock(&s->mtx);
 }
@@ -173,25 +205,69 @@ void mst_s3_windows_forget(struct s3 *s, const char *key)
     mst_mutex_lock(&s->mtx);
     for (size_t i = 0; i < S3_WINDOWS; i++) {
         if (!s->windows[i].busy && strcmp(s->windows[i].key, key) == 0) {
-            s->windows[i].read_ms = 0;
-            mst_buf_release(&s->windows[i].data);
+            empty_window(s, &s->windows[i]);
         }
     }
     mst_mutex_unlock(&s->mtx);
 }
 
+/* All of data was handed out, and n bytes are wanted at least. */
 static enum mst_rc fill_window(struct s3 *s, struct s3_window *w, size_t n, struct mst_err *err)
 {
-    size_t want = w->next_n > n - w->data.len ? w->next_n : n - w->data.len;
+    struct s3_get q = {.key = w->key,
+                       .from = w->from,
+                       .n = w->next_n > n ? w->next_n : n,
+                       .out = &w->data,
+                       .task = mst_store_works_for(),
+                       .total = w->total};
+    enum mst_rc rc;
 
     /* Who reads on gets more at a time. */
     w->next_n = w->next_n ? (2 * w->next_n < S3_WINDOW_MAX ? 2 * w->next_n : S3_WINDOW_MAX)
                           : (n < FIRST_N             ? FIRST_N
                              : 2 * n < S3_WINDOW_MAX ? 2 * n
                                                      : S3_WINDOW_MAX);
-    want = want < FIRST_N ? FIRST_N : want;
+    q.n = q.n < FIRST_N ? FIRST_N : q.n;
+    mst_buf_reset(&w->data);
+    w->at = 0;
     w->read_ms = mst_clock_mono_ms(NULL);
-    return get_range(s, w->key, w->from + w->data.len, want, w->etag, &w->data, &w->at_end, err);
+    (void)mst_copy(q.etag, sizeof(q.etag), w->etag);
+    rc = mst_s3_get(s, &q, err);
+    (void)mst_copy(w->etag, sizeof(w->etag), q.etag);
+    w->at_end = q.at_end;
+    w->total = q.total;
+    return rc;
+}
+
+/* Out of the window, the ranges behind it, or the store. */
+static enum mst_rc read_on(struct s3 *s, struct s3_window *w, uint8_t *to, size_t n, size_t *got,
+                           struct mst_err *err)
+{
+    enum mst_rc rc = MST_OK;
+
+    while (rc == MST_OK && *got < n) {
+        const size_t left = n - *got, have = w->data.len - w->at;
+        size_t now = have < left ? have : left;
+
+        if (now > 0) {
+            memcpy(to + *got, w->data.p + w->at, now);
+            w->at += now; /* nothing is handed out twice: a re-read asks the store */
+        } else if (w->n_ahead > 0) {
+            rc = mst_s3_ahead_take(s, w, to + *got, left, &now, err);
+        } else if (w->at_end || (w->total && w->from >= w->total)) {
+            w->at_end = true;
+            break;
+        } else {
+            rc = fill_window(s, w, left, err);
+        }
+        *got += now;
+        w->from += now;
+        w->run += now;
+        if (rc == MST_OK) {
+            mst_s3_ahead_ask(s, w);
+        }
+    }
+    return rc;
 }
 
 enum mst_rc mst_s3_read(struct mst_store *store, const char *key, uint64_t from, void *buf,
@@ -199,7 +275,7 @@ enum mst_rc mst_s3_read(struct mst_store *store, const char *key, uint64_t from,
 {
     struct s3 *s = s3_of(store);
     struct s3_window *w;
-    enum mst_rc rc = MST_OK;
+    enum mst_rc rc;
 
     *got = 0;
     if (n == 0) {
@@ -210,20 +286,12 @@ enum mst_rc mst_s3_read(struct mst_store *store, const char *key, uint64_t from,
             return mst_err_set(err, MST_E_CANCELLED, "stopped on request");
         }
     }
-    mst_buf_drop(&w->data, (size_t)(from - w->from));
+    w->at += (size_t)(from - w->from);
     w->from = from;
-    if (w->data.len < n && !w->at_end) {
-        rc = fill_window(s, w, n, err);
-    }
-    if (rc == MST_OK) {
-        *got = w->data.len < n ? w->data.len : n;
-        if (*got > 0) {
-            memcpy(buf, w->data.p, *got);
-        }
-        mst_buf_drop(&w->data, *got); /* nothing is handed out twice: a re-read asks the store */
-        w->from += *got;
-    }
-    give_window(s, w, rc == MST_OK && !(w->at_end && w->data.len == 0));
+    w->reads++;
+    rc = read_on(s, w, buf, n, got, err);
+    *got = rc == MST_OK ? *got : 0;
+    give_window(s, w, rc == MST_OK && !(w->at_end && w->at == w->data.len && w->n_ahead == 0));
     return rc;
 }
 
