@@ -101,7 +101,8 @@ static void who_may_read_is_changed_and_no_data_is(void **state)
     DO(eva_conf, 4, "there is no key here that opens it", "key", "add", eva, "eva");
     DO(ops_conf, 0, "let eva (", "key", "add", eva, "eva", "--dry-run");
     DO(ops_conf, 0, "1 backup has a new key object", "key", "add", eva, "eva");
-    DO(ops_conf, 2, "can read all of these backups in the store local already", "key", "add", eva, "eva");
+    DO(ops_conf, 2, "can read all of these backups in the store local already", "key", "add", eva,
+       "eva");
     DO(eva_conf, 0, "read back whole", "verify");
     DO(ops_conf, 10, "remove eva", "key", "remove", "eva", "--confirm", "remove");
     DO(eva_conf, 0, "read back whole", "verify");
@@ -109,7 +110,8 @@ static void who_may_read_is_changed_and_no_data_is(void **state)
        "remove eva");
     DO(eva_conf, 0, "hashed, but not opened", "verify");
     DO(ops_conf, 0, "read back whole", "verify");
-    DO(ops_conf, 2, "nobody who can read these backups in the store local is called eva", "key", "remove", "eva");
+    DO(ops_conf, 2, "nobody who can read these backups in the store local is called eva", "key",
+       "remove", "eva");
     DO(ops_conf, 10, "is the only one who can read", "key", "remove", "ops");
     DO(ops_conf, 10, "--read-only", "key", "rotate", "--read-only");
 }
