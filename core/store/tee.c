@@ -84,6 +84,14 @@ static struct block *lane_next(struct lane *l, bool *stop)
     return b;
 }
 
+/* Under the lock: who had nothing to take did not stand still. */
+static void lane_wakes(struct lane *l)
+{
+    if (l->n == 0) {
+        l->moved_ms = mst_clock_mono_ms(NULL);
+    }
+}
+
 static enum mst_rc lane_write(struct lane *l, struct mst_err *err)
 {
     struct mst_store_put *put = NULL;
@@ -285,6 +293,7 @@ static enum mst_rc push(struct shared *sh, struct tee_put *p, struct mst_err *er
         lane_await(p, i, false);
         mst_mutex_lock(&sh->mtx);
         if (!sh->side[i].out && !l->done) {
+            lane_wakes(l);
             l->queue[(l->head + l->n++) % MST_TEE_QUEUE] = b;
             b->refs++;
         }
@@ -389,6 +398,7 @@ static enum mst_rc t_finish(struct mst_store_put *put, struct mst_err *err)
     mst_mutex_lock(&sh->mtx);
     for (size_t i = 0; i < sh->o.n; i++) {
         if (p->lane[i]) {
+            lane_wakes(p->lane[i]);
             p->lane[i]->end = true;
         }
     }

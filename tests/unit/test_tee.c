@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "conc/thread.h"
 #include "fake_backup.h"
@@ -238,6 +239,32 @@ static void slow_abort(struct mst_store_put *p)
     free(p);
 }
 
+/* A source that pauses for longer than a store may stand still: that is nobody's fault. */
+static void who_has_nothing_to_take_does_not_stand_still(void **state)
+{
+    struct two t;
+    struct mst_err err = {0};
+    struct mst_tee_opts o = {.n = 2, .stall_ms = 1000};
+    struct mst_store *tee;
+    struct mst_store_put *put;
+    char *block = mst_xcalloc(1, MST_TEE_BLOCK);
+
+    (void)state;
+    two_open(&t);
+    o.stores[0] = t.real[0];
+    o.stores[1] = t.real[1];
+    tee = mst_store_tee_new(&o);
+    assert_ok(mst_store_put_begin(tee, "slow", &put, &err), &err);
+    assert_ok(mst_store_put_add(put, block, MST_TEE_BLOCK, &err), &err);
+    mst_clock_sleep_ms(1500);
+    assert_ok(mst_store_put_finish_take(put, &err), &err);
+    assert_ok(mst_store_tee_status(tee, 0, &err), &err);
+    assert_ok(mst_store_tee_status(tee, 1, &err), &err);
+    mst_store_free(tee);
+    free(block);
+    two_close(&t);
+}
+
 static void a_store_that_hangs_fails_its_own_copy(void **state)
 {
     static const struct mst_store_ops ops = {
@@ -287,6 +314,7 @@ int main(void)
         cmocka_unit_test(without_a_store_left_the_put_fails),
         cmocka_unit_test(a_name_that_is_taken_in_one_store_fails_its_copy),
         cmocka_unit_test(a_store_that_damages_what_it_keeps_is_noticed_when_it_is_read),
+        cmocka_unit_test(who_has_nothing_to_take_does_not_stand_still),
         cmocka_unit_test(a_store_that_hangs_fails_its_own_copy),
     };
 
