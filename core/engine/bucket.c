@@ -93,8 +93,16 @@ static void keep_changes(struct mst_bucket_part *p, const struct mst_bucket_part
     p->rebuilt_wall_ms = old->rebuilt_wall_ms;
     p->compared_wall_ms = old->compared_wall_ms;
     p->n_changes = old->n_changes;
+    free(p->changes);
     p->changes = mst_xmemdup(old->n_changes ? (const void *)old->changes : "",
                              old->n_changes ? old->n_changes * sizeof(old->changes[0]) : 1);
+}
+
+void mst_bucket_inherit(struct mst_bucket_part *p, const struct mst_bucket_part *old)
+{
+    if (old && old->rebuilt_wall_ms > p->rebuilt_wall_ms) {
+        keep_changes(p, old);
+    }
 }
 
 static void keep(struct depot *d, const char *set, const struct mst_bucket_part *p)
@@ -157,8 +165,9 @@ void mst_bucket_read_take(struct depot *d, const struct mst_catalog *cat, struct
     d->listings++;
     mst_mutex_unlock(&l->mtx);
     p->read_at_ms = mst_clock_mono_ms(NULL);
+    mst_io_leavings(l, d, p);
     mst_put_bucket_take(d, p);
-    mst_io_leavings(l);
+    mst_io_leavings(l, NULL, NULL); /* another store may have come meanwhile */
 }
 
 void mst_bucket_before(struct depot *d, const char *set, struct mst_cached *out)
@@ -197,8 +206,9 @@ static void not_read(struct depot *d, struct mst_bucket_part *p, const struct ms
     }
     mst_shared_unref((struct mst_shared *)old);
     p->read_at_ms = mst_clock_mono_ms(NULL);
+    mst_io_leavings(d->l, d, p);
     mst_put_bucket_take(d, p);
-    mst_io_leavings(d->l); /* of an old listing nothing can be cleaned */
+    mst_io_leavings(d->l, NULL, NULL); /* of an old listing nothing can be cleaned */
 }
 
 /* While the store is being listed: what is known so far, unless an older listing says more. */

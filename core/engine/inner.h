@@ -179,7 +179,10 @@ struct mst_monitor_view *mst_local_topo(struct local *l);
 
 /* bucket.c: what is known of a store's backups. */
 void mst_bucket_first(struct depot *d); /* from the cache, at the start; reads no store */
-void mst_bucket_list(struct depot *d);  /* on the depot's thread */
+/* p comes after old, which another thread may have put there meanwhile: what a rebuild found stays.
+ */
+void mst_bucket_inherit(struct mst_bucket_part *p, const struct mst_bucket_part *old);
+void mst_bucket_list(struct depot *d); /* on the depot's thread */
 /* What an earlier listing found, to compare with; empty when there is none of this set. The caller
  * releases it. */
 void mst_bucket_before(struct depot *d, const char *set, struct mst_cached *out);
@@ -194,7 +197,9 @@ void mst_io_run(void *arg);
 void mst_io_detail(struct depot *d, const char *id);
 void mst_io_ticket(struct local *l, const struct ask *a);
 /* Interrupted backups and copies in the stores that were read, and what restores left. */
-void mst_io_leavings(struct local *l);
+/* fresh: what d is about to show, so that no view has a listing without its leavings; both NULL: as
+ * the stores are shown. */
+void mst_io_leavings(struct local *l, const struct depot *d, struct mst_bucket_part *fresh);
 /* The backups of the set in a store; name "": the one that is meant where none is named. */
 enum mst_rc mst_local_catalog(struct local *l, const char *store, struct mst_catalog *out,
                               struct mst_err *err) MST_MUST_CHECK;

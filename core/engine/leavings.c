@@ -130,7 +130,8 @@ static bool in_work(const struct working *w, struct mst_bucket_part *const *p, s
     return false;
 }
 
-static void left_in_stores(struct local *l, struct leavings *v)
+static void left_in_stores(struct local *l, const struct depot *d, struct mst_bucket_part *fresh,
+                           struct leavings *v)
 {
     struct mst_bucket_part *p[MST_CFG_STORES];
     struct working w = {0};
@@ -141,8 +142,10 @@ static void left_in_stores(struct local *l, struct leavings *v)
     }
     mst_mutex_lock(&l->mtx);
     for (size_t i = 0; i < l->n_depots; i++) {
-        if (l->depots[i].part->read_at_ms && !l->depots[i].part->cached) {
-            p[n] = l->depots[i].part;
+        struct mst_bucket_part *one = &l->depots[i] == d ? fresh : l->depots[i].part;
+
+        if (one->read_at_ms && !one->cached) {
+            p[n] = one;
             mst_shared_ref(&p[n++]->shared);
         }
     }
@@ -162,7 +165,7 @@ static void left_in_stores(struct local *l, struct leavings *v)
     }
 }
 
-void mst_io_leavings(struct local *l)
+void mst_io_leavings(struct local *l, const struct depot *d, struct mst_bucket_part *fresh)
 {
     struct leavings v = {0};
     struct mst_leavings_part *p;
@@ -177,7 +180,7 @@ void mst_io_leavings(struct local *l)
         v.items = runs;
         v.cap = v.n;
     }
-    left_in_stores(l, &v);
+    left_in_stores(l, d, fresh, &v);
     p = mst_leavings_new(v.n);
     if (v.n > 0) {
         memcpy(p->items, v.items, v.n * sizeof(v.items[0]));

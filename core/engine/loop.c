@@ -75,6 +75,7 @@ void mst_put_bucket_take(struct depot *d, struct mst_bucket_part *p)
 
     mst_mutex_lock(&d->l->mtx);
     old = d->part;
+    mst_bucket_inherit(p, old);
     d->part = p;
     d->l->parts_changed = true;
     mst_mutex_unlock(&d->l->mtx);
