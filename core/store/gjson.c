@@ -83,8 +83,8 @@ enum mst_rc mst_gjson_parse(const char *what, const void *p, size_t n, bson_t **
     while (from < n && isspace((unsigned char)text[from])) {
         from++;
     }
-    len = object_end(text + from, n - from);
-    if (text[from] == '{' && len > 0 && blank(text + from + len, n - from - len)) {
+    len = from < n ? object_end(text + from, n - from) : 0; /* blanks alone are nothing */
+    if (len > 0 && text[from] == '{' && blank(text + from + len, n - from - len)) {
         *out = bson_new_from_json((const uint8_t *)text + from, (ssize_t)len, &why);
     }
     if (!*out) {
