@@ -88,21 +88,17 @@ static struct mst_bucket_part *shown(struct depot *d)
 }
 
 /* What the last rebuild found stays beside the listings after it. */
-static void keep_changes(struct mst_bucket_part *p, const struct mst_bucket_part *old)
+void mst_bucket_inherit(struct mst_bucket_part *p, const struct mst_bucket_part *old)
 {
+    if (!old || old->rebuilt_wall_ms <= p->rebuilt_wall_ms) {
+        return;
+    }
     p->rebuilt_wall_ms = old->rebuilt_wall_ms;
     p->compared_wall_ms = old->compared_wall_ms;
     p->n_changes = old->n_changes;
     free(p->changes);
     p->changes = mst_xmemdup(old->n_changes ? (const void *)old->changes : "",
                              old->n_changes ? old->n_changes * sizeof(old->changes[0]) : 1);
-}
-
-void mst_bucket_inherit(struct mst_bucket_part *p, const struct mst_bucket_part *old)
-{
-    if (old && old->rebuilt_wall_ms > p->rebuilt_wall_ms) {
-        keep_changes(p, old);
-    }
 }
 
 static void keep(struct depot *d, const char *set, const struct mst_bucket_part *p)
@@ -157,9 +153,6 @@ void mst_bucket_read_take(struct depot *d, const struct mst_catalog *cat, struct
     if (p->changes || p->n > 0 || gone == 0) {
         keep(d, cat->set, p);
     }
-    if (!p->changes && old) {
-        keep_changes(p, old);
-    }
     mst_shared_unref((struct mst_shared *)old);
     mst_mutex_lock(&l->mtx);
     d->listings++;
@@ -201,8 +194,7 @@ static void not_read(struct depot *d, struct mst_bucket_part *p, const struct ms
     if (old && old->as_of_wall_ms) { /* half a listing is none */
         copy_backups(p, old->backups, old->n);
         p->as_of_wall_ms = old->as_of_wall_ms;
-        p->cached = old->as_of_wall_ms != 0;
-        keep_changes(p, old);
+        p->cached = true;
     }
     mst_shared_unref((struct mst_shared *)old);
     p->read_at_ms = mst_clock_mono_ms(NULL);
