@@ -342,10 +342,9 @@ static void detail_size(const struct mst_bucket_part *from, const struct mst_bac
     }
 }
 
-static void detail_trust(const struct ui_ctx *x, const struct mst_backup *b, struct ui_pen *p)
+static void detail_sealed(const struct mst_backup *b, struct ui_pen *p)
 {
-    const struct mst_bucket_part *from = ui_store(x);
-    char t[UI_NUM_MAX], words[160];
+    char words[160];
 
     if (mst_backup_trust_words(b, words)[0]) {
         ui_pen_pair(p, "sealed",
@@ -354,6 +353,17 @@ static void detail_trust(const struct ui_ctx *x, const struct mst_backup *b, str
                                                       : UI_WARN,
                     "%s", words);
     }
+    if (b->chain[0]) {
+        ui_pen_pair(p, "before it", UI_WARN, "%s", "");
+        ui_pen_wrap(p, 11, UI_WARN, b->chain);
+    }
+}
+
+static void detail_trust(const struct ui_ctx *x, const struct mst_backup *b, struct ui_pen *p)
+{
+    const struct mst_bucket_part *from = ui_store(x);
+    char t[UI_NUM_MAX];
+
     if (b->verified_wall_ms == 0) {
         ui_pen_pair(p, "verified", UI_WARN, "never: V reads it back");
     } else {
@@ -363,10 +373,6 @@ static void detail_trust(const struct ui_ctx *x, const struct mst_backup *b, str
         if (b->verified_text[0]) {
             ui_pen_wrap(p, 11, b->verified_ok ? UI_TEXT : UI_CRIT, b->verified_text);
         }
-    }
-    if (b->chain[0]) {
-        ui_pen_pair(p, "before it", UI_WARN, "%s", "");
-        ui_pen_wrap(p, 11, UI_WARN, b->chain);
     }
     if (b->unproven) {
         ui_pen_pair(p, "unproven", UI_WARN, "on server %s", b->server_version);
@@ -379,6 +385,7 @@ static int draw_detail(const struct ui_ctx *x, const struct ui_area *a, bool foc
     char t[UI_NUM_MAX], opt[UI_NUM_MAX], word[32] = "";
     struct ui_area in;
     struct ui_pen p;
+    bool known;
 
     if (b) {
         (void)snprintf(word, sizeof word, "%s%s", ui_store(x)->cached ? "was " : "",
@@ -400,10 +407,15 @@ static int draw_detail(const struct ui_ctx *x, const struct ui_area *a, bool foc
         ui_pen_pair(&p, "optime", UI_TEXT, "%s", ui_fmt_optime(b->last, opt));
     }
     detail_size(ui_store(x), b, &p);
-    if (b->finished_wall_ms > 0 || b->verified_wall_ms > 0) {
-        detail_trust(x, b, &p);
+    /* A small screen has room for the first of these; the list says what is verified as well. */
+    known = b->finished_wall_ms > 0 || b->verified_wall_ms > 0;
+    if (known) {
+        detail_sealed(b, &p);
     }
     detail_copies(x, b, &p);
+    if (known) {
+        detail_trust(x, b, &p);
+    }
     ui_pen_pair(&p, "from", UI_TEXT, "%s", b->source[0] ? b->source : "-");
     ui_pen_pair(&p, "server", UI_TEXT, "%s, fcv %s", b->server_version[0] ? b->server_version : "-",
                 b->fcv[0] ? b->fcv : "-");
