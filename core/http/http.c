@@ -35,30 +35,41 @@ struct call {
 enum mst_rc mst_http_add(struct mst_http_headers *hs, const char *name, const char *value,
                          struct mst_err *err)
 {
-    struct mst_http_header *h = &hs->h[hs->n];
+    const size_t name_n = strlen(name) + 1, value_n = strlen(value) + 1;
+    char *at = hs->text + hs->used;
 
-    if (hs->n == MST_HTTP_HEADERS || strlen(name) >= sizeof(h->name) ||
-        strlen(value) >= sizeof(h->value)) {
+    if (hs->n == MST_HTTP_HEADERS || name_n > MST_HTTP_NAME || value_n > MST_HTTP_VALUE ||
+        name_n + value_n > sizeof(hs->text) - hs->used) {
         return mst_err_set(err, MST_E_LIMIT, "the header %.64s does not fit into a request", name);
     }
     if (strpbrk(value, "\r\n") || strpbrk(name, "\r\n: ")) {
         return mst_err_set(err, MST_E_CONFIG, "the value of the header %.64s has a line break",
                            name);
     }
-    (void)mst_copy(h->name, sizeof(h->name), name);
-    for (char *p = h->name; *p; p++) {
-        *p = (char)(*p >= 'A' && *p <= 'Z' ? *p - 'A' + 'a' : *p);
+    for (size_t i = 0; i < name_n; i++) {
+        at[i] = (char)(name[i] >= 'A' && name[i] <= 'Z' ? name[i] - 'A' + 'a' : name[i]);
     }
-    (void)mst_copy(h->value, sizeof(h->value), value);
-    hs->n++;
+    memcpy(at + name_n, value, value_n);
+    hs->h[hs->n++] = (struct mst_http_header){(uint16_t)hs->used, (uint16_t)(hs->used + name_n)};
+    hs->used += name_n + value_n;
     return MST_OK;
+}
+
+const char *mst_http_name_at(const struct mst_http_headers *hs, size_t i)
+{
+    return hs->text + hs->h[i].name;
+}
+
+const char *mst_http_value_at(const struct mst_http_headers *hs, size_t i)
+{
+    return hs->text + hs->h[i].value;
 }
 
 const char *mst_http_header(const struct mst_http_headers *hs, const char *name)
 {
     for (size_t i = 0; i < hs->n; i++) {
-        if (strcmp(hs->h[i].name, name) == 0) {
-            return hs->h[i].value;
+        if (strcmp(mst_http_name_at(hs, i), name) == 0) {
+            return mst_http_value_at(hs, i);
         }
     }
     return NULL;
@@ -104,7 +115,7 @@ static bool is_known(const char *name)
 void mst_http_keep(struct mst_http_headers *hs, const char *line, size_t n)
 {
     const char *colon = memchr(line, ':', n);
-    char name[64], value[MST_HTTP_VALUE];
+    char name[MST_HTTP_NAME], value[MST_HTTP_VALUE];
     size_t len = colon ? (size_t)(colon - line) : 0;
     struct mst_err ignore = {0};
 
@@ -238,11 +249,12 @@ static enum mst_rc prepare(struct call *c, struct mst_err *err)
     c->slot->text[0] = '\0';
     c->list = curl_slist_append(NULL, "Expect:"); /* it costs a round trip for each part */
     for (size_t i = 0; c->list && q->headers && i < q->headers->n; i++) {
-        char line[sizeof(struct mst_http_header) + 4];
+        const char *value = mst_http_value_at(q->headers, i);
+        char line[MST_HTTP_NAME + MST_HTTP_VALUE + 4];
         struct curl_slist *next;
 
-        (void)snprintf(line, sizeof(line), "%s%s%s", q->headers->h[i].name,
-                       q->headers->h[i].value[0] ? ": " : ";", q->headers->h[i].value);
+        (void)snprintf(line, sizeof(line), "%s%s%s", mst_http_name_at(q->headers, i),
+                       *value ? ": " : ";", value);
         next = curl_slist_append(c->list, line);
         mst_wipe(line, sizeof(line));
         if (!next) {

@@ -18,7 +18,9 @@
 #include "conc/task.h"
 
 #define MST_HTTP_HEADERS 40
+#define MST_HTTP_NAME 64
 #define MST_HTTP_VALUE 4096                    /* of a header's value, ours or the peer's */
+#define MST_HTTP_TEXT 16384                    /* of all names and values of one message */
 #define MST_HTTP_BODY_MAX (8U * 1024U * 1024U) /* of a body that is collected */
 
 struct mst_http_opts {
@@ -36,18 +38,21 @@ enum mst_rc mst_http_new(const struct mst_http_opts *o, struct mst_http **out,
                          struct mst_err *err) MST_MUST_CHECK;
 void mst_http_free(struct mst_http *h);
 
+/* Where name (lower case) and value begin in the text of the headers. */
 struct mst_http_header {
-    char name[64]; /* lower case */
-    char value[MST_HTTP_VALUE];
+    uint16_t name, value;
 };
 struct mst_http_headers {
-    size_t n;
+    size_t n, used;
     struct mst_http_header h[MST_HTTP_HEADERS];
+    char text[MST_HTTP_TEXT];
 };
 /* MST_E_LIMIT when there is no room, MST_E_CONFIG when the value has CR, LF or NUL. */
 enum mst_rc mst_http_add(struct mst_http_headers *hs, const char *name, const char *value,
                          struct mst_err *err) MST_MUST_CHECK;
 const char *mst_http_header(const struct mst_http_headers *hs, const char *name); /* NULL: none */
+const char *mst_http_name_at(const struct mst_http_headers *hs, size_t i);
+const char *mst_http_value_at(const struct mst_http_headers *hs, size_t i);
 int64_t mst_http_time(const char *text); /* a date of a header, UTC ms; 0 when it is none */
 
 /* Called with what comes of the body of a 2xx answer; false ends the transfer (MST_E_LIMIT). */

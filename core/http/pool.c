@@ -10,8 +10,8 @@
 #define STALL_MS 30000
 #define IDLE_S 4L /* servers close what idles for about 5 s */
 #define CONNECTIONS 16U
-#define SEND_BUFFER (512L * 1024L)
-#define RECEIVE_BUFFER (512L * 1024L)
+#define SEND_BUFFER (256L * 1024L)
+#define RECEIVE_BUFFER (256L * 1024L)
 #define WAIT_MS 200
 #define SLICE_US 100000 /* the rate is even over a tenth of a second */
 

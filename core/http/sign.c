@@ -109,11 +109,11 @@ static bool is_signed(const char *name)
 
 static int header_by_name(const void *a, const void *b)
 {
-    const struct mst_http_header *const *x = a, *const *y = b;
-    const int c = strcmp((*x)->name, (*y)->name);
+    const struct mst_sig_pair *x = a, *y = b;
+    const int c = strcmp(x->name, y->name);
 
-    /* The same name twice: in the order in which they are sent. */
-    return c ? c : (*x < *y ? -1 : *x > *y);
+    /* The same name twice: in the order in which they are sent, which is that of the text. */
+    return c ? c : (x->name < y->name ? -1 : x->name > y->name);
 }
 
 /* Without blanks around it, and with one where there are several. */
@@ -137,25 +137,25 @@ static void add_trimmed(struct mst_str *out, const char *v)
 
 static void make_headers(struct signing *s, const struct mst_http_headers *hs)
 {
-    const struct mst_http_header *sorted[MST_HTTP_HEADERS];
+    struct mst_sig_pair sorted[MST_HTTP_HEADERS];
     size_t n = 0;
 
     for (size_t i = 0; i < hs->n; i++) {
-        if (is_signed(hs->h[i].name)) {
-            sorted[n++] = &hs->h[i];
+        if (is_signed(mst_http_name_at(hs, i))) {
+            sorted[n++] = (struct mst_sig_pair){mst_http_name_at(hs, i), mst_http_value_at(hs, i)};
         }
     }
     qsort(sorted, n, sizeof(sorted[0]), header_by_name);
     for (size_t i = 0; i < n; i++) {
-        const bool again = i > 0 && strcmp(sorted[i]->name, sorted[i - 1]->name) == 0;
+        const bool again = i > 0 && strcmp(sorted[i].name, sorted[i - 1].name) == 0;
 
         if (again) {
             mst_str_addc(&s->headers, ',');
         } else {
-            mst_str_addf(&s->headers, "%s%s:", i ? "\n" : "", sorted[i]->name);
-            mst_str_addf(&s->names, "%s%s", i ? ";" : "", sorted[i]->name);
+            mst_str_addf(&s->headers, "%s%s:", i ? "\n" : "", sorted[i].name);
+            mst_str_addf(&s->names, "%s%s", i ? ";" : "", sorted[i].name);
         }
-        add_trimmed(&s->headers, sorted[i]->value);
+        add_trimmed(&s->headers, sorted[i].value);
     }
     mst_str_addc(&s->headers, '\n');
 }

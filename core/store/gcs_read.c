@@ -182,9 +182,10 @@ static bool content_range(const char *v, uint64_t from, uint64_t *n, uint64_t *t
 static bool stored_crc(const struct mst_http_headers *hs, char out[9])
 {
     for (size_t i = 0; i < hs->n; i++) {
-        const char *at = strstr(hs->h[i].value, "crc32c=");
+        const char *at = strstr(mst_http_value_at(hs, i), "crc32c=");
 
-        if (strcmp(hs->h[i].name, "x-goog-hash") == 0 && at && strcspn(at + 7, ",") == 8) {
+        if (strcmp(mst_http_name_at(hs, i), "x-goog-hash") == 0 && at &&
+            strcspn(at + 7, ",") == 8) {
             (void)snprintf(out, 9, "%.8s", at + 7);
             return true;
         }

@@ -63,21 +63,20 @@ enum mst_rc mst_s3_google_heard(struct s3 *s, const struct s3_req *r, struct mst
         crc_text(r, crc);
     }
     for (size_t i = 0; i < reply->headers.n; i++) {
-        struct mst_http_header *h = &reply->headers.h[i];
-        const char *kept = strstr(h->value, "crc32c=");
+        char *named = reply->headers.text + reply->headers.h[i].name; /* only ever made shorter */
+        const char *kept = strstr(mst_http_value_at(&reply->headers, i), "crc32c=");
 
-        if (check && strcmp(h->name, "x-goog-hash") == 0 && kept &&
-            strncmp(kept + 7, crc, 8) != 0) {
+        if (check && strcmp(named, "x-goog-hash") == 0 && kept && strncmp(kept + 7, crc, 8) != 0) {
             return mst_err_set(err, MST_E_INTEGRITY,
                                "%s in the store %s: it keeps another checksum than that of what "
                                "was sent",
                                r->key, s->base.name);
         }
-        if (strcmp(h->name, "x-goog-generation") == 0) {
-            (void)mst_copy(h->name, sizeof(h->name), "x-amz-version-id");
-        } else if (strncmp(h->name, GOOG, 7) == 0) {
-            (void)snprintf(name, sizeof(name), AMZ "%.50s", h->name + 7);
-            (void)mst_copy(h->name, sizeof(h->name), name);
+        if (strcmp(named, "x-goog-generation") == 0) {
+            (void)mst_copy(named, strlen(named) + 1, "x-amz-version-id");
+        } else if (strncmp(named, GOOG, 7) == 0) {
+            (void)snprintf(name, sizeof(name), AMZ "%.50s", named + 7);
+            (void)mst_copy(named, strlen(named) + 1, name);
         }
     }
     return MST_OK;

@@ -37,8 +37,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         at += n;
     }
     for (size_t i = 0; i < hs->n; i++) {
-        MST_ASSERT(!strpbrk(hs->h[i].value, "\r\n"));
-        (void)mst_http_time(hs->h[i].value);
+        MST_ASSERT(!strpbrk(mst_http_value_at(hs, i), "\r\n"));
+        (void)mst_http_time(mst_http_value_at(hs, i));
     }
     free(hs);
     return 0;

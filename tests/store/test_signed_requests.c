@@ -77,7 +77,7 @@ static int ask(const char *method, const char *path, const struct mst_sig_pair *
         mst_str_addf(&text, "host: %s\r\n", host);
     }
     for (size_t i = 0; i < hs->n; i++) {
-        mst_str_addf(&text, "%s: %s\r\n", hs->h[i].name, hs->h[i].value);
+        mst_str_addf(&text, "%s: %s\r\n", mst_http_name_at(hs, i), mst_http_value_at(hs, i));
     }
     mst_str_addf(&text, "content-length: %zu\r\nconnection: close\r\n\r\n%s", strlen(body), body);
     s3_ask_raw(s3d_port(d), text.p, text.len, &a);
