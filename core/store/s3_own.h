@@ -82,6 +82,8 @@ struct s3 {
     struct s3_part *first, *last;
     unsigned queued, flying, limit, limit_max, good; /* parts */
     struct mst_thread workers[MST_S3_CONNECTIONS_MAX];
+    struct mst_buf spare[MST_S3_CONNECTIONS_MAX + 1]; /* of parts that went; while uploads > 0 */
+    unsigned n_spare, uploads;
     bool stopping, probing;
     struct s3_window windows[S3_WINDOWS];
     struct s3_range ranges[S3_RANGES];
@@ -175,6 +177,8 @@ struct s3_upload {
 };
 enum mst_rc mst_s3_upload_begin(struct s3 *s, const char *key, const char *mark,
                                 struct mst_task *task, struct s3_upload **out, struct mst_err *err);
+/* An empty buffer for the next part, as large as a part. */
+void mst_s3_upload_room(struct s3_upload *u, struct mst_buf *out);
 /* Takes the bytes; waits while enough parts are on their way. */
 enum mst_rc mst_s3_upload_part(struct s3_upload *u, struct mst_buf *data, struct mst_err *err);
 enum mst_rc mst_s3_upload_complete_take(struct s3_upload *u, struct mst_err *err);

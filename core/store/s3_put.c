@@ -122,6 +122,7 @@ enum mst_rc mst_s3_put_add(struct mst_store_put *base, const void *data, size_t 
         if (mst_s3_upload_part(p->up, &p->buf, err) != MST_OK) {
             return err->rc;
         }
+        mst_s3_upload_room(p->up, &p->buf);
     }
     return MST_OK;
 }

@@ -1,5 +1,6 @@
 /* An object in parts. A few workers send them; who writes waits while enough are on their way, so
  * that memory stays bounded, and hears of a part that failed with its next one. */
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -66,6 +67,18 @@ static enum mst_rc send_part(struct s3_part *part, struct s3_done *done, struct 
     return rc;
 }
 
+/* With the lock held. The buffer of a part serves the next one: a store that is written to has as
+ * many as parts may be on their way, and the one that is being filled. */
+static void give_back(struct s3 *s, struct mst_buf *data)
+{
+    if (s->uploads > 0 && s->n_spare < s->limit_max) {
+        mst_buf_reset(data);
+        s->spare[s->n_spare++] = *data;
+    } else {
+        mst_buf_release(data);
+    }
+}
+
 static void work(void *arg)
 {
     struct s3 *s = arg;
@@ -98,7 +111,7 @@ static void work(void *arg)
             part->up->parts[part->number - 1] = done;
         }
         part->up->out--;
-        mst_buf_release(&part->data);
+        give_back(s, &part->data);
         free(part);
         mst_cond_broadcast(&s->done);
         mst_cond_signal(&s->work); /* the place that is free now may be another's turn */
@@ -133,6 +146,18 @@ void mst_s3_workers_stop(struct s3 *s)
 
 static void free_upload(struct s3_upload *u)
 {
+    struct s3 *s = u->s;
+    bool last;
+
+    mst_mutex_lock(&s->mtx);
+    last = --s->uploads == 0;
+    while (last && s->n_spare > 0) {
+        mst_buf_release(&s->spare[--s->n_spare]);
+    }
+    mst_mutex_unlock(&s->mtx);
+    if (last) {
+        (void)malloc_trim(0); /* an agent lives long, and uploads seldom */
+    }
     free(u->id);
     free(u->parts);
     free(u);
@@ -164,6 +189,9 @@ enum mst_rc mst_s3_upload_begin(struct s3 *s, const char *key, const char *mark,
     struct s3_answer a;
     enum mst_rc rc;
 
+    mst_mutex_lock(&s->mtx);
+    s->uploads++;
+    mst_mutex_unlock(&s->mtx);
     u->s = s;
     u->task = task;
     (void)mst_copy(u->key, sizeof(u->key), key);
@@ -196,6 +224,18 @@ enum mst_rc mst_s3_upload_begin(struct s3 *s, const char *key, const char *mark,
     }
     *out = u;
     return MST_OK;
+}
+
+void mst_s3_upload_room(struct s3_upload *u, struct mst_buf *out)
+{
+    struct s3 *s = u->s;
+
+    mst_mutex_lock(&s->mtx);
+    if (s->n_spare > 0) {
+        *out = s->spare[--s->n_spare];
+    }
+    mst_mutex_unlock(&s->mtx);
+    (void)mst_buf_room(out, (size_t)s->part_bytes); /* once, and not by doubling */
 }
 
 enum mst_rc mst_s3_upload_part(struct s3_upload *u, struct mst_buf *data, struct mst_err *err)
