@@ -1,6 +1,6 @@
 /* Throughput and memory of a backup: SIZE bytes in COLLECTIONS collections of the simulator, read
  * by the real path into a local store and verified. Two processes, so that the memory that is
- * printed is the backup's alone: bench_backup BYTES COLLECTIONS SCANS FOLDER */
+ * printed is the backup's alone: bench_backup BYTES COLLECTIONS SCANS FOLDER [sealed] */
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -10,6 +10,7 @@
 #include "backup/backup.h"
 #include "base/clock.h"
 #include "base/mem.h"
+#include "catalog/keyobj.h"
 #include "catalog/verify.h"
 #include "mongo/mongo.h"
 #include "sandbox/run/run.h"
@@ -65,7 +66,30 @@ static double cpu_s(void)
            (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6;
 }
 
-static int measure(const int ports[4], unsigned scans, const char *dir)
+static enum mst_rc unlock(void *arg, const struct mst_key_object *k, struct mst_data_key *out,
+                          struct mst_err *err)
+{
+    return mst_key_object_open(k, arg, out, err);
+}
+
+/* Sealed for a recipient of this run, and opened by it. */
+static bool seal(struct mst_backup_opts *o, struct mst_catalog *c, struct mst_err *err)
+{
+    static struct mst_readers readers = {.n = 1};
+    static struct mst_identity who;
+    static struct mst_key_means means = {.identity = &who};
+
+    if (mst_identity_new(&who, err) != MST_OK) {
+        return false;
+    }
+    memcpy(readers.to[0].pub, who.pub, sizeof(readers.to[0].pub));
+    o->readers = &readers;
+    c->unlock = unlock;
+    c->unlock_arg = &means;
+    return true;
+}
+
+static int measure(const int ports[4], unsigned scans, const char *dir, bool sealed)
 {
     static struct mst_topo_member m[3];
     struct mst_topo_view v = {.n = 3, .members = m, .primary = ports[3]};
@@ -88,7 +112,7 @@ static int measure(const int ports[4], unsigned scans, const char *dir)
     }
     mst_mongo_init();
     if (mst_store_local_open("bench", dir, true, &store, &err) != MST_OK ||
-        mst_catalog_init(&c, store, "", "rs0", &err) != MST_OK) {
+        mst_catalog_init(&c, store, "", "rs0", &err) != MST_OK || (sealed && !seal(&o, &c, &err))) {
         (void)fprintf(stderr, "%s\n", err.msg);
         return 1;
     }
@@ -121,8 +145,8 @@ int main(int argc, char **argv)
     int pipes[2], ports[4], status = 1;
     pid_t child;
 
-    if (argc != 5 || pipe(pipes) != 0) {
-        (void)fprintf(stderr, "usage: %s BYTES COLLECTIONS SCANS FOLDER\n", argv[0]);
+    if ((argc != 5 && argc != 6) || pipe(pipes) != 0) {
+        (void)fprintf(stderr, "usage: %s BYTES COLLECTIONS SCANS FOLDER [sealed]\n", argv[0]);
         return 2;
     }
     child = fork();
@@ -131,7 +155,7 @@ int main(int argc, char **argv)
     }
     (void)close(pipes[1]);
     if (child > 0 && read(pipes[0], ports, sizeof(ports)) == (ssize_t)sizeof(ports)) {
-        status = measure(ports, (unsigned)strtoul(argv[3], NULL, 10), argv[4]);
+        status = measure(ports, (unsigned)strtoul(argv[3], NULL, 10), argv[4], argc == 6);
     }
     if (child > 0) {
         (void)kill(child, SIGKILL);

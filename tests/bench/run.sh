@@ -1,10 +1,10 @@
 #!/bin/sh
 # run.sh BUILD [RUNS [PARTS]]: the figures of docs/benchmarks.md, each with its goal. Nothing here is a test: a
-# figure depends on the machine and on what else it does. PARTS are of: console switch backup store. Leaves nothing behind.
+# figure depends on the machine and on what else it does. PARTS are of: console switch backup seal store. Leaves nothing behind.
 set -eu
 build=$(cd "$1" && pwd)
 runs=${2:-3}
-parts=${3:-console switch backup store}
+parts=${3:-console switch backup seal store}
 here=$(cd "$(dirname "$0")" && pwd)
 muster=$build/muster
 console=$build/tests/bench/bench_console
@@ -210,7 +210,6 @@ backup_part() { # COLLECTIONS
     }
 }
 
-# --- stores: on versitygw beside rclone, interleaved; a listing beside s3cmd and aws ---
 quotient() { # NAME OTHER: median of the quotients, round by round
     # shellcheck disable=SC2046
     median $(value "$1" | {
@@ -218,6 +217,37 @@ quotient() { # NAME OTHER: median of the quotients, round by round
         paste -d' ' - "$top/other"
     } | awk '{ printf "%.3f\n", $1 / $2 }')
 }
+
+# --- sealing: processor time, of a backup with and without it, and beside the usual pipeline ---
+backup_cpu() { # [sealed]
+    rm -rf "$top/sealed"
+    mkdir -m 700 "$top/sealed"
+    # shellcheck disable=SC2086
+    $pin "$build/tests/bench/bench_backup" "$bytes" 16 4 "$top/sealed" "$@" | sed -nE 's/.* ([0-9.]+) s of CPU.*/\1/p'
+    rm -rf "$top/sealed"
+}
+seal_part() {
+    echo
+    lines=""
+    n=0
+    while [ $n -lt $((runs + 2)) ]; do
+        n=$((n + 1))
+        lines="$lines
+plain_s $(backup_cpu)
+sealed_s $(backup_cpu sealed)"
+    done
+    row "backup, 1 GiB, processor time sealed to plain" "$(quotient sealed_s plain_s)" times le 1.05
+    for kind in "" random; do
+        mkdir -m 700 "$top/seal"
+        # shellcheck disable=SC2086
+        lines=$("$build/tests/bench/bench_seal" 268435456 "$runs" "$top/seal" $kind)
+        rm -rf "$top/seal"
+        row "zstd, openssl, sha256sum to ours${kind:+, random bytes}" "$(quotient pipe_cpu_s sealed_cpu_s)" times ge 1.7
+        also "sealed to plain, the writer of segments alone" "$(quotient sealed_cpu_s plain_cpu_s)" times
+    done
+}
+
+# --- stores: on versitygw beside rclone, interleaved; a listing beside s3cmd and aws ---
 store_part() {
     store=$build/tests/bench/bench_store
     size=${MUSTER_BENCH_STORE_BYTES:-1073741824}
@@ -252,5 +282,6 @@ case $parts in *backup*)
     backup_part 20000
     ;;
 esac
+case $parts in *seal*) seal_part ;; esac
 case $parts in *store*) store_part ;; esac
 printf '\n%d of %d goals met; load average at the end: %s\n' "$met" "$goals" "$(cut -d' ' -f1-3 /proc/loadavg)"
