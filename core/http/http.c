@@ -46,8 +46,9 @@ enum mst_rc mst_http_add(struct mst_http_headers *hs, const char *name, const ch
         return mst_err_set(err, MST_E_CONFIG, "the value of the header %.64s has a line break",
                            name);
     }
-    for (size_t i = 0; i < name_n; i++) {
-        at[i] = (char)(name[i] >= 'A' && name[i] <= 'Z' ? name[i] - 'A' + 'a' : name[i]);
+    memcpy(at, name, name_n);
+    for (char *p = at; *p; p++) {
+        *p = (char)(*p >= 'A' && *p <= 'Z' ? *p - 'A' + 'a' : *p);
     }
     memcpy(at + name_n, value, value_n);
     hs->h[hs->n++] = (struct mst_http_header){(uint16_t)hs->used, (uint16_t)(hs->used + name_n)};
