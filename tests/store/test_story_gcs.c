@@ -1,7 +1,7 @@
 /* A backup, its verification and a restore by the real program: into the scripted Google Cloud
  * Storage with a service account while calls of every kind fail, and into fake-gcs-server through
  * a slow way. Afterwards the bucket holds one backup and nothing else, and the set what it held. */
-#include "agents_kit.h"
+#include "story_kit.h"
 
 #include "gcsd.h"
 #include "realstore.h"
@@ -14,63 +14,14 @@ static struct gcsd *scripted;
 
 static void configure(const char *endpoint, const char *way)
 {
-    char path[128];
-    struct mst_str s = {0};
-    struct mst_err err = {0};
-    FILE *f;
-    char line[512];
+    char *lines = mst_xasprintf(
+        "stores = ({ name = \"cloud\"; type = \"gcs\"; bucket = \"%s\"; prefix = \"site\";"
+        "\n  endpoint = \"%s\"; plain_http = true; chunk_bytes = 262144; %s\n"
+        "  allow_unsealed = true; });\nbackup = { store = \"cloud\"; };\n",
+        REAL_BUCKET, endpoint, way);
 
-    (void)snprintf(path, sizeof(path), "%s/muster.conf", home.dir);
-    f = fopen(path, "r");
-    assert_non_null(f);
-    while (fgets(line, sizeof(line), f)) {
-        mst_str_add(&s, strncmp(line, "stores", 6) == 0 ? "" : line);
-    }
-    (void)fclose(f);
-    mst_str_addf(&s,
-                 "stores = ({ name = \"cloud\"; type = \"gcs\"; bucket = \"%s\"; prefix = \"site\";"
-                 "\n  endpoint = \"%s\"; plain_http = true; chunk_bytes = 262144; %s\n"
-                 "  allow_unsealed = true; });\nbackup = { store = \"cloud\"; };\n",
-                 REAL_BUCKET, endpoint, way);
-    assert_ok(mst_file_replace(path, 0600, mst_str_c(&s), s.len, &err), &err);
-    mst_str_release(&s);
-}
-
-/* Text that hardly compresses, so that there are objects of several chunks. */
-static void fill_large(int docs)
-{
-    uint32_t seed = 5;
-
-    for (int at = 0; at < docs;) {
-        struct mst_str s = {0};
-
-        mst_str_add(&s, "{'insert': 'large', 'documents': [");
-        for (int i = 0; i < 100; i++, at++) {
-            mst_str_addf(&s, "%s{'_id': %d, 'pad': '", i ? ", " : "", at);
-            for (int k = 0; k < 500; k++) {
-                seed = seed * 1664525U + 1013904223U;
-                mst_str_addf(&s, "%08x", seed);
-            }
-            mst_str_add(&s, "'}");
-        }
-        mst_str_add(&s, "], 'writeConcern': {'w': 3}}");
-        on_primary(&kit, mst_str_c(&s));
-        mst_str_release(&s);
-    }
-}
-
-static char *hash_of_shop(void)
-{
-    static const char json[] = "{'dbHash': 1, 'collections': ['c0', 'c1', 'c2', 'large']}";
-    bson_t reply;
-    bson_iter_t it;
-    char *out;
-
-    assert_int_equal(kit_run(&kit, sbx_world_primary(kit.w), "shop", &reply, json), 0);
-    assert_true(bson_iter_init_find(&it, &reply, "md5"));
-    out = mst_xstrdup(bson_iter_utf8(&it, NULL));
-    bson_destroy(&reply);
-    return out;
+    stores_are(&home, lines);
+    free(lines);
 }
 
 static void set_up(void)
@@ -78,7 +29,7 @@ static void set_up(void)
     kit_start(&kit, (struct sbx_opts){.fast = true, .seed = 1});
     home_make(&home, &kit, "/nowhere");
     fill(&kit, "new");
-    fill_large(600);
+    fill_large(&kit, 600, 500);
 }
 
 static int up_scripted(void **state)
@@ -192,7 +143,7 @@ static void run(const char *const *words, int ms)
 
 static void story(const char *endpoint)
 {
-    char *before = hash_of_shop(), *after;
+    char *before = hash_of_shop(&kit), *after;
     struct ran r;
     char id[64] = "", phrase[160];
     const char *p;
@@ -211,7 +162,7 @@ static void story(const char *endpoint)
     phrase_of(&home, phrase, sizeof(phrase));
     run((const char *const[]){"restore", "--include", "shop.*", "--confirm", phrase, NULL}, 200000);
     all_are(&kit, "new");
-    after = hash_of_shop();
+    after = hash_of_shop(&kit);
     assert_string_equal(before, after);
     free(before);
     free(after);

@@ -1,7 +1,7 @@
 /* A backup, its verification and a restore by the real program into versitygw, with toxiproxy
  * cutting, delaying and throttling all the while: afterwards the bucket holds one backup and
  * nothing else, and the set what it held before. */
-#include "agents_kit.h"
+#include "story_kit.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -45,68 +45,20 @@ static void *make_trouble(void *arg)
 
 static void configure(void)
 {
-    char path[128], secret[128];
-    struct mst_str s = {0};
+    char secret[128], *lines;
     struct mst_err err = {0};
-    FILE *f;
-    char line[512];
 
-    (void)snprintf(path, sizeof(path), "%s/muster.conf", home.dir);
     (void)snprintf(secret, sizeof(secret), "%s/secret", home.dir);
     assert_ok(mst_file_replace(secret, 0600, REAL_SECRET "\n", strlen(REAL_SECRET) + 1, &err),
               &err);
-    f = fopen(path, "r");
-    assert_non_null(f);
-    while (fgets(line, sizeof(line), f)) {
-        mst_str_add(&s, strncmp(line, "stores", 6) == 0 ? "" : line);
-    }
-    (void)fclose(f);
-    mst_str_addf(
-        &s,
+    lines = mst_xasprintf(
         "stores = ({ name = \"far\"; type = \"s3\"; bucket = \"%s\"; prefix = \"site\";\n"
         "  endpoint = \"%s\"; region = \"%s\"; profile = \"versitygw\"; plain_http = true;\n"
         "  part_bytes = 5242880; access_key = \"%s\"; secret_key_file = \"%s\";\n"
         "  allow_unsealed = true; });\nbackup = { store = \"far\"; };\n",
         REAL_BUCKET, real.endpoint, REAL_REGION, REAL_ACCESS, secret);
-    assert_ok(mst_file_replace(path, 0600, mst_str_c(&s), s.len, &err), &err);
-    mst_str_release(&s);
-}
-
-/* Text that hardly compresses, so that there are objects of several parts. */
-static void fill_large(int docs)
-{
-    uint32_t seed = 5;
-
-    for (int at = 0; at < docs;) {
-        struct mst_str s = {0};
-
-        mst_str_add(&s, "{'insert': 'large', 'documents': [");
-        for (int i = 0; i < 100; i++, at++) {
-            mst_str_addf(&s, "%s{'_id': %d, 'pad': '", i ? ", " : "", at);
-            for (int k = 0; k < 1000; k++) {
-                seed = seed * 1664525U + 1013904223U;
-                mst_str_addf(&s, "%08x", seed);
-            }
-            mst_str_add(&s, "'}");
-        }
-        mst_str_add(&s, "], 'writeConcern': {'w': 3}}");
-        on_primary(&kit, mst_str_c(&s));
-        mst_str_release(&s);
-    }
-}
-
-static char *hash_of_shop(void)
-{
-    static const char json[] = "{'dbHash': 1, 'collections': ['c0', 'c1', 'c2', 'large']}";
-    bson_t reply;
-    bson_iter_t it;
-    char *out;
-
-    assert_int_equal(kit_run(&kit, sbx_world_primary(kit.w), "shop", &reply, json), 0);
-    assert_true(bson_iter_init_find(&it, &reply, "md5"));
-    out = mst_xstrdup(bson_iter_utf8(&it, NULL));
-    bson_destroy(&reply);
-    return out;
+    stores_are(&home, lines);
+    free(lines);
 }
 
 static int up(void **state)
@@ -117,7 +69,7 @@ static int up(void **state)
     home_make(&home, &kit, "/nowhere");
     configure();
     fill(&kit, "new");
-    fill_large(2500);
+    fill_large(&kit, 2500, 1000);
     assert_int_equal(pthread_create(&troublemaker, NULL, make_trouble, NULL), 0);
     return 0;
 }
@@ -160,7 +112,7 @@ static void the_bucket_holds_it_and_nothing_else(const char *id)
 
 static void a_backup_goes_through_and_comes_back(void **state)
 {
-    char *before = hash_of_shop(), *after;
+    char *before = hash_of_shop(&kit), *after;
     struct ran r;
     char id[64] = "", phrase[160];
     const char *p;
@@ -188,7 +140,7 @@ static void a_backup_goes_through_and_comes_back(void **state)
     expect(&r, 0);
     ran_release(&r);
     all_are(&kit, "new");
-    after = hash_of_shop();
+    after = hash_of_shop(&kit);
     assert_string_equal(before, after);
     free(before);
     free(after);

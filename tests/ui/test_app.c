@@ -1,39 +1,11 @@
 /* What keys do, and above all what they never do. */
-#include <stdlib.h>
-#include <string.h>
 
-#include "base/mem.h"
-#include "fixture.h"
-#include "test.h"
 #include "ui/fmt.h"
-
-struct world {
-    struct fx *f;
-    struct ui_app *app;
-};
-
-static struct world with(struct fx *f)
-{
-    struct world w = {f, mst_xcalloc(1, sizeof(struct ui_app))};
-
-    fx_app(f, w.app);
-    return w;
-}
-
-static void done(struct world *w)
-{
-    ui_app_release(w->app);
-    free(w->app);
-    fx_free(w->f);
-}
+#include "world_kit.h"
 
 static bool shows(struct world *w, const char *text)
 {
-    char *s = fx_text(w->app, 24, 80, false);
-    const bool found = strstr(s, text) != NULL;
-
-    free(s);
-    return found;
+    return shows_at(w, 24, 80, text);
 }
 
 static uint32_t next_random(uint32_t *x)

@@ -1,41 +1,13 @@
 /* Lists: their order, their selection, copies of it; and the hints of the last line. */
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "base/mem.h"
-#include "fixture.h"
-#include "test.h"
-
-struct world {
-    struct fx *f;
-    struct ui_app *app;
-};
-
-static struct world with(struct fx *f)
-{
-    struct world w = {f, mst_xcalloc(1, sizeof(struct ui_app))};
-
-    fx_app(f, w.app);
-    return w;
-}
-
-static void done(struct world *w)
-{
-    ui_app_release(w->app);
-    free(w->app);
-    fx_free(w->f);
-}
+#include "world_kit.h"
 
 static bool shows(struct world *w, const char *text)
 {
-    char *s = fx_text(w->app, 24, 80, false);
-    const bool found = strstr(s, text) != NULL;
-
-    free(s);
-    return found;
+    return shows_at(w, 24, 80, text);
 }
 
 static void the_sandbox_is_named_on_every_screen(void **state)

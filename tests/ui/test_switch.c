@@ -1,41 +1,13 @@
 /* The switch of the primary: its dialog key by key, and the page of its run. */
-#include <stdlib.h>
-#include <string.h>
 
-#include "base/mem.h"
-#include "fixture.h"
-#include "test.h"
 #include "ui/lines.h"
 #include "ui/screen.h"
 #include "ui/switch.h"
-
-struct world {
-    struct fx *f;
-    struct ui_app *app;
-};
-
-static struct world with(struct fx *f)
-{
-    struct world w = {f, mst_xcalloc(1, sizeof(struct ui_app))};
-
-    fx_app(f, w.app);
-    return w;
-}
-
-static void done(struct world *w)
-{
-    ui_app_release(w->app);
-    free(w->app);
-    fx_free(w->f);
-}
+#include "world_kit.h"
 
 static bool shows(struct world *w, const char *text)
 {
-    char *s = fx_text(w->app, 40, 120, false);
-    const bool found = strstr(s, text) != NULL;
-
-    free(s);
-    return found;
+    return shows_at(w, 40, 120, text);
 }
 
 static void press(struct world *w, char button)
