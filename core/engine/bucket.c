@@ -158,9 +158,7 @@ void mst_bucket_read_take(struct depot *d, const struct mst_catalog *cat, struct
     d->listings++;
     mst_mutex_unlock(&l->mtx);
     p->read_at_ms = mst_clock_mono_ms(NULL);
-    mst_io_leavings(l, d, p);
-    mst_put_bucket_take(d, p);
-    mst_io_leavings(l, NULL, NULL); /* another store may have come meanwhile */
+    mst_leavings_put(l, d, p);
 }
 
 void mst_bucket_before(struct depot *d, const char *set, struct mst_cached *out)
@@ -198,9 +196,7 @@ static void not_read(struct depot *d, struct mst_bucket_part *p, const struct ms
     }
     mst_shared_unref((struct mst_shared *)old);
     p->read_at_ms = mst_clock_mono_ms(NULL);
-    mst_io_leavings(d->l, d, p);
-    mst_put_bucket_take(d, p);
-    mst_io_leavings(d->l, NULL, NULL); /* of an old listing nothing can be cleaned */
+    mst_leavings_put(d->l, d, p); /* of an old listing nothing can be cleaned */
 }
 
 /* While the store is being listed: what is known so far, unless an older listing says more. */

@@ -45,12 +45,6 @@ static struct mst_store *opened(struct depot *d)
     return s;
 }
 
-enum mst_rc mst_depot_make(const struct mst_cfg_store *c, bool write, struct mst_store **out,
-                           struct mst_err *err)
-{
-    return mst_store_open(c, write, out, err);
-}
-
 enum mst_rc mst_depot_open(struct depot *d, struct mst_store **out, struct mst_err *err)
 {
     struct mst_store *fresh = NULL;
@@ -60,7 +54,7 @@ enum mst_rc mst_depot_open(struct depot *d, struct mst_store **out, struct mst_e
     if (*out) {
         return MST_OK;
     }
-    rc = mst_depot_make(d->cfg, !d->l->cfg->read_only, &fresh, err);
+    rc = mst_store_open(d->cfg, !d->l->cfg->read_only, &fresh, err);
     if (rc != MST_OK) {
         return rc;
     }

@@ -145,6 +145,7 @@ struct local {
     struct mst_mutex mtx; /* guards what follows, and parts of the depots */
     struct mst_detail_part *detail;
     struct mst_leavings_part *leavings;
+    uint64_t listings_gen;              /* changes with every listing that ended */
     struct mst_switch_part *move;       /* NULL: none */
     struct planned *plans[MST_TICKETS]; /* NULL: free */
     size_t n_plans;                     /* ever */
@@ -172,7 +173,10 @@ void mst_say(struct local *l, enum mst_severity severity, const char *fmt, ...)
 /* Replace a part; the reference moves. */
 void mst_put_bucket_take(struct depot *d, struct mst_bucket_part *p);
 void mst_put_detail_take(struct local *l, struct mst_detail_part *p);
-void mst_put_leavings_take(struct local *l, struct mst_leavings_part *p);
+/* A listing (d NULL: none) and the leavings that were computed with it, together; both move. False,
+ * and the listing does not move, when another listing came since gen. */
+bool mst_put_listing_take(struct local *l, struct depot *d, struct mst_bucket_part *fresh,
+                          struct mst_leavings_part *p, uint64_t gen);
 void mst_put_move_take(struct local *l, struct mst_switch_part *p);
 /* The newest topology; the caller unrefs. */
 struct mst_monitor_view *mst_local_topo(struct local *l);
@@ -196,10 +200,10 @@ struct mst_bucket_part *mst_bucket_part_of(const struct depot *d); /* empty, wit
 void mst_io_run(void *arg);
 void mst_io_detail(struct depot *d, const char *id);
 void mst_io_ticket(struct local *l, const struct ask *a);
-/* Interrupted backups and copies in the stores that were read, and what restores left. */
-/* fresh: what d is about to show, so that no view has a listing without its leavings; both NULL: as
- * the stores are shown. */
-void mst_io_leavings(struct local *l, const struct depot *d, struct mst_bucket_part *fresh);
+/* leavings.c: interrupted backups and copies in the stores that were read, and what restores left.
+ * fresh, which moves, is shown as d's with them, so that no view has a listing without its
+ * leavings; both NULL: as the stores are shown. */
+void mst_leavings_put(struct local *l, struct depot *d, struct mst_bucket_part *fresh);
 /* The backups of the set in a store; name "": the one that is meant where none is named. */
 enum mst_rc mst_local_catalog(struct local *l, const char *store, struct mst_catalog *out,
                               struct mst_err *err) MST_MUST_CHECK;

@@ -184,7 +184,7 @@ static bool answer(struct local *l, struct ask *a)
             mst_say(l, MST_SEV_WARN, "a store is busy and is not listed again: %s", err.msg);
         }
     } else if (a->kind == ASK_BUCKET) {
-        mst_io_leavings(l, NULL, NULL);
+        mst_leavings_put(l, NULL, NULL);
     } else if (a->kind == ASK_DETAIL || (a->kind == ASK_TICKET && of_store(&a->cmd))) {
         return forward(l, a);
     } else if (a->kind == ASK_TICKET) {

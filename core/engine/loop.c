@@ -66,7 +66,6 @@ void mst_say(struct local *l, enum mst_severity severity, const char *fmt, ...)
         mst_wake_signal(&l->stir); \
     }
 PUT(mst_put_detail_take, struct mst_detail_part, detail)
-PUT(mst_put_leavings_take, struct mst_leavings_part, leavings)
 PUT(mst_put_move_take, struct mst_switch_part, move)
 
 void mst_put_bucket_take(struct depot *d, struct mst_bucket_part *p)
@@ -81,6 +80,35 @@ void mst_put_bucket_take(struct depot *d, struct mst_bucket_part *p)
     mst_mutex_unlock(&d->l->mtx);
     mst_shared_unref((struct mst_shared *)old);
     mst_wake_signal(&d->l->stir);
+}
+
+bool mst_put_listing_take(struct local *l, struct depot *d, struct mst_bucket_part *fresh,
+                          struct mst_leavings_part *p, uint64_t gen)
+{
+    struct mst_bucket_part *old = NULL;
+    struct mst_leavings_part *before = p;
+    bool current;
+
+    mst_mutex_lock(&l->mtx);
+    current = l->listings_gen == gen;
+    if (current) {
+        before = l->leavings;
+        l->leavings = p;
+        if (d) {
+            old = d->part;
+            mst_bucket_inherit(fresh, old);
+            d->part = fresh;
+            l->listings_gen++;
+        }
+        l->parts_changed = true;
+    }
+    mst_mutex_unlock(&l->mtx);
+    mst_shared_unref((struct mst_shared *)before);
+    mst_shared_unref((struct mst_shared *)old);
+    if (current) {
+        mst_wake_signal(&l->stir);
+    }
+    return current;
 }
 
 struct mst_monitor_view *mst_local_topo(struct local *l)
