@@ -184,6 +184,16 @@ static void committed(const struct list_look *k, const struct list_group *g, str
     }
 }
 
+static void count_foreign(const struct list_group *g, struct mst_backup *b)
+{
+    uint64_t n = g->foreign;
+
+    for (size_t i = 0; i < g->n_attempts && b->state == MST_BK_FOREIGN; i++) {
+        n += g->attempts[i].all;
+    }
+    b->foreign = n < UINT32_MAX ? (uint32_t)n : UINT32_MAX;
+}
+
 void mst_list_examine(const struct list_look *k, const struct list_group *g, struct mst_backup *b)
 {
     memset(b, 0, sizeof(*b));
@@ -202,4 +212,5 @@ void mst_list_examine(const struct list_look *k, const struct list_group *g, str
     } else {
         LIST_PROBLEM(b, MST_BK_FOREIGN, "holds nothing that muster wrote: it is left alone");
     }
+    count_foreign(g, b);
 }

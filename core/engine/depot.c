@@ -150,6 +150,9 @@ static void answer(struct depot *d, struct ask *a)
         mst_io_detail(d, a->id);
     } else if (a->kind == ASK_TICKET) {
         mst_io_ticket(d->l, a);
+    } else if (a->kind == ASK_LOOK) {
+        atomic_store(&d->look_asked, false);
+        mst_look_store(d);
     }
 }
 
@@ -250,17 +253,28 @@ void mst_depots_release(struct local *l)
         mst_store_free(d->store);
         mst_cached_release(&d->before);
         mst_shared_unref((struct mst_shared *)d->part);
+        mst_shared_unref((struct mst_shared *)d->look);
     }
+}
+
+/* Waits already, and one answer is enough: which flag says so; NULL for other questions. */
+static atomic_bool *waits(struct depot *d, const struct ask *a)
+{
+    return a->kind == ASK_BUCKET ? &d->listing_asked : a->kind == ASK_LOOK ? &d->look_asked : NULL;
 }
 
 enum mst_rc mst_depot_ask_take(struct depot *d, struct ask *a, struct mst_err *err)
 {
-    if (a->kind == ASK_BUCKET && atomic_exchange(&d->listing_asked, true)) {
+    atomic_bool *once = waits(d, a);
+
+    if (once && atomic_exchange(once, true)) {
         free(a);
         return MST_OK;
     }
     if (mst_queue_push_take(d->asks, a, err) != MST_OK) {
-        atomic_store(&d->listing_asked, false);
+        if (once) {
+            atomic_store(once, false);
+        }
         return err->rc;
     }
     return MST_OK;

@@ -96,6 +96,9 @@ void mst_io_detail(struct depot *d, const char *id)
         (void)mst_copy(p->problem, sizeof(p->problem), err.msg);
         p->problem_rc = (int)err.rc;
     }
+    if (p->n_objects > 0) {
+        mst_look_commit(&cat, p);
+    }
     p->read_at_ms = mst_clock_mono_ms(NULL);
     mst_put_detail_take(l, p);
 }
@@ -215,6 +218,7 @@ void mst_io_run(void *arg)
             free(a);
         } else if (!a && mst_clock_mono_ms(NULL) >= next && !atomic_load(&l->stop)) {
             mst_notes_look(l);
+            mst_seal_remind(l);
             next = mst_clock_mono_ms(NULL) + (l->notes_at_ms ? NOTES_MS : FIRST_NOTES_MS);
         }
     }

@@ -24,6 +24,7 @@ struct now { /* parts of the view that was published last */
     struct mst_topo_part *topo;
     struct mst_jobs_part *jobs;
     struct mst_bucket_part *stores[MST_VIEW_STORES];
+    struct mst_look_part *looks[MST_VIEW_STORES];
     struct mst_detail_part *detail;
     struct mst_leavings_part *leavings;
     struct mst_messages_part *messages;
@@ -76,6 +77,19 @@ void mst_put_bucket_take(struct depot *d, struct mst_bucket_part *p)
     old = d->part;
     mst_bucket_inherit(p, old);
     d->part = p;
+    d->l->parts_changed = true;
+    mst_mutex_unlock(&d->l->mtx);
+    mst_shared_unref((struct mst_shared *)old);
+    mst_wake_signal(&d->l->stir);
+}
+
+void mst_put_look_take(struct depot *d, struct mst_look_part *p)
+{
+    struct mst_look_part *old;
+
+    mst_mutex_lock(&d->l->mtx);
+    old = d->look;
+    d->look = p;
     d->l->parts_changed = true;
     mst_mutex_unlock(&d->l->mtx);
     mst_shared_unref((struct mst_shared *)old);
@@ -217,6 +231,7 @@ static bool take_parts(struct local *l, struct now *now)
     if (news || !now->leavings) {
         for (size_t i = 0; i < l->n_depots; i++) {
             swap(&now->stores[i], ref(l->depots[i].part));
+            swap(&now->looks[i], ref(l->depots[i].look));
         }
         swap(&now->detail, ref(l->detail));
         swap(&now->leavings, ref(l->leavings));
@@ -254,6 +269,7 @@ static struct mst_info_part *make_info(const struct local *l)
     (void)mst_copy(p->agent, sizeof(p->agent), l->agent_text);
     (void)mst_copy(p->agent_note, sizeof(p->agent_note),
                    l->o.agent ? "private agent: schedules do not run here" : "");
+    (void)mst_copy(p->key_remind, sizeof(p->key_remind), l->key_remind);
     p->n_notes = l->n_notes;
     memcpy(p->notes, l->notes, sizeof(p->notes));
     p->notes_at_ms = l->notes_at_ms;
@@ -287,6 +303,7 @@ static void publish(struct local *l, struct now *now)
     v->n_stores = l->n_depots;
     for (size_t i = 0; i < l->n_depots; i++) {
         v->stores[i] = ref(now->stores[i]);
+        v->looks[i] = ref(now->looks[i]);
     }
     v->bucket = l->n_depots ? ref(now->stores[l->home]) : NULL;
     v->detail = ref(now->detail);
@@ -369,6 +386,7 @@ void mst_loop_run(void *arg)
     swap(&now.jobs, NULL);
     for (size_t i = 0; i < MST_VIEW_STORES; i++) {
         swap(&now.stores[i], NULL);
+        swap(&now.looks[i], NULL);
     }
     swap(&now.detail, NULL);
     swap(&now.leavings, NULL);
