@@ -182,6 +182,9 @@ static bool answer(struct local *l, struct ask *a)
 {
     struct mst_err err = {0};
 
+    if (a->kind == ASK_BUCKET) {
+        mst_seal_remind(l);
+    }
     if (a->kind == ASK_BUCKET && l->n_depots > 0) {
         if (mst_depots_list(l, &err) != MST_OK) {
             mst_say(l, MST_SEV_WARN, "a store is busy and is not listed again: %s", err.msg);
