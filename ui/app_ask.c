@@ -21,6 +21,12 @@ void ui_app_ask_detail(struct ui_app *app)
     }
 }
 
+/* It is being asked, or was not long ago. */
+static bool known(const struct ui_app *app, const struct mst_look_part *l)
+{
+    return l && (l->loading || app->st.now_mono_ms - l->read_at_ms < UI_LOOK_MS);
+}
+
 void ui_app_look(struct ui_app *app, bool again)
 {
     const struct ui_ctx x = {app->view, &app->st};
@@ -36,7 +42,7 @@ void ui_app_look(struct ui_app *app, bool again)
     while (at < app->view->n_stores && app->view->stores[at] != b) {
         at++;
     }
-    if (at == app->view->n_stores || (app->view->looks[at] && !again)) {
+    if (at == app->view->n_stores || (!again && known(app, app->view->looks[at]))) {
         return;
     }
     (void)mst_copy(cmd.store, sizeof cmd.store, b->store);

@@ -17,6 +17,8 @@ const struct mst_backup *ui_store_backup(const struct mst_bucket_part *p,
                                          const struct mst_backup *b);
 bool ui_backup_whole(const struct mst_backup *b); /* NULL: no */
 bool ui_backup_held(const struct ui_ctx *x, const struct mst_backup *b);
+/* Of all that backups take in its store, in percent. */
+int ui_backup_share(const struct mst_bucket_part *from, const struct mst_backup *b);
 int ui_backup_draw(const struct ui_ctx *x, const struct ui_area *a, bool focus);
 int ui_content_draw(const struct ui_ctx *x, const struct ui_area *a, bool focus);
 

@@ -41,8 +41,7 @@ bool ui_backup_held(const struct ui_ctx *x, const struct mst_backup *b)
     return b->hold_until_ms > x->st->now_wall_ms;
 }
 
-/* Of all that backups take in its store, in percent. */
-static int share_of(const struct mst_bucket_part *from, const struct mst_backup *b)
+int ui_backup_share(const struct mst_bucket_part *from, const struct mst_backup *b)
 {
     return from->backups_bytes
                ? (int)((double)b->stored_bytes * 100 / (double)from->backups_bytes + 0.5)
@@ -156,7 +155,7 @@ static void detail_locks(const struct ui_ctx *x, const struct mst_backup *b, str
         return; /* a directory has neither classes nor locks */
     }
     if (!d || d->loading || d->n_objects == 0) {
-        ui_pen_pair(p, "class,lock", UI_DIM, "%s",
+        ui_pen_pair(p, "class", UI_DIM, "%s",
                     !d           ? "not asked: Enter asks"
                     : d->loading ? "asking"
                                  : "not known");
@@ -177,8 +176,8 @@ static void detail_size(const struct mst_bucket_part *from, const struct mst_bac
         ui_pen_pair(p, "holds", UI_DIM, "not known");
         return;
     }
-    ui_pen_pair(p, "size", UI_TEXT, "%s, %s stored, %d%%", mst_text_bytes(b->data_bytes, h1),
-                mst_text_bytes(b->stored_bytes, h2), share_of(from, b));
+    ui_pen_pair(p, "size", UI_TEXT, "%s, %s stored %d%%", mst_text_bytes(b->data_bytes, h1),
+                mst_text_bytes(b->stored_bytes, h2), ui_backup_share(from, b));
     ui_pen_pair(p, "holds", UI_TEXT, "%s %s, %u %s", ui_fmt_count((int64_t)b->documents, n),
                 mst_text_noun(b->documents, "document", "documents"), b->namespaces,
                 mst_text_noun(b->namespaces, "namespace", "namespaces"));
@@ -346,6 +345,10 @@ static void draw_object(const struct ui_ctx *x, const struct mst_backup *b,
 
     /* all begin with the folder of the backup, which the frame names */
     key = at && at[strlen(d->id)] == '/' ? at + strlen(d->id) + 1 : key;
+    if (b->attempt[0] && strncmp(key, b->attempt, strlen(b->attempt)) == 0 &&
+        key[strlen(b->attempt)] == '/') {
+        key += strlen(b->attempt) + 1; /* the attempt that counts; others are named */
+    }
     verified = object_verified(x, b, o, key, age, &role);
     (void)ui_put_cut(&p->a, y, 0, w, UI_TEXT, key);
     (void)ui_put_right(&p->a, y, w, 9, UI_TEXT, mst_text_bytes(o->bytes, h));

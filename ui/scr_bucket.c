@@ -9,7 +9,7 @@
 #include "ui/fmt.h"
 #include "ui/table.h"
 
-enum { C_SIGN, C_ID, C_STATE, C_DATA, C_SIZE, C_VERIFIED, C_FROM, C_COPIES };
+enum { C_SIGN, C_ID, C_STATE, C_DATA, C_SIZE, C_VERIFIED, C_FROM, C_SHARE, C_COPIES };
 
 static int compare(const struct ui_ctx *x, size_t col, size_t a, size_t b)
 {
@@ -125,6 +125,9 @@ static void cell(const void *arg, size_t row, size_t col, char *out, enum ui_rol
     case C_SIZE:
         (void)mst_text_bytes(b->stored_bytes, out);
         break;
+    case C_SHARE:
+        (void)snprintf(out, UI_CELL_MAX, "%d%%", ui_backup_share(ui_store(r->x), b));
+        break;
     case C_COPIES:
         copies_cell(r->x, b, out, role);
         break;
@@ -186,7 +189,8 @@ static int draw_list(const struct ui_ctx *x, const struct ui_area *a, bool focus
         [C_SIGN] = {"", 1, false, 0},           [C_ID] = {"backup", 25, false, 0},
         [C_STATE] = {"state", 10, false, 3},    [C_DATA] = {"data", 8, true, 4},
         [C_SIZE] = {"stored", 8, true, 2},      [C_VERIFIED] = {"verified", 8, false, 1},
-        [C_FROM] = {"read from", 15, false, 5}, [C_COPIES] = {"copies", 9, false, 2}};
+        [C_FROM] = {"read from", 15, false, 5}, [C_SHARE] = {"share", 5, true, 6},
+        [C_COPIES] = {"copies", 9, false, 2}};
     const struct mst_bucket_part *b = ui_store(x);
     const char *f = x->st->s[UI_SCR_BUCKET].find;
     struct ui_rows r = {0};

@@ -75,6 +75,7 @@ struct fx *fx_switch_done(void);
 struct fx *fx_switch_undone(void);
 struct fx *fx_switch_refused(void);
 void fx_free(struct fx *f);
+void fx_detail(struct fx *f); /* the newest backup was read */
 /* A plan with every kind of rule, as prepare would give it. */
 void fx_plan(struct fx *f, bool refused);
 /* The same for a switch: P17 blocks when it is blocked, P06 asks for a reason unless cmd has one.
