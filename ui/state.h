@@ -21,6 +21,7 @@ enum ui_layer { UI_LAYER_NONE, UI_LAYER_HELP, UI_LAYER_LOG, UI_LAYER_MENU, UI_LA
 #define UI_REPEAT_MS 40      /* a key repeated faster than this confirms nothing */
 #define UI_STRIP_SAY_MS 5000 /* an answer to a key stands so long in the last line of a strip */
 #define UI_RECALL_MS 8000 /* after so long an alert that is not acknowledged has the line again */
+#define UI_LOOK_MS 60000  /* what a store says of itself is asked again, not before */
 #define UI_STALE_MS 3000  /* three refreshes of the fast facts */
 
 struct ui_scr_state {

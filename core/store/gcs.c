@@ -274,6 +274,7 @@ static const struct mst_store_ops ops = {.close = g_close,
                                          .versions = gcs_versions,
                                          .lock = g_lock,
                                          .probe = gcs_probe,
+                                         .keeps = gcs_keeps,
                                          .caps = gcs_caps};
 
 static enum mst_rc set_place(struct gcs *g, const struct mst_gcs_opts *o, struct mst_err *err)

@@ -85,6 +85,7 @@ enum mst_rc gcs_finish_as(struct mst_store_put *p, bool session, bool false_sum,
 void gcs_windows_release(struct gcs *g);
 void gcs_unpin(struct gcs *g, const char *key); /* it is not what it was any more */
 enum mst_rc gcs_remove(struct mst_store *s, const char *key, struct mst_err *err);
+void gcs_keeps(struct mst_store *s, struct mst_task *task, struct mst_store_keeps *out);
 enum mst_rc gcs_probe(struct mst_store *s, struct mst_task *task, struct mst_err *err);
 const struct mst_store_caps *gcs_caps(const struct mst_store *s);
 enum mst_rc gcs_read(struct mst_store *s, const char *key, uint64_t from, void *buf, size_t n,

@@ -92,8 +92,9 @@ static enum mst_rc find_checksums(struct gcs *g, struct mst_store_caps *caps, st
     return MST_OK;
 }
 
-static void find_settings(struct gcs *g, struct mst_store_caps *caps, struct mst_task *task)
+void gcs_keeps(struct mst_store *s, struct mst_task *task, struct mst_store_keeps *out)
 {
+    struct gcs *g = gcs_of(s);
     struct gcs_ask *a = gcs_ask_new(g, "GET", "look at the bucket", g->bucket);
     struct mst_err why = {0};
     bson_t *b = NULL;
@@ -103,13 +104,26 @@ static void find_settings(struct gcs *g, struct mst_store_caps *caps, struct mst
     mst_str_addc(&a->url, '?');
     gcs_param(a, "fields", "versioning,objectRetention");
     if (gcs_json(a, task, &b, &why) == MST_OK) {
-        caps->versions = mst_gjson_true(b, "versioning.enabled");
-        caps->lock = strcmp(mst_gjson_text(b, "objectRetention.mode"), "Enabled") == 0;
+        out->versions = mst_gjson_true(b, "versioning.enabled");
+        out->locks = strcmp(mst_gjson_text(b, "objectRetention.mode"), "Enabled") == 0;
     } else {
-        note(caps, "whether it keeps versions and locks is not known (storage.buckets.get)");
+        out->versions = out->locks = -1;
+        (void)mst_copy(out->text, sizeof(out->text), why.msg);
     }
     bson_destroy(b);
     gcs_ask_free(a);
+}
+
+static void find_settings(struct gcs *g, struct mst_store_caps *caps, struct mst_task *task)
+{
+    struct mst_store_keeps keeps = {0};
+
+    gcs_keeps(&g->base, task, &keeps);
+    caps->versions = keeps.versions > 0;
+    caps->lock = keeps.locks > 0;
+    if (keeps.versions < 0) {
+        note(caps, "whether it keeps versions and locks is not known (storage.buckets.get)");
+    }
 }
 
 static enum mst_rc ask_all(struct gcs *g, struct mst_task *task, struct mst_err *err)

@@ -174,24 +174,58 @@ static bool take_enabled(void *arg, const char *path, const char *text)
     return true;
 }
 
-static bool is_on(struct s3 *s, const char *what, const char *action, struct mst_task *task,
-                  struct mst_store_caps *caps)
+/* 1, 0, or -1: it could not be asked, and why says so. */
+static int is_on(struct s3 *s, const char *what, const char *action, struct mst_task *task,
+                 struct mst_err *why)
 {
     struct s3_req r = {
         .method = "GET", .what = "look at", .action = action, .tries_max = 2, .task = task};
     struct s3_answer a;
-    struct mst_err err = {0};
     bool on = false;
+    int said;
 
     mst_s3_ask(&r, what, "");
-    if (mst_s3_call(s, &r, &a, &err) == MST_OK) {
-        on = mst_xml_parse(a.reply.body.p, a.reply.body.len, take_enabled, &on, &err) == MST_OK &&
-             on;
-    } else if (err.rc == MST_E_AUTH) {
-        note(caps, "not known whether it has %s: the key may not ask (%s)", what, action);
+    if (mst_s3_call(s, &r, &a, why) == MST_OK) {
+        said = mst_xml_parse(a.reply.body.p, a.reply.body.len, take_enabled, &on, why) == MST_OK
+                   ? (int)on
+                   : -1;
+    } else { /* a server that does not know the question has not got it */
+        said = a.reply.status == 404 || a.reply.status == 405 || a.reply.status == 501 ? 0 : -1;
     }
     mst_http_reply_release(&a.reply);
-    return on;
+    return said;
+}
+
+static bool find_setting(struct s3 *s, const char *what, const char *action, struct mst_task *task,
+                         struct mst_store_caps *caps)
+{
+    struct mst_err why = {0};
+    const int said = s->profile->google ? 0 : is_on(s, what, action, task, &why);
+
+    if (said < 0 && why.rc == MST_E_AUTH) {
+        note(caps, "not known whether it has %s: the key may not ask (%s)", what, action);
+    }
+    return said > 0;
+}
+
+#define ASK_VERSIONS "versioning", "s3:GetBucketVersioning"
+#define ASK_LOCKS "object-lock", "s3:GetBucketObjectLockConfiguration"
+
+void mst_s3_keeps(struct mst_store *store, struct mst_task *task, struct mst_store_keeps *out)
+{
+    struct s3 *s = s3_of(store);
+    struct mst_err first = {0}, second = {0};
+
+    out->versions = out->locks = -1;
+    if (s->profile->google) { /* its XML has other words for both */
+        (void)mst_copy(out->text, sizeof(out->text), "with profile gcs it cannot be asked");
+        return;
+    }
+    out->versions = is_on(s, ASK_VERSIONS, task, &first);
+    out->locks = is_on(s, ASK_LOCKS, task, &second);
+    if (out->versions < 0 || out->locks < 0) {
+        (void)mst_copy(out->text, sizeof(out->text), out->versions < 0 ? first.msg : second.msg);
+    }
 }
 
 enum mst_rc mst_s3_probe(struct mst_store *store, struct mst_task *task, struct mst_err *err)
@@ -220,10 +254,8 @@ enum mst_rc mst_s3_probe(struct mst_store *store, struct mst_task *task, struct 
     rc = find_create_only(s, task, caps, err);
     if (rc == MST_OK) {
         find_checksums(s, task, caps);
-        caps->versions =
-            !s->profile->google && is_on(s, "versioning", "s3:GetBucketVersioning", task, caps);
-        caps->lock = !s->profile->google &&
-                     is_on(s, "object-lock", "s3:GetBucketObjectLockConfiguration", task, caps);
+        caps->versions = find_setting(s, ASK_VERSIONS, task, caps);
+        caps->lock = find_setting(s, ASK_LOCKS, task, caps);
         atomic_store(&s->probed, caps);
     } else {
         free(caps);

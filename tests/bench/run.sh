@@ -9,6 +9,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 muster=$build/muster
 console=$build/tests/bench/bench_console
 page=$build/tests/bench/bench_page
+listing=$build/tests/bench/bench_listing
 bytes=1073741824
 top=$(mktemp -d "${TMPDIR:-/tmp}/muster-bench.XXXXXX")
 export MUSTER_DIR="$top/m"
@@ -104,6 +105,13 @@ console_part() {
         also "the slowest" "$(value key_worst_ms)" ms
     fi
     down
+    if [ -x "$listing" ]; then
+        lines=$("$listing" "$muster" 300)
+        row "key to screen, 100,000 objects listed, p99 of 300" "$(value listing_key_p99_ms)" ms le 10
+        also "median" "$(value listing_key_ms)" ms
+        row "processor time of the console for one, p99" "$(value listing_key_cpu_p99_ms)" ms le 5
+        also "first backups on the screen ($(value list_ms) ms: all of them)" "$(value first_page_ms)" ms
+    fi
 }
 
 # --- the primary dies, and is moved ---

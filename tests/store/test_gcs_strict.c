@@ -456,6 +456,7 @@ static void what_the_store_can_do_is_asked(void **state)
 {
     struct kit *k = *state;
     const struct mst_store_caps *caps;
+    struct mst_store_keeps keeps;
     struct mst_err err = {0};
 
     assert_false(mst_store_caps(k->s)->create_only); /* nobody asked yet */
@@ -463,6 +464,9 @@ static void what_the_store_can_do_is_asked(void **state)
     caps = mst_store_caps(k->s);
     assert_true(caps->create_only && caps->checksums && caps->ranges && caps->versions);
     assert_true(caps->lock && caps->multipart && !caps->space);
+    mst_store_keeps(k->s, NULL, &keeps);
+    assert_int_equal(keeps.versions, 1);
+    assert_int_equal(keeps.locks, 1);
     assert_string_equal(caps->text, "");
     assert_int_equal(gcsd_objects(k->d), 0);
     assert_int_equal(gcsd_sessions(k->d), 0);

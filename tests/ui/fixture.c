@@ -137,6 +137,16 @@ static void fill_bucket(struct fx *f)
     f->bucket.free_bytes = 871878361088ULL;
     f->bucket.total_bytes = 2199023255552ULL;
     f->bucket.backups = f->backups;
+    f->bucket.as_of_wall_ms = fx_wall() - 12000;
+    f->bucket.target = true;
+    f->v.n_stores = 1;
+    f->v.stores[0] = &f->bucket;
+    f->bucket.backups_bytes = 4 * 130231042048ULL;
+    f->bucket.per_day_bytes = 130231042048LL;
+    f->bucket.days_left = 6;
+    (void)mst_copy(f->bucket.kind, sizeof f->bucket.kind, "local");
+    f->v.looks[0] = &f->looks[0];
+    f->looks[0].read_at_ms = FX_MONO - 9000;
     b = backup(f, "2026-11-22T01-00-00Z-full", MST_BK_COMPLETE, 47002000);
     b->verified_level = 2;
     b->verified_ok = true;
@@ -153,7 +163,7 @@ static void fill_bucket(struct fx *f)
     b->finished_wall_ms = 0;
 }
 
-static void fill_detail(struct fx *f)
+void fx_detail(struct fx *f)
 {
     static const char *const names[] = {"shop.customers", "shop.events", "shop.orders",
                                         "shop.recent"};
@@ -440,102 +450,6 @@ struct fx *fx_auth(void)
                        "user 'muster' or its password is not accepted: check auth.view");
 }
 
-struct fx *fx_empty_bucket(void)
-{
-    struct fx *f = fx_healthy();
-
-    f->bucket.n = 0;
-    return f;
-}
-
-static void second_store(struct fx *f)
-{
-    f->bucket.target = f->vault.target = true;
-    f->bucket.as_of_wall_ms = f->vault.as_of_wall_ms = fx_wall() - 12000;
-    (void)mst_copy(f->vault.store, sizeof f->vault.store, "vault");
-    (void)mst_copy(f->vault.where, sizeof f->vault.where, "directory /mnt/vault");
-    f->vault.read_at_ms = FX_MONO - 12000;
-    f->vault.backups = f->in_vault;
-    f->vault.n = 2;
-    f->in_vault[0] = f->backups[0];
-    f->in_vault[0].verified_wall_ms = 0;
-    f->in_vault[1] = f->backups[1];
-    f->v.stores[0] = &f->bucket;
-    f->v.stores[1] = &f->vault;
-    f->v.n_stores = 2;
-}
-
-struct fx *fx_copies(void)
-{
-    struct fx *f = fx_healthy();
-
-    second_store(f);
-    f->in_vault[1].state = MST_BK_DAMAGED;
-    (void)mst_copy(f->in_vault[1].problem, sizeof f->in_vault[1].problem,
-                   "verify found: d/0001-0: its SHA-256 differs from the manifest's");
-    return f;
-}
-
-struct fx *fx_one_dead(void)
-{
-    struct fx *f = fx_healthy();
-
-    second_store(f);
-    f->vault.n = 0;
-    f->vault.as_of_wall_ms = 0;
-    (void)mst_copy(f->vault.problem, sizeof f->vault.problem,
-                   "the store vault: the directory /mnt/vault does not exist: make it, or mount "
-                   "it");
-    f->vault.problem_rc = MST_E_CONFIG;
-    return f;
-}
-
-struct fx *fx_held(void)
-{
-    struct fx *f = fx_healthy();
-    struct mst_backup *b = &f->backups[0];
-
-    second_store(f);
-    b->hold_until_ms = fx_wall() + 90LL * 86400000;
-    (void)mst_copy(b->hold_text, sizeof b->hold_text, "until the auditors were here");
-    (void)mst_copy(b->hold_by, sizeof b->hold_by, "ann");
-    b->leftovers = 3;
-    return f;
-}
-
-struct fx *fx_store_gone(void)
-{
-    struct fx *f = fx_healthy();
-
-    f->bucket.cached = true;
-    f->bucket.as_of_wall_ms = fx_wall() - 11040000;
-    f->bucket.free_bytes = f->bucket.total_bytes = 0;
-    (void)mst_copy(f->bucket.problem, sizeof f->bucket.problem,
-                   "the store local: the directory /srv/backups does not exist: make it, or mount "
-                   "it");
-    f->bucket.problem_rc = MST_E_CONFIG;
-    return f;
-}
-
-struct fx *fx_store_unread(void)
-{
-    struct fx *f = fx_store_gone();
-
-    f->bucket.problem[0] = '\0';
-    f->bucket.problem_rc = 0;
-    f->bucket.read_at_ms = 0;
-    f->bucket.loading = true;
-    return f;
-}
-
-struct fx *fx_no_store(void)
-{
-    struct fx *f = fx_healthy();
-
-    f->v.bucket = NULL;
-    return f;
-}
-
 struct fx *fx_agent_lost(void)
 {
     struct fx *f = fx_healthy();
@@ -585,7 +499,7 @@ struct fx *fx_hostile(void)
         f->backups[i].id[0] = (char)(i + 1);
         (void)mst_copy(f->backups[i].problem, sizeof f->backups[i].problem, EVIL);
     }
-    fill_detail(f);
+    fx_detail(f);
     (void)mst_copy(f->ns[0].ns, sizeof f->ns[0].ns, EVIL);
     (void)mst_copy(f->objects[0].key, sizeof f->objects[0].key, EVIL);
     return f;
@@ -605,7 +519,7 @@ struct fx *fx_many(void)
         (void)snprintf(text, sizeof text, "2026-11-%02uT01-00-00Z-full", (unsigned)(22 - i) % 30U);
         (void)backup(f, text, MST_BK_COMPLETE, 47002000 + (int64_t)i * 86400000);
     }
-    fill_detail(f);
+    fx_detail(f);
     f->leavings.n = 2;
     (void)mst_copy(f->left[0].what, sizeof f->left[0].what,
                    "old shop.orders kept by restore 12 (mst.o.1a2b3c4d.0)");

@@ -404,7 +404,10 @@ static void what_is_not_ours_is_listed_as_foreign(void **state)
     assert_int_equal(n, 3);
     assert_int_equal(all[0].state, MST_BK_FOREIGN);
     assert_int_equal(all[1].state, MST_BK_FOREIGN);
+    assert_int_equal(all[0].foreign, 1);
+    assert_int_equal(all[1].foreign, 1);
     assert_int_equal(all[2].state, MST_BK_COMPLETE);
+    assert_int_equal(all[2].foreign, 0);
     free(all);
     assert_rc(mst_catalog_clean(&x->f.c, "notes.txt", NULL, &removed, &err), MST_E_USAGE, &err);
 }

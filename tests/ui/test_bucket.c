@@ -1,0 +1,118 @@
+/* The bucket screen: what it asks of its store, and what is not known. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "fixture.h"
+#include "test.h"
+#include "ui/fmt.h"
+
+struct world {
+    struct fx *f;
+    struct ui_app *app;
+};
+
+static struct world with(struct fx *f)
+{
+    struct world w = {f, mst_xcalloc(1, sizeof(struct ui_app))};
+
+    fx_app(f, w.app);
+    return w;
+}
+
+static void done(struct world *w)
+{
+    ui_app_release(w->app);
+    free(w->app);
+    fx_free(w->f);
+}
+
+static bool shows(struct world *w, const char *text)
+{
+    char *s = fx_text(w->app, 24, 80, false);
+    const bool found = strstr(s, text) != NULL;
+
+    free(s);
+    return found;
+}
+
+static void the_bucket_screen_asks_its_store_what_it_keeps(void **state)
+{
+    struct world w = with(fx_s3());
+
+    (void)state;
+    fx_key(w.app, '4');
+    assert_int_equal(w.f->submits, 0); /* asked nine seconds ago */
+    fx_key(w.app, '1');
+    w.f->v.looks[0] = NULL;
+    fx_key(w.app, '4');
+    assert_int_equal(w.f->submits, 1);
+    assert_int_equal(w.f->last.kind, MST_CMD_STORE_LOOK);
+    assert_string_equal(w.f->last.store, "offsite");
+    assert_true(shows(&w, "keeps      not asked"));
+    w.f->v.looks[0] = &w.f->looks[0];
+    w.f->looks[0].read_at_ms = 0;
+    w.f->looks[0].loading = true;
+    fx_keys(w.app, "14");
+    assert_int_equal(w.f->submits, 1); /* it is being asked */
+    assert_true(shows(&w, "keeps      asking"));
+    w.f->looks[0].loading = false;
+    w.f->looks[0].read_at_ms = FX_MONO;
+    fx_later(w.app, UI_LOOK_MS);
+    fx_keys(w.app, "14");
+    assert_int_equal(w.f->submits, 2); /* that is a minute old */
+    fx_key(w.app, 'r');
+    assert_int_equal(w.f->last.kind, MST_CMD_STORE_LOOK);
+    done(&w);
+}
+
+/* Which of the objects a failed verification names is said; of the others nothing is. */
+static void an_object_says_when_it_was_verified(void **state)
+{
+    struct world w = with(fx_s3());
+    struct mst_backup *b = &w.f->backups[0];
+
+    (void)state;
+    fx_keys(w.app, "4v");
+    assert_true(shows(&w, "1/d/0001-1               64.0 MiB    10h"));
+    b->verified_ok = false;
+    (void)mst_copy(b->verified_text, sizeof b->verified_text, "d/0001-1: wrong SHA-256");
+    assert_true(shows(&w, "1/d/0001-1               64.0 MiB    BAD"));
+    assert_true(shows(&w, "1/d/0001-2               64.0 MiB      ?"));
+    b->verified_ok = true;
+    w.f->objects[1].modified_wall_ms = b->verified_wall_ms + 1; /* written behind it */
+    assert_true(shows(&w, "1/d/0001-2               64.0 MiB      -"));
+    b->sealed = false;
+    b->verified_level = 1; /* its manifest was read, the objects were not */
+    assert_true(shows(&w, "1/d/0001-1               64.0 MiB      -"));
+    done(&w);
+}
+
+static void a_lock_that_is_not_known_is_not_no_lock(void **state)
+{
+    struct world w = with(fx_s3());
+
+    (void)state;
+    fx_key(w.app, '4');
+    assert_true(shows(&w, "mixed, locked to 2026-12-22"));
+    w.f->detail.lock_known = false;
+    assert_true(shows(&w, "mixed, locks not known"));
+    w.f->detail.lock_known = true;
+    w.f->detail.locked_until_ms = fx_wall() - 1; /* it ran out */
+    assert_true(shows(&w, "mixed, not locked"));
+    w.f->detail.legal_hold = true;
+    assert_true(shows(&w, "mixed, legal hold"));
+    w.f->v.detail = NULL;
+    assert_true(shows(&w, "class      not asked"));
+    done(&w);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_bucket_screen_asks_its_store_what_it_keeps),
+        cmocka_unit_test(an_object_says_when_it_was_verified),
+        cmocka_unit_test(a_lock_that_is_not_known_is_not_no_lock)};
+
+    return cmocka_run_group_tests_name("bucket", tests, NULL, NULL);
+}
