@@ -17,7 +17,7 @@ static int64_t election_ms(const struct mst_fo *f)
 bool mst_fo_aborting(struct mst_fo_at *a)
 {
     struct mst_fo *f = a->f;
-    const enum mst_fo_lift lift = mst_fo_lift(a, true);
+    const enum mst_fo_lift lift = mst_fo_lift(a, 0);
     const bool in_time = f->now_ms - f->since_ms < ABORT_MS;
     char who[160], held[200];
 
@@ -174,7 +174,7 @@ bool mst_fo_undo(struct mst_fo_at *a)
     if (thaw_next(a)) {
         return true;
     }
-    switch (mst_fo_lift(a, true)) {
+    switch (mst_fo_lift(a, 0)) {
     case MST_FO_LIFT_SENT:
         return true;
     case MST_FO_LIFT_WAITS:
