@@ -132,14 +132,13 @@ static bool incomplete(struct mst_fo_at *a)
         return mst_fo_finish(a, MST_FO_UNSURE,
                              "no member says that it takes writes (%.100s)%s%.100s: look at "
                              "'muster status' before anything else",
-                             f->n_problems > 0 ? f->problems[0] : f->cause,
+                             f->n_missing > 0 ? mst_fo_lacks(f, false) : f->cause,
                              held[0] != '\0' ? "; " : "", held);
     }
     return mst_fo_finish(a, MST_FO_INCOMPLETE,
                          "%.90s, but %.100s%s%.60s: look there before the "
                          "next step",
-                         who, f->n_problems > 0 ? f->problems[0] : "not all of it was seen",
-                         held[0] != '\0' ? "; " : "", held);
+                         who, mst_fo_lacks(f, false), held[0] != '\0' ? "; " : "", held);
 }
 
 static bool swaps(const struct mst_fo_plan *p)

@@ -239,7 +239,7 @@ static bool classify(struct mst_fo_at *a)
                              sep, held);
     }
     return mst_fo_finish(a, MST_FO_INCOMPLETE, "%.80s (%.80s), but %.70s%s%.60s: check it", who,
-                         f->cause, f->problems[f->n_problems - 1], sep, held);
+                         f->cause, mst_fo_lacks(f, true), sep, held);
 }
 
 bool mst_fo_unknown(struct mst_fo_at *a)

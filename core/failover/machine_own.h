@@ -35,6 +35,8 @@ bool mst_fo_send(struct mst_fo_at *a, enum mst_fo_do what, size_t member, int64_
                  int64_t timeout_ms);
 void mst_fo_missing(struct mst_fo *f, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void mst_fo_warn(struct mst_fo *f, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* What forbids DONE, the first or the newest that was noticed: a warning does not. */
+const char *mst_fo_lacks(const struct mst_fo *f, bool newest);
 /* Both return false: a state function may return what they return. */
 bool mst_fo_finish(struct mst_fo_at *a, enum mst_fo_exit e, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));

@@ -204,6 +204,12 @@ static void stay_third_target_dies(struct fs_sim *s)
     stay_beside_a_third(s);
     fs_event(s, MST_FO_SETTLE, 3000, FS_KILL, 1);
 }
+/* What is told first is what is missing, not the warning before it. */
+static void stay_reply_lost_then_undo(struct fs_sim *s)
+{
+    stay_reply_lost(s);
+    fs_event(s, MST_FO_WATCH, 2000, FS_UNDO, 0);
+}
 static void visit(struct fs_sim *s)
 {
     old_is_higher(s);
@@ -230,6 +236,8 @@ static void the_seat_stays_only_after_one_reconfig_that_is_seen(void **state)
          "code 308", MST_FO_CERT_CONTINUITY},
         {"diverted", stay_diverted, MST_FO_OTHER, MST_FO_DIVERTED, MST_FO_PRIORITIES, "db3",
          MST_FO_CERT_CONTINUITY},
+        {"reply lost, undo", stay_reply_lost_then_undo, MST_FO_INCOMPLETE, MST_FO_WATCH, ANY,
+         "but stopped on request", MST_FO_CERT_CONTINUITY},
         {"third", stay_beside_a_third, MST_FO_DONE, MST_FO_PRIORITIES, ANY, "nothing is left",
          MST_FO_CERT_OPTIME},
         {"third, refused", stay_third_refused, MST_FO_INCOMPLETE, MST_FO_PRIORITIES, MST_FO_WATCH,
