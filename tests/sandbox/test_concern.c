@@ -103,6 +103,33 @@ static void without_a_majority_the_wait_ends_with_its_time_and_the_write_stays(v
     kit_stop(&k);
 }
 
+/* Of whoever was elected meanwhile a primary that is over hears before it steps down: what that
+ * one has is newer, and says nothing of the entries of this one. */
+static void a_member_of_a_later_term_confirms_nothing(void **state)
+{
+    static const char *const concerns[] = {"'majority'", "2"};
+    struct kit k;
+    bson_t r;
+
+    (void)state;
+    start(&k, (struct sbx_opts){.seed = 15});
+    kit_ctl(&k, "partition", "0", NULL);
+    sbx_lock(k.w);
+    k.w->members[0].reported[1].op.term = k.w->members[0].term + 1;
+    k.w->members[0].reported[1].op.ts.t = UINT32_MAX;
+    sbx_unlock(k.w);
+    for (size_t i = 0; i < MST_COUNT(concerns); i++) {
+        char cmd[96];
+
+        (void)snprintf(cmd, sizeof(cmd),
+                       "{'testNote': 1, 'writeConcern': {'w': %s, 'wtimeout': 200}}", concerns[i]);
+        assert_int_equal(kit_run(&k, 0, "test", &r, cmd), 0);
+        assert_int_equal(kit_int(&r, "writeConcernError.code"), 64);
+        bson_destroy(&r);
+    }
+    kit_stop(&k);
+}
+
 static void more_members_than_there_are_cannot_be_waited_for(void **state)
 {
     struct kit k;
@@ -400,6 +427,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_majority_write_is_committed_when_it_is_answered),
         cmocka_unit_test(without_a_majority_the_wait_ends_with_its_time_and_the_write_stays),
+        cmocka_unit_test(a_member_of_a_later_term_confirms_nothing),
         cmocka_unit_test(more_members_than_there_are_cannot_be_waited_for),
         cmocka_unit_test(a_waiting_write_learns_that_its_primary_stepped_down),
         cmocka_unit_test(a_secondary_refuses_writes_and_reads_that_want_the_primary),
