@@ -1,7 +1,7 @@
 /* Faults on request, for tests and drills: MUSTER_FAULT="kill=POINT:N" ends the process as kill -9
- * does at the N-th time it comes by, "stop=POINT:N" as SIGSTOP does; "hold=MS" is how long a note
- * in the oplog holds, "hang=list-STORE" makes that store never answer, "ticket=MS" how long a
- * ticket does; "clock=" is in base/clock.c. Nothing happens without it. */
+ * does at the N-th time it comes by, "stop=POINT:N" as SIGSTOP does (several of each, with commas);
+ * "hold=MS" is how long a note in the oplog holds, "hang=list-STORE" makes that store never answer,
+ * "ticket=MS" how long a ticket does; "clock=" is in base/clock.c. Nothing happens without it. */
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -19,26 +19,35 @@ static const char *wanted(const char *key)
     return at ? at + strlen(key) : NULL;
 }
 
-static bool now(const char *key, const char *point, atomic_int *seen)
+#define ITEMS 4 /* of one key */
+
+/* Is it time for one of the items of this key? seen counts for each how often it was come by. */
+static bool now(const char *key, const char *point, atomic_int seen[ITEMS])
 {
     const char *w = wanted(key);
     const size_t n = strlen(point);
+    bool yes = false;
 
-    if (!w || strncmp(w, point, n) != 0 || (w[n] != ':' && w[n] != ',' && w[n] != '\0')) {
-        return false;
+    for (size_t i = 0; w && i < ITEMS; i++) {
+        if (strncmp(w, point, n) == 0 && (w[n] == ':' || w[n] == ',' || w[n] == '\0')) {
+            yes |= atomic_fetch_add(&seen[i], 1) + 1 ==
+                   (w[n] == ':' ? (int)strtol(w + n + 1, NULL, 10) : 1);
+        }
+        w = strstr(w, key);
+        w = w ? w + strlen(key) : NULL;
     }
-    return atomic_fetch_add(seen, 1) + 1 == (w[n] == ':' ? (int)strtol(w + n + 1, NULL, 10) : 1);
+    return yes;
 }
 
 void mst_fault_at(void *arg, const char *point)
 {
-    static atomic_int kills, stops;
+    static atomic_int kills[ITEMS], stops[ITEMS];
 
     (void)arg;
-    if (now("stop=", point, &stops)) {
+    if (now("stop=", point, stops)) {
         (void)raise(SIGSTOP);
     }
-    if (now("kill=", point, &kills)) {
+    if (now("kill=", point, kills)) {
         (void)kill(getpid(), SIGKILL);
         for (;;) {
             (void)pause();

@@ -74,7 +74,9 @@ void mst_fo_init(struct mst_fo *f, const struct mst_fo_plan *plan, int64_t now_m
                          .next_serial = 1,
                          .now_ms = now_ms,
                          .floor_ms = now_ms,
-                         .writer = -1};
+                         .writer = -1,
+                         .first_missing = -1,
+                         .last_missing = -1};
     f->last_old.term = -1;
     f->final.term = -1;
     f->cert_old.term = -1;
@@ -145,8 +147,19 @@ static void add_problem(struct mst_fo *f, bool forbids, const char *fmt, va_list
     }
     f->n_missing += forbids ? 1 : 0;
     if (f->n_problems < MST_FO_PROBLEMS) {
+        if (forbids) {
+            f->first_missing = f->first_missing < 0 ? (int)f->n_problems : f->first_missing;
+            f->last_missing = (int)f->n_problems;
+        }
         memcpy(f->problems[f->n_problems++], text, sizeof(text));
     }
+}
+
+const char *mst_fo_lacks(const struct mst_fo *f, bool newest)
+{
+    const int i = newest ? f->last_missing : f->first_missing;
+
+    return i >= 0 ? f->problems[i] : "not all of it was seen";
 }
 
 void mst_fo_missing(struct mst_fo *f, const char *fmt, ...)
@@ -320,6 +333,7 @@ static void hear(struct mst_fo_at *a)
     f->good_ms = f->now_ms;
     f->floor_ms = f->now_ms;
     f->woke_ms = f->now_ms;
+    f->out.sent_ms = f->now_ms; /* it may be on its way only now */
     f->calm_ms = 0;
     f->calm = 0;
     f->looks = 0;

@@ -171,8 +171,9 @@ struct mst_fo {
     bool final_known, undo_asked, note_lost, proven_left, diverted, reconfigured;
     bool old_lost;    /* the old primary did not answer once since the step down was sent */
     size_t n_missing; /* of the problems: how many forbid DONE */
-    int writer;       /* who was seen writable in a new term, newest; -1 */
-    char cause[160];  /* why it turned back */
+    int first_missing, last_missing; /* which; -1 none */
+    int writer;                      /* who was seen writable in a new term, newest; -1 */
+    char cause[160];                 /* why it turned back */
     struct mst_fo_reply last;
     enum mst_fo_do last_what;
     size_t last_member;

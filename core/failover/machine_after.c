@@ -132,14 +132,18 @@ static bool incomplete(struct mst_fo_at *a)
         return mst_fo_finish(a, MST_FO_UNSURE,
                              "no member says that it takes writes (%.100s)%s%.100s: look at "
                              "'muster status' before anything else",
-                             f->n_problems > 0 ? f->problems[0] : f->cause,
+                             f->n_missing > 0 ? mst_fo_lacks(f, false) : f->cause,
                              held[0] != '\0' ? "; " : "", held);
     }
     return mst_fo_finish(a, MST_FO_INCOMPLETE,
                          "%.90s, but %.100s%s%.60s: look there before the "
                          "next step",
-                         who, f->n_problems > 0 ? f->problems[0] : "not all of it was seen",
-                         held[0] != '\0' ? "; " : "", held);
+                         who, mst_fo_lacks(f, false), held[0] != '\0' ? "; " : "", held);
+}
+
+static bool swaps(const struct mst_fo_plan *p)
+{
+    return p->after == MST_AFTER_STAY && !isnan(p->swap_target) && !isnan(p->swap_old);
 }
 
 static bool finish_settled(struct mst_fo_at *a)
@@ -160,7 +164,7 @@ static bool finish_settled(struct mst_fo_at *a)
                              mst_fo_member(f, f->winner), mst_fo_member(f, p->target),
                              (long long)f->new_term, held[0] != '\0' ? "; " : "", held);
     }
-    if (p->after == MST_AFTER_VISIT && !mst_fo_old_may_stand(f)) {
+    if (p->after == MST_AFTER_VISIT && mst_fo_keep_old(f) != 0) {
         const int64_t left = p->return_ms < 0 ? -1 : f->t0_ms + p->return_ms - f->now_ms;
 
         if (left < 0) {
@@ -180,20 +184,47 @@ static bool finish_settled(struct mst_fo_at *a)
                        f->undo_asked ? "stopped on request" : "our exclusive note was lost");
         return incomplete(a);
     }
-    mst_fo_enter(a, p->after == MST_AFTER_STAY && !isnan(p->swap_target) && !isnan(p->swap_old)
-                        ? MST_FO_PRIORITIES
-                        : MST_FO_WATCH);
+    mst_fo_enter(a, swaps(p) ? MST_FO_PRIORITIES : MST_FO_WATCH);
     return false;
 }
 
-/* May the penalty of the old primary be lifted now? When the winner is lost, it may be needed. */
-static bool old_too(const struct mst_fo *f)
+/* Whoever is above the target, but not above the priority that it is going to get, would take the
+ * seat as soon as it is thawed: it stays frozen until the reconfig, if that is still to come. */
+static uint64_t keep_for_swap(const struct mst_fo *f)
 {
-    if (f->now_ms - f->good_ms >= LOST_MS) {
-        return true;
+    const struct mst_fo_plan *p = f->plan;
+    uint64_t keep = 0;
+
+    if (!swaps(p) || f->reconfigured || f->diverted || f->n_missing > 0 || f->undo_asked ||
+        f->note_lost || f->winner != p->target) {
+        return 0;
     }
-    return (f->plan->after != MST_AFTER_VISIT || f->diverted || f->n_missing > 0) &&
-           mst_fo_old_may_stand(f);
+    for (size_t i = 0; i < p->n; i++) {
+        keep |= mst_fo_plan_thaws_late(p, i) ? UINT64_C(1) << i : 0;
+    }
+    return keep;
+}
+
+/* The winner has not been seen in the seat for so long, or somebody else is in it: then all may be
+ * needed, and nobody is to be held. */
+static bool seat_moved(const struct mst_fo_at *a)
+{
+    const int top = mst_fo_writable(a);
+
+    return a->f->now_ms - a->f->good_ms >= LOST_MS || (top >= 0 && top != a->f->winner);
+}
+
+/* Whose freeze or penalty is not to be lifted yet? */
+static uint64_t keep_held(const struct mst_fo_at *a)
+{
+    const struct mst_fo *f = a->f;
+    const bool visit = f->plan->after == MST_AFTER_VISIT && !f->diverted && f->n_missing == 0;
+
+    if (seat_moved(a)) {
+        return 0;
+    }
+    return keep_for_swap(f) |
+           (visit ? UINT64_C(1) << (size_t)f->plan->primary : mst_fo_keep_old(f));
 }
 
 /* It did not stay as it was won: the end waits for a primary to be told, but not for long. */
@@ -235,7 +266,7 @@ static bool settle_on(struct mst_fo_at *a, bool calm, bool gone, const char *why
 bool mst_fo_settle(struct mst_fo_at *a)
 {
     struct mst_fo *f = a->f;
-    const enum mst_fo_lift lift = mst_fo_lift(a, old_too(f));
+    const enum mst_fo_lift lift = mst_fo_lift(a, keep_held(a));
     bool gone, calm;
     char why[160] = "";
 
@@ -265,6 +296,26 @@ static bool installed(const struct mst_fo_at *a)
 
     return mst_fo_status(a, (size_t)f->winner) &&
            a->p->m[f->winner].config_version > f->base_version;
+}
+
+/* No reconfig will come: whoever was kept frozen for it is thawed, then that is told. */
+static bool give_up(struct mst_fo_at *a)
+{
+    struct mst_fo *f = a->f;
+    const enum mst_fo_lift lift = mst_fo_lift(a, mst_fo_keep_old(f));
+
+    if (f->step == 0) {
+        f->step = 1;
+        f->mark_ms = f->now_ms;
+    }
+    if (lift == MST_FO_LIFT_SENT) {
+        return true;
+    }
+    f->has_last = false;
+    if ((lift == MST_FO_LIFT_WAITS || mst_fo_writable(a) < 0) && f->now_ms - f->mark_ms < LIFT_MS) {
+        return mst_fo_wait(a, CLOSE_MS); /* after a thaw all are looked at again */
+    }
+    return incomplete(a);
 }
 
 /* After the one reconfig: what is true, whatever was said. */
@@ -303,7 +354,7 @@ static bool reconfig_said(struct mst_fo_at *a)
     }
     mst_fo_missing(f, "the priorities were not changed (%s): %s takes the seat back", said,
                    mst_fo_member(f, f->plan->primary));
-    return incomplete(a);
+    return give_up(a);
 }
 
 bool mst_fo_priorities(struct mst_fo_at *a)
@@ -312,18 +363,21 @@ bool mst_fo_priorities(struct mst_fo_at *a)
     bool gone;
     char why[160] = "";
 
+    if (f->step != 0) {
+        return give_up(a);
+    }
     if (f->has_last) {
         return reconfig_said(a);
     }
     if (f->undo_asked || f->note_lost) {
         mst_fo_missing(f, "stopped before the priorities were changed: %s takes the seat back",
                        mst_fo_member(f, f->plan->primary));
-        return incomplete(a);
+        return give_up(a);
     }
     if (!seat_stands(a, &gone, why)) {
         if (gone || f->now_ms - f->since_ms >= 10000) {
             mst_fo_missing(f, "%s", why);
-            return incomplete(a);
+            return give_up(a);
         }
         return mst_fo_wait(a, CLOSE_MS);
     }
@@ -375,7 +429,7 @@ bool mst_fo_watch(struct mst_fo_at *a)
     char why[160] = "";
 
     f->reconfigured |= f->base_version > 0 && installed(a);
-    lift = mst_fo_lift(a, mst_fo_old_may_stand(f) || f->now_ms - f->good_ms >= LOST_MS);
+    lift = mst_fo_lift(a, seat_moved(a) ? 0 : mst_fo_keep_old(f));
     if (lift == MST_FO_LIFT_SENT) {
         return true;
     }

@@ -17,7 +17,7 @@ static int64_t election_ms(const struct mst_fo *f)
 bool mst_fo_aborting(struct mst_fo_at *a)
 {
     struct mst_fo *f = a->f;
-    const enum mst_fo_lift lift = mst_fo_lift(a, true);
+    const enum mst_fo_lift lift = mst_fo_lift(a, 0);
     const bool in_time = f->now_ms - f->since_ms < ABORT_MS;
     char who[160], held[200];
 
@@ -174,7 +174,7 @@ bool mst_fo_undo(struct mst_fo_at *a)
     if (thaw_next(a)) {
         return true;
     }
-    switch (mst_fo_lift(a, true)) {
+    switch (mst_fo_lift(a, 0)) {
     case MST_FO_LIFT_SENT:
         return true;
     case MST_FO_LIFT_WAITS:
@@ -239,7 +239,7 @@ static bool classify(struct mst_fo_at *a)
                              sep, held);
     }
     return mst_fo_finish(a, MST_FO_INCOMPLETE, "%.80s (%.80s), but %.70s%s%.60s: check it", who,
-                         f->cause, f->problems[f->n_problems - 1], sep, held);
+                         f->cause, mst_fo_lacks(f, true), sep, held);
 }
 
 bool mst_fo_unknown(struct mst_fo_at *a)

@@ -66,21 +66,27 @@ void mst_fo_hold_reply(struct mst_fo *f, const struct mst_fo_reply *r, enum mst_
     f->hold[member].until_ms = r->came_ms + f->hold[member].secs * 1000;
 }
 
-bool mst_fo_old_may_stand(const struct mst_fo *f)
+static double priority_now(const struct mst_fo *f, int i)
 {
     const struct mst_fo_plan *p = f->plan;
-    double old = p->members[p->primary].priority;
-    double now;
 
-    if (f->winner < 0 || f->winner == p->primary) {
-        return true;
+    if (f->reconfigured && i == p->primary) {
+        return p->swap_old;
     }
-    now = p->members[f->winner].priority;
-    if (f->reconfigured) {
-        old = p->swap_old;
-        now = p->swap_target;
-    }
-    return old <= now;
+    return f->reconfigured && i == p->target ? p->swap_target : p->members[i].priority;
+}
+
+bool mst_fo_may_stand(const struct mst_fo *f, size_t i)
+{
+    return f->winner < 0 || f->winner == f->plan->primary ||
+           priority_now(f, (int)i) <= priority_now(f, f->winner);
+}
+
+uint64_t mst_fo_keep_old(const struct mst_fo *f)
+{
+    const size_t old = (size_t)f->plan->primary;
+
+    return mst_fo_may_stand(f, old) ? 0 : UINT64_C(1) << old;
 }
 
 /* May this one be asked now? A member that did not confirm is asked again only after it has
@@ -101,7 +107,7 @@ static enum mst_fo_lift may_ask(const struct mst_fo_at *a, size_t i)
     return MST_FO_LIFT_WAITS;
 }
 
-enum mst_fo_lift mst_fo_lift(struct mst_fo_at *a, bool old_too)
+enum mst_fo_lift mst_fo_lift(struct mst_fo_at *a, uint64_t keep)
 {
     struct mst_fo *f = a->f;
     enum mst_fo_lift best = MST_FO_LIFT_NOTHING;
@@ -109,7 +115,7 @@ enum mst_fo_lift mst_fo_lift(struct mst_fo_at *a, bool old_too)
     for (size_t i = 0; i < f->plan->n; i++) {
         enum mst_fo_lift r;
 
-        if (f->hold[i].until_ms == 0 || ((int)i == f->plan->primary && !old_too)) {
+        if (f->hold[i].until_ms == 0 || (keep & (UINT64_C(1) << i)) != 0) {
             continue;
         }
         r = may_ask(a, i);

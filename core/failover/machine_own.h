@@ -35,6 +35,8 @@ bool mst_fo_send(struct mst_fo_at *a, enum mst_fo_do what, size_t member, int64_
                  int64_t timeout_ms);
 void mst_fo_missing(struct mst_fo *f, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void mst_fo_warn(struct mst_fo *f, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* What forbids DONE, the first or the newest that was noticed: a warning does not. */
+const char *mst_fo_lacks(const struct mst_fo *f, bool newest);
 /* Both return false: a state function may return what they return. */
 bool mst_fo_finish(struct mst_fo_at *a, enum mst_fo_exit e, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
@@ -72,16 +74,19 @@ void mst_fo_who(const struct mst_fo_at *a, char out[160]);
 
 /* machine_hold.c */
 enum mst_fo_lift { MST_FO_LIFT_SENT, MST_FO_LIFT_WAITS, MST_FO_LIFT_NOTHING };
-/* Lift one more of what still stands. NOTHING: no more can be done about what stands. */
-enum mst_fo_lift mst_fo_lift(struct mst_fo_at *a, bool old_too);
+/* Lift one more of what still stands, but not of the members of `keep` (a bit each). NOTHING: no
+ * more can be done about what stands. */
+enum mst_fo_lift mst_fo_lift(struct mst_fo_at *a, uint64_t keep);
 void mst_fo_hold_sent(struct mst_fo *f, const struct mst_fo_action *act);
 void mst_fo_hold_reply(struct mst_fo *f, const struct mst_fo_reply *r, enum mst_fo_do what,
                        size_t member, bool thaw);
 /* A code that does not tell whether the command took effect. */
 bool mst_fo_vague(int code);
 size_t mst_fo_holds(const struct mst_fo *f, int except);
-/* Priorities as they are now do not let the old primary take the seat from the winner. */
-bool mst_fo_old_may_stand(const struct mst_fo *f);
+/* Priorities as they are now do not let this member take the seat from the winner. */
+bool mst_fo_may_stand(const struct mst_fo *f, size_t i);
+/* The bit of the old primary where it would take the seat from the winner, else 0. */
+uint64_t mst_fo_keep_old(const struct mst_fo *f);
 void mst_fo_holds_text(const struct mst_fo *f, char out[200]);
 
 /* states */

@@ -253,7 +253,7 @@ bool mst_fo_diverted(struct mst_fo_at *a)
     struct mst_fo *f = a->f;
 
     f->has_last = false;
-    switch (mst_fo_lift(a, mst_fo_old_may_stand(f))) {
+    switch (mst_fo_lift(a, mst_fo_keep_old(f))) {
     case MST_FO_LIFT_SENT:
         return true;
     case MST_FO_LIFT_WAITS:

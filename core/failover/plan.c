@@ -149,14 +149,23 @@ static bool rival(const struct mst_fo_plan *p, size_t i)
            p->members[i].electable && p->members[i].reachable;
 }
 
+bool mst_fo_plan_thaws_late(const struct mst_fo_plan *p, size_t i)
+{
+    return rival(p, i) && !isnan(p->swap_target) &&
+           p->members[i].priority > p->members[p->target].priority &&
+           p->members[i].priority <= p->swap_target;
+}
+
+enum which { ALL, EARLY, LATE }; /* by when they are thawed */
+
 /* "db2:27017, db4:27017", "db2:27017, db4:27017 and 4 more", "" */
-static const char *rivals(const struct mst_fo_plan *p, char list[100])
+static const char *rivals(const struct mst_fo_plan *p, enum which which, char list[100])
 {
     size_t n = 0, at = 0;
 
     list[0] = '\0';
     for (size_t i = 0; i < p->n; i++) {
-        if (!rival(p, i)) {
+        if (!rival(p, i) || (which != ALL && mst_fo_plan_thaws_late(p, i) != (which == LATE))) {
             continue;
         }
         if (n++ < 2) {
@@ -192,9 +201,13 @@ static void first_steps(struct mst_fo_plan *p, const char *old, const char *seat
     step(p, "certify: " HOST " has the last entry of " HOST ", 5 s at most", seat, old);
 }
 
-static void last_steps(struct mst_fo_plan *p, const char *old, const char *seat, const char *list)
+static void last_steps(struct mst_fo_plan *p, const char *old, const char *seat)
 {
     const char *heir = p->heir >= 0 ? p->members[p->heir].name : "";
+    char list[100], late[100];
+
+    (void)rivals(p, EARLY, list);
+    (void)rivals(p, LATE, late);
 
     if (p->target < 0) {
         step(p, "the server hands the seat to one that has caught up, by its rule %s" HOST,
@@ -217,6 +230,9 @@ static void last_steps(struct mst_fo_plan *p, const char *old, const char *seat,
              ": priority %g, and %g for " HOST,
              seat, p->swap_target, p->swap_old, old);
     }
+    if (late[0]) {
+        step(p, "replSetFreeze 0 on %s: not before, it would take the seat", late);
+    }
     step(p, "watch %g s that nobody takes the seat", (double)p->takeover_ms / 1000.0);
     if (p->return_ms >= 0) {
         step(p, "later: a higher priority takes the seat back about %lld s after step %d",
@@ -231,9 +247,9 @@ static void write_steps(struct mst_fo_plan *p)
     char list[100];
 
     p->n_steps = 0;
-    (void)rivals(p, list);
+    (void)rivals(p, ALL, list);
     first_steps(p, old, seat, list);
-    last_steps(p, old, seat, list);
+    last_steps(p, old, seat);
     if (p->target >= 0) {
         (void)snprintf(p->undo, sizeof(p->undo),
                        "before step %d: %s%s. After it: replSetFreeze 0 on all, "

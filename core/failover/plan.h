@@ -71,6 +71,9 @@ enum mst_rc mst_fo_plan_make(const struct mst_guard_facts *f, const char *set_na
                              struct mst_fo_plan *out, struct mst_err *err) MST_MUST_CHECK;
 /* Hash, code and phrase anew, after failback and of_run were set by the caller. */
 void mst_fo_plan_seal(struct mst_fo_plan *p);
+/* Must this rival stay frozen until the reconfig of a `stay`? It is above the target, but not above
+ * the priority that the target gets: thawed before that, it would take the seat. */
+bool mst_fo_plan_thaws_late(const struct mst_fo_plan *p, size_t i);
 /* Canonical JSON with the hash as its last field, for --plan-out; and back: MST_E_INTEGRITY when it
  * was edited or cut, MST_E_CONFIG when it is no plan. What does not come back byte for byte from
  * what was read is refused: white space counts as an edit. */

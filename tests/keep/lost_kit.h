@@ -223,6 +223,14 @@ static inline void lost_wholly(struct keep *k, bool new)
     assert_int_equal(keep_count(k, "shop", "people"), new ? 30 : 29);
 }
 
+/* Who comes back as a secondary may find first that it has to roll back, and then it closes its
+ * connections: of the two, either is what happened. */
+static inline bool lost_may_close(const struct lost *l, enum mst_rc rc)
+{
+    return l->how == LOST_KILLED ||
+           (rc == MST_E_NET && (l->how == LOST_PAUSED || l->how == LOST_PARTED));
+}
+
 /* A restore that loses its primary. */
 static inline enum mst_rc lost_restore(struct lost *l, const char *backup,
                                        struct mst_restore_result *res, struct mst_err *err)

@@ -41,6 +41,25 @@ static void start(struct kit *k, struct sbx_opts o)
     kit_start(k, o);
 }
 
+static struct mst_optime applied_by(struct kit *k, int member)
+{
+    sbx_lock(k->w);
+    const struct mst_optime op = k->w->members[member].applied.op;
+    sbx_unlock(k->w);
+    return op;
+}
+
+struct beyond {
+    int member;
+    struct mst_optime op;
+};
+
+static bool is_beyond(struct sbx_world *w, void *arg)
+{
+    const struct beyond *b = arg;
+    return mst_optime_cmp(w->members[b->member].applied.op, b->op) > 0;
+}
+
 static void a_majority_write_is_committed_when_it_is_answered(void **state)
 {
     struct kit k;
@@ -84,6 +103,33 @@ static void without_a_majority_the_wait_ends_with_its_time_and_the_write_stays(v
     kit_stop(&k);
 }
 
+/* Of whoever was elected meanwhile a primary that is over hears before it steps down: what that
+ * one has is newer, and says nothing of the entries of this one. */
+static void a_member_of_a_later_term_confirms_nothing(void **state)
+{
+    static const char *const concerns[] = {"'majority'", "2"};
+    struct kit k;
+    bson_t r;
+
+    (void)state;
+    start(&k, (struct sbx_opts){.seed = 15});
+    kit_ctl(&k, "partition", "0", NULL);
+    sbx_lock(k.w);
+    k.w->members[0].reported[1].op.term = k.w->members[0].term + 1;
+    k.w->members[0].reported[1].op.ts.t = UINT32_MAX;
+    sbx_unlock(k.w);
+    for (size_t i = 0; i < MST_COUNT(concerns); i++) {
+        char cmd[96];
+
+        (void)snprintf(cmd, sizeof(cmd),
+                       "{'testNote': 1, 'writeConcern': {'w': %s, 'wtimeout': 200}}", concerns[i]);
+        assert_int_equal(kit_run(&k, 0, "test", &r, cmd), 0);
+        assert_int_equal(kit_int(&r, "writeConcernError.code"), 64);
+        bson_destroy(&r);
+    }
+    kit_stop(&k);
+}
+
 static void more_members_than_there_are_cannot_be_waited_for(void **state)
 {
     struct kit k;
@@ -114,9 +160,10 @@ static void a_waiting_write_learns_that_its_primary_stepped_down(void **state)
     (void)state;
     start(&k, (struct sbx_opts){.fast = true, .seed = 4});
     kit_ctl(&k, "kill", "2", NULL);
+    struct beyond b = {1, applied_by(&k, 0)};
     kit_connect(&k, 0, &c);
     assert_ok(sbx_client_send(&c, "test", cmd, 0, &id, &err), &err);
-    assert_true(kit_wait_same(&k, 1, 0, 2000));
+    assert_true(sbx_world_wait(k.w, is_beyond, &b, 20000)); /* it was written, and waits */
     assert_int_equal(kit_run(&k, 0, "admin", &r, "{'replSetStepDown': 60}"), 0);
     bson_destroy(&r);
     assert_ok(sbx_client_receive(&c, &f, &err), &err);
@@ -158,6 +205,7 @@ static void a_read_after_a_cluster_time_waits_for_it(void **state)
     (void)state;
     start(&k, (struct sbx_opts){.fast = true, .seed = 6});
     kit_ctl(&k, "lag", "1", "300");
+    const int64_t from = mst_clock_mono_ms(NULL); /* before the write: it cannot be there earlier */
     assert_int_equal(kit_run(&k, 0, "test", &w, "{'testNote': 1}"), 0);
     assert_true(bson_iter_init_find(&it, &w, "operationTime"));
     bson_iter_timestamp(&it, &t, &i);
@@ -166,9 +214,8 @@ static void a_read_after_a_cluster_time_waits_for_it(void **state)
                    "{'clusterTime': {'$timestamp': {'t': %u, 'i': %u}}}, 'readConcern': "
                    "{'afterClusterTime': {'$timestamp': {'t': %u, 'i': %u}}}}",
                    t, i, t, i);
-    const int64_t from = mst_clock_mono_ms(NULL);
     assert_int_equal(kit_run(&k, 1, "test", &r, cmd), 0);
-    assert_true(mst_clock_mono_ms(NULL) - from >= 200);
+    assert_true(mst_clock_mono_ms(NULL) - from >= 250); /* of 300, by another clock */
     bson_destroy(&r);
     bson_destroy(&w);
     kit_stop(&k);
@@ -210,10 +257,14 @@ static void what_only_a_lost_primary_had_is_gone_when_it_returns(void **state)
                              "'writeConcern': {'w': 3}}"),
                      0);
     bson_destroy(&r);
-    kit_ctl(&k, "partition", "0", NULL);
+    kit_ctl(&k, "lag", "1", "600000"); /* nobody has it before the others are gone */
+    kit_ctl(&k, "lag", "2", "600000");
     assert_int_equal(kit_run(&k, 0, "shop", &r, "{'insert': 'c', 'documents': [{'_id': 3}]}"), 0);
     bson_destroy(&r);
-    const int p = sbx_world_wait_primary(k.w, 0, 5000);
+    kit_ctl(&k, "partition", "0", NULL);
+    kit_ctl(&k, "lag", "1", "0");
+    kit_ctl(&k, "lag", "2", "0");
+    const int p = sbx_world_wait_primary(k.w, 0, 20000);
     assert_true(p > 0);
     assert_int_equal(kit_run(&k, p, "shop", &r,
                              "{'insert': 'c', 'documents': [{'_id': 4}], 'writeConcern': {'w': "
@@ -221,8 +272,8 @@ static void what_only_a_lost_primary_had_is_gone_when_it_returns(void **state)
                      0);
     bson_destroy(&r);
     kit_ctl(&k, "heal", NULL, NULL);
-    assert_true(kit_wait_same(&k, 0, p, 5000));
-    assert_true(kit_wait_state(&k, 0, SBX_SECONDARY, 5000));
+    assert_true(kit_wait_same(&k, 0, p, 20000));
+    assert_true(kit_wait_state(&k, 0, SBX_SECONDARY, 20000));
     assert_int_equal(
         kit_run(&k, 0, "shop", &r, "{'count': 'c', '$readPreference': {'mode': 'secondary'}}"), 0);
     assert_int_equal(kit_int(&r, "n"), 3);
@@ -316,7 +367,7 @@ static void a_retried_write_is_answered_by_a_new_primary_and_not_done_again(void
     assert_int_equal(kit_int(&r, "n"), 1);
     bson_destroy(&r);
     kit_ctl(&k, "kill", "0", NULL);
-    const int p = sbx_world_wait_primary(k.w, 0, 8000);
+    const int p = sbx_world_wait_primary(k.w, 0, 20000);
     assert_true(p > 0);
     assert_int_equal(kit_run(&k, p, "shop", &r, RETRYABLE), 0);
     assert_int_equal(kit_int(&r, "n"), 1);
@@ -376,6 +427,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_majority_write_is_committed_when_it_is_answered),
         cmocka_unit_test(without_a_majority_the_wait_ends_with_its_time_and_the_write_stays),
+        cmocka_unit_test(a_member_of_a_later_term_confirms_nothing),
         cmocka_unit_test(more_members_than_there_are_cannot_be_waited_for),
         cmocka_unit_test(a_waiting_write_learns_that_its_primary_stepped_down),
         cmocka_unit_test(a_secondary_refuses_writes_and_reads_that_want_the_primary),

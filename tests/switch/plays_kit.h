@@ -12,6 +12,7 @@
 struct play {
     const char *state; /* where its agent stands still */
     size_t to;         /* the new primary, 1 when not said */
+    bool stay;         /* --after stay */
     struct kit kit;
     struct home home;
     struct beside run; /* muster switchover, on a terminal */
@@ -49,7 +50,7 @@ static inline int plays_teardown(void **state)
 
 /* A set, and an agent that stands still where it enters `state` (NULL: nowhere); more: further
  * words of MUSTER_FAULT. */
-static inline struct play *play_add(const char *state, const char *more)
+static inline struct play *play_add_on(const char *state, const char *more, struct sbx_opts o)
 {
     struct play *p = mst_xcalloc(1, sizeof(*p));
 
@@ -57,7 +58,9 @@ static inline struct play *play_add(const char *state, const char *more)
     plays[n_plays++] = p;
     p->state = state;
     p->to = 1;
-    kit_start(&p->kit, (struct sbx_opts){.fast = true, .seed = n_plays});
+    o.fast = true;
+    o.seed = n_plays;
+    kit_start(&p->kit, o);
     home_make(&p->home, &p->kit, plays_store);
     for (size_t i = 0; i < 3; i++) {
         (void)snprintf(p->names[i], sizeof(p->names[i]), "127.0.0.1:%d",
@@ -69,13 +72,19 @@ static inline struct play *play_add(const char *state, const char *more)
     return p;
 }
 
+static inline struct play *play_add(const char *state, const char *more)
+{
+    return play_add_on(state, more, (struct sbx_opts){0});
+}
+
 /* A set that has just begun is not calm, and its members are young: both said with a reason. */
 #define YOUNG \
     "--override", "P06=a set made for this test", "--override", "P28=a set made for this test"
 
 static inline void play_begin(struct play *p)
 {
-    BESIDE(&p->run, &p->home, true, "switchover", "--to", p->names[p->to], YOUNG);
+    BESIDE(&p->run, &p->home, true, "switchover", "--to", p->names[p->to], YOUNG, "--after",
+           p->stay ? "stay" : "refuse");
 }
 
 /* Types the phrase that it asks for. */
@@ -94,6 +103,19 @@ static inline void play_type(struct play *p)
     assert_int_equal(write(p->run.fd, "\n", 1), 1);
 }
 
+/* Until its agent stands still: where, for whoever reads of a failure. */
+static inline void play_stands(struct play *p, const char *where)
+{
+    const int64_t end = mst_clock_mono_ms(NULL) + 90000;
+
+    while (process_state(p->agent) != 'T') {
+        if (mst_clock_mono_ms(NULL) > end) {
+            fail_msg("it never came to %s: %s", where, beside_tail(&p->run));
+        }
+        (void)beside_read(&p->run, 20);
+    }
+}
+
 /* All of them, up to where their agents stand still. */
 static inline void plays_run(void)
 {
@@ -104,13 +126,8 @@ static inline void plays_run(void)
         play_type(plays[i]);
     }
     for (size_t i = 0; i < n_plays; i++) {
-        const int64_t end = mst_clock_mono_ms(NULL) + 60000;
-
-        while (plays[i]->state && process_state(plays[i]->agent) != 'T') {
-            if (mst_clock_mono_ms(NULL) > end) {
-                fail_msg("it never came to %s: %s", plays[i]->state, beside_tail(&plays[i]->run));
-            }
-            (void)beside_read(&plays[i]->run, 20);
+        if (plays[i]->state) {
+            play_stands(plays[i], plays[i]->state);
         }
     }
 }

@@ -35,7 +35,7 @@
 #define FAULTS 6
 #define KINDS 11
 #define WRITES_MAX 20000
-#define FREEZE_S 6
+#define FREEZE_S 10 /* as 60 s are to a real set: longer than from the freeze to the reconfig */
 #define HOLD_MS 6000
 
 enum kind {
@@ -83,6 +83,9 @@ struct run {
     struct witness witness;
     double priority[8];
     bool moved_first, uneven;
+    /* Every fourth: faults of the first seconds only, and a swap of priorities where one is due.
+     * What comes late in a switch is seldom reached under faults that last. */
+    bool early;
     unsigned plant;
     struct mst_fo_plan plan;
     struct mst_fo f;
@@ -338,13 +341,14 @@ static void plan_faults(struct run *r)
         struct fault *f = &r->faults[i];
 
         at += 30 + below(r, 2000);
-        f->at_ms = at;
-        f->for_ms = 100 + below(r, 2500);
+        f->at_ms = r->early ? at / 5 : at;
+        f->for_ms = (100 + below(r, 2500)) / (r->early ? 5 : 1);
         f->kind = (enum kind)below(r, KINDS);
         f->member = (int)below(r, (int64_t)r->n);
         f->other = (f->member + 1) % (int)r->n;
         /* What ends the act at once is rarer, or little else would be seen. */
-        if ((f->kind == UNDO || f->kind == JOURNAL || f->kind == LOST) && below(r, 2)) {
+        if ((f->kind == UNDO || f->kind == JOURNAL || f->kind == LOST) &&
+            (below(r, 2) || r->early)) {
             f->kind = BUSY;
         }
     }
@@ -456,7 +460,10 @@ static enum mst_guard_after after_of(struct run *r, const struct mst_guard_facts
     if (f->act == MST_GUARD_STEPDOWN) {
         return r->uneven ? MST_AFTER_VISIT : MST_AFTER_REFUSE;
     }
-    return f->members[f->target].priority < most ? ways[1 + below(r, 2)] : ways[below(r, 3)];
+    if (f->members[f->target].priority < most) {
+        return r->early ? MST_AFTER_STAY : ways[1 + below(r, 2)];
+    }
+    return ways[below(r, 3)];
 }
 
 static enum mst_rc make_plan(struct run *r, struct mst_err *err)
@@ -724,7 +731,7 @@ struct totals {
 /* Who may become primary how gladly: the first primary is whom the set would choose. */
 static void draw_priorities(struct run *r, struct sbx_opts *so, bson_t *config)
 {
-    const bool even = below(r, 2) == 0;
+    const bool even = below(r, 2) == 0 && !r->early;
     bson_t members;
 
     BSON_APPEND_UTF8(config, "_id", "rs0");
@@ -748,6 +755,9 @@ static void draw_priorities(struct run *r, struct sbx_opts *so, bson_t *config)
     bson_append_array_end(config, &members);
     so->config = config;
 }
+
+static const char *const way_words[] = {
+    [MST_AFTER_REFUSE] = "refuse", [MST_AFTER_VISIT] = "visit", [MST_AFTER_STAY] = "stay"};
 
 /* Adds the run to the totals, and prints its line. */
 static void count(struct run *r, struct totals *t, bool judged)
@@ -776,8 +786,10 @@ static void count(struct run *r, struct totals *t, bool judged)
     if (r->broken[0] && !t->caught[0]) {
         (void)mst_copy(t->caught, sizeof(t->caught), r->broken);
     }
-    (void)printf("seed %" PRIu64 " exit %d faults %zu writes %zu gap %" PRId64 " ms%s%s: %s\n",
-                 r->seed, (int)r->f.exit, applied, r->n_acked, r->f.gap_ms,
+    (void)printf("seed %" PRIu64 " exit %d after %s%s faults %zu writes %zu gap %" PRId64
+                 " ms%s%s: %s\n",
+                 r->seed, (int)r->f.exit, way_words[r->plan.after],
+                 isnan(r->plan.swap_target) ? "" : " with a swap", applied, r->n_acked, r->f.gap_ms,
                  r->broken[0] ? " BROKEN " : "", r->broken, r->f.text);
     (void)fflush(stdout);
     mst_mutex_unlock(&t->mtx);
@@ -796,6 +808,7 @@ static bool one(struct run *r, struct totals *t)
     for (int i = 0; i < 8; i++) {
         (void)rnd(r);
     }
+    r->early = r->seed % 4 == 3;
     r->unreachable = -1;
     r->arbiter = below(r, 6) == 0;
     so.members = below(r, 5) == 0 ? 5 : r->arbiter ? 2 : 3;

@@ -183,6 +183,33 @@ static void stay_diverted(struct fs_sim *s)
     s->plan.step_up = false;
     fs_event(s, MST_FO_AWAIT, 1000, FS_TERM, 2);
 }
+/* A third member is above the target, and not above the priority that it gets. */
+static void stay_beside_a_third(struct fs_sim *s)
+{
+    stay(s);
+    s->plan.members[2].priority = 2;
+}
+static void stay_third_refused(struct fs_sim *s)
+{
+    stay_refused(s);
+    s->plan.members[2].priority = 2;
+}
+static void stay_third_undo(struct fs_sim *s)
+{
+    stay_beside_a_third(s);
+    fs_event(s, MST_FO_SETTLE, 2000, FS_UNDO, 0);
+}
+static void stay_third_target_dies(struct fs_sim *s)
+{
+    stay_beside_a_third(s);
+    fs_event(s, MST_FO_SETTLE, 3000, FS_KILL, 1);
+}
+/* What is told first is what is missing, not the warning before it. */
+static void stay_reply_lost_then_undo(struct fs_sim *s)
+{
+    stay_reply_lost(s);
+    fs_event(s, MST_FO_WATCH, 2000, FS_UNDO, 0);
+}
 static void visit(struct fs_sim *s)
 {
     old_is_higher(s);
@@ -209,6 +236,16 @@ static void the_seat_stays_only_after_one_reconfig_that_is_seen(void **state)
          "code 308", MST_FO_CERT_CONTINUITY},
         {"diverted", stay_diverted, MST_FO_OTHER, MST_FO_DIVERTED, MST_FO_PRIORITIES, "db3",
          MST_FO_CERT_CONTINUITY},
+        {"reply lost, undo", stay_reply_lost_then_undo, MST_FO_INCOMPLETE, MST_FO_WATCH, ANY,
+         "but stopped on request", MST_FO_CERT_CONTINUITY},
+        {"third", stay_beside_a_third, MST_FO_DONE, MST_FO_PRIORITIES, ANY, "nothing is left",
+         MST_FO_CERT_OPTIME},
+        {"third, refused", stay_third_refused, MST_FO_INCOMPLETE, MST_FO_PRIORITIES, MST_FO_WATCH,
+         "code 103", MST_FO_CERT_OPTIME},
+        {"third, undo", stay_third_undo, MST_FO_INCOMPLETE, MST_FO_SETTLE, MST_FO_PRIORITIES,
+         "there was another election", MST_FO_CERT_OPTIME},
+        {"third, target dies", stay_third_target_dies, MST_FO_INCOMPLETE, MST_FO_SETTLE,
+         MST_FO_PRIORITIES, "there was another election", MST_FO_CERT_OPTIME},
         {"visit", visit, MST_FO_DONE, MST_FO_SETTLE, MST_FO_WATCH, "takes the seat back in about",
          MST_FO_CERT_CONTINUITY},
     };
@@ -227,6 +264,12 @@ static void the_seat_stays_only_after_one_reconfig_that_is_seen(void **state)
     stay_request_lost(&sim);
     fs_run(&sim);
     assert_int_equal(sim.sent[MST_FO_SEND_PRIORITIES], 1); /* never again blindly */
+    /* The third is not held for a reconfig that will not come. */
+    fs_init(&sim, 3);
+    stay_third_refused(&sim);
+    fs_run(&sim);
+    assert_int_equal(mst_fo_held_until(&sim.f, 2), 0);
+    assert_int_equal(sim.thawed[2], 1);
 }
 
 static void a_step_down_freezes_nobody_and_takes_any_heir(void **state)

@@ -150,6 +150,10 @@ static void a_higher_priority_is_waited_for_announced_or_swapped(void **state)
     assert_int_equal(plan.return_ms, -1);
     assert_int_equal(plan.takeover_ms, 13500);
     assert_step(&plan, "maxTimeMS 10000 on db2:27017: priority 2, and 1 for db1:27017");
+    assert_step(&plan, "replSetFreeze 0 on db3:27017: not before, it would take the seat");
+    for (size_t i = 0; i < plan.n_steps; i++) {
+        assert_null(strstr(plan.steps[i], "replSetFreeze 0 on db3:27017; "));
+    }
     s.m[2].priority = 3; /* above both: the swap does not end it */
     s.m[0].priority = 2;
     s.f.election_timeout_ms = 20000;

@@ -16,6 +16,9 @@ static struct sbx_pos majority_pos(const struct sbx_member *m)
             continue;
         }
         const struct sbx_pos p = i == m->index ? m->durable : m->reported[i];
+        if (p.op.term > m->term) {
+            continue; /* it follows, or is, another primary: newer, but without our entries */
+        }
         size_t at = n++;
         while (at > 0 && mst_optime_cmp(sorted[at - 1].op, p.op) < 0) {
             sorted[at] = sorted[at - 1];

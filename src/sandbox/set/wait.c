@@ -64,7 +64,8 @@ static int64_t holders(const struct sbx_member *m, struct mst_optime op)
 
     for (size_t i = 0; i < m->config.n; i++) {
         const struct sbx_pos *p = i == m->index ? &m->applied : &m->reported[i];
-        n += !m->config.members[i].arbiter && mst_optime_cmp(p->op, op) >= 0;
+        n += !m->config.members[i].arbiter && p->op.term <= m->term &&
+             mst_optime_cmp(p->op, op) >= 0;
     }
     return n;
 }
