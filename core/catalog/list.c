@@ -54,15 +54,7 @@ static struct list_group *group_of(struct walk *w, const char *id, size_t len)
 
 static bool attempt_ok(const char *name, size_t len)
 {
-    if (len != 16) {
-        return false;
-    }
-    for (size_t i = 0; i < len; i++) {
-        if (!((name[i] >= '0' && name[i] <= '9') || (name[i] >= 'a' && name[i] <= 'f'))) {
-            return false;
-        }
-    }
-    return true;
+    return len == 16 && strspn(name, "0123456789abcdef") >= len;
 }
 
 static struct list_attempt *attempt_of(struct list_group *g, const char *name, size_t len)
@@ -146,6 +138,9 @@ static bool see(void *arg, const struct mst_store_item *item)
     g->bytes += item->bytes;
     if (slash) {
         see_object(g, slash + 1, item->bytes);
+        if (strncmp(slash + 1, "marks/", 6) != 0) {
+            mst_classes_see(&g->classes, item);
+        }
     } else {
         g->foreign++; /* an object where a backup's directory should be */
     }

@@ -40,6 +40,10 @@ static enum mst_rc get(const struct mst_catalog *c, const struct list_group *g, 
     if (mst_store_read_all(c->store, key, MST_HEADER_MAX, buf, err) != MST_OK) {
         if (err->rc == MST_E_NOTFOUND) {
             LIST_PROBLEM(b, MST_BK_DAMAGED, "its %s is missing", name);
+        } else if (err->rc == MST_E_PRECOND) {
+            LIST_PROBLEM(b, MST_BK_ARCHIVED,
+                         "its %s is in an archive tier: 'muster store thaw %s %s'", name,
+                         mst_store_name(c->store), g->id);
         } else {
             LIST_PROBLEM(b, MST_BK_DAMAGED, "its %s cannot be read: %.150s", name, err->msg);
         }
@@ -199,10 +203,12 @@ void mst_list_examine(const struct list_look *k, const struct list_group *g, str
     memset(b, 0, sizeof(*b));
     (void)mst_copy(b->id, sizeof(b->id), g->id);
     b->stored_bytes = g->bytes;
+    mst_classes_say(&g->classes, b);
     if (!mst_catalog_id_ok(g->id, &b->started_wall_ms, b->kind)) {
         LIST_PROBLEM(b, MST_BK_FOREIGN, "not a name that muster gives: it is left alone");
     } else if (g->commit) {
         committed(k, g, b);
+        k->link->counter = b->state == MST_BK_ARCHIVED ? MST_COUNTER_ASLEEP : k->link->counter;
     } else if (g->n_attempts || g->claim || g->key_alone) {
         LIST_PROBLEM(
             b, MST_BK_INCOMPLETE,

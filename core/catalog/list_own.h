@@ -3,6 +3,7 @@
 #ifndef MST_CATALOG_LIST_OWN_H
 #define MST_CATALOG_LIST_OWN_H
 
+#include "catalog/asleep.h"
 #include "catalog/keyobj.h"
 #include "catalog/marks.h"
 
@@ -20,6 +21,7 @@ struct list_group { /* everything below one id */
     bool commit, claim, key_alone;
     uint64_t bytes, foreign, half; /* half: of a writer that was killed */
     struct mst_marks marks;
+    struct mst_classes classes; /* of all but the marks */
 };
 
 struct list_look { /* what examining one backup needs */
