@@ -463,6 +463,15 @@ static void check_whole(struct load *l, const config_setting_t *root)
     if (c->set.members.n > 0 && c->set.srv[0]) {
         problem(l, set, "set.members and set.srv exclude each other: keep one");
     }
+    for (size_t i = 0; i < c->set.members.n; i++) {
+        if (strchr(c->set.members.item[i],
+                   '@')) { /* not repeated: what stands before it is shown nowhere */
+            problem(l, set,
+                    "set.members, number %zu: a member is host:port; a user and how to get the "
+                    "password stand in set.credentials",
+                    i + 1);
+        }
+    }
     for (size_t i = 0; i < c->set.switch_hours.n; i++) {
         int from, to;
 
