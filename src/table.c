@@ -164,7 +164,7 @@ static const struct arg_spec key_escrow_opts[] = {
 
 static const struct arg_spec rekey_opts[] = {
     {"backup", "BACKUP", "only this one (default: all that are sealed)", false},
-    {"store", "NAME", "the store whose backups are meant (default: backup.store)", false},
+    {"store", "NAME", "only the backups in this store (default: every store)", false},
     ACT_OPTS,
     {NULL, NULL, NULL, false}};
 
