@@ -117,20 +117,19 @@ static void say_next(struct mst_str *out, const char *file, const struct mst_key
     free(whole);
 }
 
-enum mst_rc cmd_key_new(struct cmd_ctx *c, struct mst_err *err)
+static enum mst_rc check_new(const struct cmd_ctx *c, struct mst_err *err)
 {
     const char *recipient = args_get(&c->args, "recipient"), *signer = args_get(&c->args, "signer");
     const char *label = args_get(&c->args, "label"), *path = recipient ? recipient : signer;
-    const enum mst_key_kind kind = recipient ? MST_KEY_RECIPIENT : MST_KEY_SIGNER;
-    struct mst_secret phrase = {0};
-    struct mst_keyfile k = {0};
-    struct mst_str out = {0};
-    enum mst_rc rc;
 
     if (!path || (recipient && signer)) {
         return mst_err_set(err, MST_E_USAGE,
                            "say --recipient FILE for a key that opens backups, or --signer FILE "
                            "for one that signs them");
+    }
+    if (signer && args_has(&c->args, "from-paper")) {
+        return mst_err_set(err, MST_E_USAGE,
+                           "--from-paper is for --recipient: a signing key is not on paper");
     }
     if (label && (strlen(label) > 63 || strpbrk(label, "\"\\"))) {
         return mst_err_set(err, MST_E_USAGE,
@@ -141,9 +140,30 @@ enum mst_rc cmd_key_new(struct cmd_ctx *c, struct mst_err *err)
                            "%s is there already, and a key is never overwritten: name another file",
                            path);
     }
-    rc = new_phrase(c, &phrase, err);
+    if (args_has(&c->args, "from-paper") && !has_terminal()) {
+        return mst_err_set(err, MST_E_AUTH, "the lines are typed on a terminal, and there is none");
+    }
+    return MST_OK;
+}
+
+enum mst_rc cmd_key_new(struct cmd_ctx *c, struct mst_err *err)
+{
+    const char *recipient = args_get(&c->args, "recipient"), *signer = args_get(&c->args, "signer");
+    const char *label = args_get(&c->args, "label"), *path = recipient ? recipient : signer;
+    const enum mst_key_kind kind = recipient ? MST_KEY_RECIPIENT : MST_KEY_SIGNER;
+    struct mst_secret phrase = {0};
+    struct mst_keyfile k = {0};
+    struct mst_str out = {0};
+    enum mst_rc rc = check_new(c, err);
+
+    label = label ? label : "";
     if (rc == MST_OK) {
-        rc = mst_keyring_make(kind, path, label ? label : "", &phrase, &k, err);
+        rc = new_phrase(c, &phrase, err);
+    }
+    if (rc == MST_OK) {
+        rc = args_has(&c->args, "from-paper")
+                 ? mst_keyring_from_paper(cmd_ask, NULL, path, label, &phrase, &k, err)
+                 : mst_keyring_make(kind, path, label, &phrase, &k, err);
     }
     if (rc == MST_OK && c->json) {
         json_key(&out, "key", path, &k);

@@ -164,6 +164,7 @@ static const struct arg_spec open_opts[] = {
 static const struct arg_spec key_new_opts[] = {
     {"recipient", "FILE", "a key that opens backups, into this file", false},
     {"signer", "FILE", "a key that signs them, into this file", false},
+    {"from-paper", NULL, "the key of an escrow again: its lines are typed in", false},
     {"label", "NAME", "what it is called", false},
     PHRASE_OPT,
     {"no-passphrase", NULL, "its secret stands in the file as it is", false},
@@ -176,7 +177,7 @@ static const struct arg_spec key_escrow_opts[] = {
 
 static const struct arg_spec rekey_opts[] = {
     {"backup", "BACKUP", "only this one (default: all that are sealed)", false},
-    {"store", "NAME", "the store whose backups are meant (default: backup.store)", false},
+    {"store", "NAME", "only the backups in this store (default: every store)", false},
     ACT_OPTS,
     {NULL, NULL, NULL, false}};
 
@@ -450,7 +451,8 @@ static const struct cmd commands[] = {
      .opts = key_new_opts,
      .summary = "make a key that opens backups (--recipient) or signs them (--signer)",
      .help = "Prints the public word and the line for the configuration. The file is made for its\n"
-             "owner only and never overwritten; its passphrase is asked twice.\n"},
+             "owner only and never overwritten; its passphrase is asked twice. --from-paper makes\n"
+             "the file of a lost key again, from what 'muster key escrow FILE' printed.\n"},
     {.name = "key list",
      .fn = cmd_key_list,
      .flags = CMD_BRIEF | CMD_CONFIG | CMD_JSON,

@@ -454,15 +454,30 @@ static void check_stores(struct load *l, const config_setting_t *list)
     }
 }
 
+static void check_members(struct load *l, const config_setting_t *set)
+{
+    const struct mst_cfg *c = l->cfg;
+
+    if (c->set.members.n > 0 && c->set.srv[0]) {
+        problem(l, set, "set.members and set.srv exclude each other: keep one");
+    }
+    for (size_t i = 0; i < c->set.members.n; i++) {
+        if (strchr(c->set.members.item[i], '@')) { /* not repeated: a password may stand there */
+            problem(l, set,
+                    "set.members, number %zu: a member is host:port; a user and how to get the "
+                    "password stand in set.credentials",
+                    i + 1);
+        }
+    }
+}
+
 /* What no single option can know. */
 static void check_whole(struct load *l, const config_setting_t *root)
 {
     struct mst_cfg *c = l->cfg;
     config_setting_t *set = config_setting_get_member(root, "set");
 
-    if (c->set.members.n > 0 && c->set.srv[0]) {
-        problem(l, set, "set.members and set.srv exclude each other: keep one");
-    }
+    check_members(l, set);
     for (size_t i = 0; i < c->set.switch_hours.n; i++) {
         int from, to;
 

@@ -201,13 +201,15 @@ static void check_way(const struct mst_cfg *cfg, const struct mst_cfg_store *s, 
     const bool known = strcmp(s->type, "gcs") == 0 || !s->profile[0] ||
                        strcmp(s->profile, "aws") == 0 || strcmp(s->profile, "gcs") == 0;
 
+    if (strchr(s->endpoint, '@') || strchr(s->proxy, '@')) { /* first: the others repeat it */
+        say_it(say, arg, "the store \"%s\": no name or password stands in an address", s->name);
+        return;
+    }
     if (!s->endpoint[0] && !known) {
         say_it(say, arg, "the store \"%s\" has no endpoint: say where it is", s->name);
     } else if (s->endpoint[0] && !http && strncmp(s->endpoint, "https://", 8) != 0) {
         say_it(say, arg, "stores.endpoint is \"%s\": it must be like https://host:port",
                s->endpoint);
-    } else if (strchr(s->endpoint, '@') || strchr(s->proxy, '@')) {
-        say_it(say, arg, "the store \"%s\": no name or password stands in an address", s->name);
     } else if (http && !s->plain_http) {
         say_it(say, arg,
                "stores.endpoint is \"%s\": without TLS only when the store says plain_http = true",

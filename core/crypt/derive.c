@@ -8,6 +8,7 @@
 
 #include "base/err.h"
 #include "base/secret.h"
+#include "crypt/gcm.h"
 
 static void hmac(const void *key, size_t key_n, const void *p, size_t n,
                  uint8_t out[MST_HKDF_BLOCK])
@@ -55,11 +56,10 @@ void mst_gcm_once(const uint8_t key[MST_GCM_KEY], const void *aad, size_t aad_n,
                   size_t n, uint8_t *out)
 {
     static const uint8_t zero[MST_GCM_NONCE];
-    EVP_CIPHER_CTX *c = EVP_CIPHER_CTX_new();
+    EVP_CIPHER_CTX *c = mst_gcm_ctx(true, key, zero);
     int len = 0;
 
-    MST_ASSERT(c && n <= INT_MAX && aad_n <= INT_MAX);
-    MST_ASSERT(EVP_EncryptInit_ex(c, EVP_aes_256_gcm(), NULL, key, zero) == 1);
+    MST_ASSERT(n <= INT_MAX && aad_n <= INT_MAX);
     MST_ASSERT(EVP_EncryptUpdate(c, NULL, &len, aad, (int)aad_n) == 1);
     MST_ASSERT(EVP_EncryptUpdate(c, out, &len, p, (int)n) == 1 && (size_t)len == n);
     MST_ASSERT(EVP_EncryptFinal_ex(c, out + n, &len) == 1 && len == 0);
@@ -79,9 +79,8 @@ bool mst_gcm_once_open(const uint8_t key[MST_GCM_KEY], const void *aad, size_t a
     if (n < sizeof(tag) || n > INT_MAX || aad_n > INT_MAX) {
         return false;
     }
-    c = EVP_CIPHER_CTX_new();
+    c = mst_gcm_ctx(false, key, zero);
     memcpy(tag, p + n - sizeof(tag), sizeof(tag));
-    MST_ASSERT(c && EVP_DecryptInit_ex(c, EVP_aes_256_gcm(), NULL, key, zero) == 1);
     MST_ASSERT(EVP_DecryptUpdate(c, NULL, &len, aad, (int)aad_n) == 1);
     MST_ASSERT(EVP_DecryptUpdate(c, out, &len, p, (int)(n - sizeof(tag))) == 1);
     MST_ASSERT(EVP_CIPHER_CTX_ctrl(c, EVP_CTRL_AEAD_SET_TAG, (int)sizeof(tag), tag) == 1);

@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "base/secret.h"
 #include "crypt/derive.h"
+#include "crypt/gcm.h"
 #include "crypt/locked.h"
 #include "hash/hash.h"
 
@@ -133,9 +134,7 @@ enum mst_rc mst_sealer_new(const struct mst_data_key *key, const void *context, 
     memcpy(own + MST_SEAL_SALT, d->commitment, COMMITMENT);
     s = mst_xcalloc(1, sizeof(*s));
     memcpy(s->nonce, d->nonce, sizeof(s->nonce));
-    s->ctx = EVP_CIPHER_CTX_new();
-    MST_ASSERT(s->ctx &&
-               EVP_EncryptInit_ex(s->ctx, EVP_aes_256_gcm(), NULL, d->key, s->nonce) == 1);
+    s->ctx = mst_gcm_ctx(true, d->key, s->nonce);
     mst_locked_free(d, sizeof(*d));
     *out = s;
     return MST_OK;
@@ -224,9 +223,7 @@ enum mst_rc mst_opener_new(const struct mst_data_key *key, const void *context, 
     if (CRYPTO_memcmp(d->commitment, salt + MST_SEAL_SALT, COMMITMENT) == 0) {
         o = mst_xcalloc(1, sizeof(*o));
         memcpy(o->nonce, d->nonce, sizeof(o->nonce));
-        o->ctx = EVP_CIPHER_CTX_new();
-        MST_ASSERT(o->ctx &&
-                   EVP_DecryptInit_ex(o->ctx, EVP_aes_256_gcm(), NULL, d->key, o->nonce) == 1);
+        o->ctx = mst_gcm_ctx(false, d->key, o->nonce);
     }
     mst_locked_free(d, sizeof(*d));
     if (!o) {

@@ -148,6 +148,13 @@ static bool of_store(const struct mst_cmd *cmd)
            (cmd->kind == MST_CMD_CLEAN && mst_catalog_id_ok(cmd->backup, NULL, NULL));
 }
 
+/* Where no store is named, what is meant is in all of them. */
+static bool of_all(const struct mst_cmd *cmd)
+{
+    return cmd->kind == MST_CMD_ORPHANS || cmd->kind == MST_CMD_KEY_ADD ||
+           cmd->kind == MST_CMD_KEY_REMOVE || cmd->kind == MST_CMD_KEY_ROTATE;
+}
+
 /* What reads a store goes to the store's own thread. True when it went there. */
 static bool forward(struct local *l, struct ask *a)
 {
@@ -157,7 +164,7 @@ static bool forward(struct local *l, struct ask *a)
     char note[200] = "";
     enum mst_rc rc = MST_OK;
 
-    if (a->cmd.kind != MST_CMD_ORPHANS) {
+    if (!of_all(&a->cmd)) {
         rc = mst_depot_choose(l, &a->cmd, want, &l->io_task, note, sizeof(note), &err);
     }
     if (note[0]) {

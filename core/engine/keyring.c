@@ -54,11 +54,10 @@ static enum mst_rc write_new(const char *path, const struct mst_str *text, struc
     return rc;
 }
 
-enum mst_rc mst_keyring_make(enum mst_key_kind kind, const char *path, const char *label,
-                             const struct mst_secret *phrase, struct mst_keyfile *out,
-                             struct mst_err *err)
+static enum mst_rc make_of(enum mst_key_kind kind, const uint8_t *secret, const char *path,
+                           const char *label, const struct mst_secret *phrase,
+                           struct mst_keyfile *out, struct mst_err *err)
 {
-    uint8_t *secret = mst_locked_new(RAW);
     struct mst_str text = {0};
     enum mst_rc rc = MST_OK;
 
@@ -67,9 +66,6 @@ enum mst_rc mst_keyring_make(enum mst_key_kind kind, const char *path, const cha
                          "the passphrase has %zu characters: it needs %d at least, and a few words "
                          "are better",
                          phrase->len, MST_KEYRING_PHRASE_MIN);
-    }
-    if (rc == MST_OK) {
-        rc = mst_random(secret, RAW, "a key", err);
     }
     if (rc == MST_OK) {
         rc = mst_keyfile_put(kind, secret, label, mst_clock_utc_ms(NULL), phrase, &text, err);
@@ -81,6 +77,33 @@ enum mst_rc mst_keyring_make(enum mst_key_kind kind, const char *path, const cha
         rc = mst_keyfile_read(path, out, NULL, err);
     }
     mst_keyfile_wipe(&text);
+    return rc;
+}
+
+enum mst_rc mst_keyring_make(enum mst_key_kind kind, const char *path, const char *label,
+                             const struct mst_secret *phrase, struct mst_keyfile *out,
+                             struct mst_err *err)
+{
+    uint8_t *secret = mst_locked_new(RAW);
+    enum mst_rc rc = mst_random(secret, RAW, "a key", err);
+
+    if (rc == MST_OK) {
+        rc = make_of(kind, secret, path, label, phrase, out, err);
+    }
+    mst_locked_free(secret, RAW);
+    return rc;
+}
+
+enum mst_rc mst_keyring_from_paper(mst_cfg_ask_fn *ask, void *arg, const char *path,
+                                   const char *label, const struct mst_secret *phrase,
+                                   struct mst_keyfile *out, struct mst_err *err)
+{
+    uint8_t *secret = mst_locked_new(RAW);
+    enum mst_rc rc = mst_keyring_typed(ask, arg, secret, err);
+
+    if (rc == MST_OK) {
+        rc = make_of(MST_KEY_RECIPIENT, secret, path, label, phrase, out, err);
+    }
     mst_locked_free(secret, RAW);
     return rc;
 }

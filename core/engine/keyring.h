@@ -59,5 +59,9 @@ enum mst_rc mst_keyring_tried(const struct mst_cfg *cfg, const uint8_t secret[32
 /* The same when the lines are typed: what for each is asked through ask, a slip is asked again. */
 enum mst_rc mst_keyring_typed(mst_cfg_ask_fn *ask, void *arg, uint8_t secret[32],
                               struct mst_err *err) MST_MUST_CHECK;
+/* The key of an escrow in a file again: its lines are typed. As mst_keyring_make otherwise. */
+enum mst_rc mst_keyring_from_paper(mst_cfg_ask_fn *ask, void *arg, const char *path,
+                                   const char *label, const struct mst_secret *phrase,
+                                   struct mst_keyfile *out, struct mst_err *err) MST_MUST_CHECK;
 
 #endif

@@ -1,4 +1,8 @@
-/* Who may read the backups that exist: the plan and the job of muster key add, remove, rotate. */
+/* Who may read the backups that exist: the plan and the job of muster key add, remove, rotate.
+ *
+ * Every store of the configuration is meant unless one is named: whoever is taken out of a backup
+ * must not be left in a copy of it. A store that does not answer fails for itself; the same command
+ * again does what is left, because what is as it was asked for is passed over. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,15 +12,30 @@
 #include "base/text.h"
 #include "catalog/rekey.h"
 #include "engine/acts.h"
+#include "engine/depot.h"
 #include "engine/seals.h"
 #include "hash/hash.h"
 
-#define STEPS 5
+#define STEPS (4 + MST_CFG_STORES)
+#define OPEN_MS 10000
 
-struct outcome { /* over all backups */
+struct outcome { /* over all backups of one store */
     size_t done, already, failed, staying;
     char why[200];
     enum mst_rc rc;
+};
+struct at_store {
+    const char *name;
+    struct mst_catalog cat;
+    struct mst_backup *b; /* those that are meant */
+    size_t n;
+    struct mst_err err; /* it cannot be asked, or there is nothing (MST_E_NOTFOUND) */
+    struct outcome o;
+};
+struct places {
+    struct at_store s[MST_CFG_STORES];
+    size_t n;
+    char in[200]; /* "the store local", "the stores local, vault" */
 };
 
 /* What a command asks for; the readers of the configuration are loaded for a rotation. */
@@ -83,6 +102,78 @@ static enum mst_rc meant(const struct mst_catalog *cat, const struct mst_cmd *cm
     return rc;
 }
 
+/* Opens a store and lists it. The thread of a store must not wait for itself. */
+static void look_at(struct depot *d, bool own_thread, const struct mst_cmd *cmd,
+                    struct mst_task *task, struct at_store *s)
+{
+    struct mst_store *store;
+    enum mst_rc rc = own_thread ? MST_OK : mst_depot_open_soon(d, OPEN_MS, task, &store, &s->err);
+
+    s->name = d->cfg->name;
+    if (rc == MST_OK) {
+        rc = mst_depot_catalog(d, &s->cat, &s->err);
+    }
+    if (rc == MST_OK) {
+        rc = meant(&s->cat, cmd, task, &s->b, &s->n, &s->err);
+    }
+    s->err.rc = rc;
+}
+
+/* Every store, or the one that is named. planning: on the thread of the one that is named, or of
+ * the one that is meant where none is. */
+static enum mst_rc gather(struct local *l, const struct mst_cmd *cmd, bool planning,
+                          struct mst_task *task, struct places *p, struct mst_err *err)
+{
+    struct depot *only = NULL;
+    const char *lead = "";
+
+    if ((cmd->store[0] || l->n_depots < 2) &&
+        mst_depot_named(l, cmd->store, &only, err) != MST_OK) {
+        return err->rc;
+    }
+    for (size_t i = 0; i < l->n_depots; i++) {
+        struct depot *d = &l->depots[i];
+
+        if (only && d != only) {
+            continue;
+        }
+        mst_task_phase(task, "listing the store %s", d->cfg->name);
+        look_at(d, planning && (only || i == l->home), cmd, task, &p->s[p->n++]);
+        if (mst_task_check(task, err) != MST_OK) {
+            return err->rc;
+        }
+    }
+    (void)snprintf(p->in, sizeof(p->in), "the store%s ", p->n > 1 ? "s" : "");
+    for (size_t i = 0; i < p->n; i++) {
+        (void)snprintf(p->in + strlen(p->in), sizeof(p->in) - strlen(p->in), "%s%s", lead,
+                       p->s[i].name);
+        lead = ", ";
+    }
+    return MST_OK;
+}
+
+static void places_free(struct places *p)
+{
+    for (size_t i = 0; p && i < p->n; i++) {
+        free(p->s[i].b);
+    }
+    free(p);
+}
+
+/* What is wrong with it, without the name that most sentences begin with. */
+static const char *why_dead(const struct at_store *s)
+{
+    char lead[96];
+    const int n = snprintf(lead, sizeof(lead), "the store %.64s: ", s->name);
+
+    return n > 0 && strncmp(s->err.msg, lead, (size_t)n) == 0 ? s->err.msg + n : s->err.msg;
+}
+
+static bool is_dead(const struct at_store *s)
+{
+    return s->err.rc != MST_OK && s->err.rc != MST_E_NOTFOUND;
+}
+
 /* The header of a committed backup, which names attempt and key. */
 static enum mst_rc header_of(const struct mst_catalog *cat, const char *id, struct mst_task *task,
                              struct mst_header *out, struct mst_err *err)
@@ -122,26 +213,62 @@ static void step(struct mst_ticket *t, const char *text)
     (void)mst_copy(t->steps[t->n_steps++], sizeof(t->steps[0]), text);
 }
 
-static void describe(struct mst_ticket *t, const struct mst_rekey *r, const struct outcome *o,
-                     const char *store, size_t n_stores)
+/* One store among several, in a line. */
+static void describe_store(struct mst_ticket *t, const struct at_store *s)
 {
-    const char *noun = mst_text_noun(o->done, "backup", "backups");
-    char text[200], id[MST_KEY_ID_HEX];
+    char text[200];
 
+    if (is_dead(s)) {
+        (void)snprintf(text, sizeof(text),
+                       "%.40s cannot be asked and stays as it is until this is repeated: %.90s",
+                       s->name, why_dead(s));
+    } else if (s->err.rc != MST_OK) {
+        (void)snprintf(text, sizeof(text), "%.40s: nothing that is meant", s->name);
+    } else {
+        (void)snprintf(text, sizeof(text), "%.40s: %zu of %zu %s, %zu as asked already%s%.90s",
+                       s->name, s->o.done, s->n, mst_text_noun(s->n, "backup", "backups"),
+                       s->o.already, s->o.failed ? ", others cannot: " : "", s->o.why);
+    }
+    step(t, text);
+}
+
+static void describe_others(struct mst_ticket *t, const struct places *p)
+{
+    const struct outcome *o = &p->s[0].o;
+    char text[200];
+
+    for (size_t i = 0; p->n > 1 && i < p->n; i++) {
+        describe_store(t, &p->s[i]);
+    }
+    if (p->n == 1 && (o->already > 0 || o->failed > 0)) {
+        (void)snprintf(text, sizeof(text), "%zu of them: as asked already; %zu: cannot, %.100s",
+                       o->already, o->failed, o->why);
+        step(t, text);
+    }
+}
+
+static void describe(struct mst_ticket *t, const struct mst_rekey *r, const struct places *p,
+                     size_t n_stores)
+{
+    struct mst_str what = {0}, all = {0};
+    char id[MST_KEY_ID_HEX];
+
+    if (p->n > 1) {
+        mst_str_addf(&what, "the sealed backups in %s", p->in);
+    } else {
+        mst_str_addf(&what, "%zu %s in %s", p->s[0].o.done,
+                     mst_text_noun(p->s[0].o.done, "backup", "backups"), p->in);
+    }
     mst_key_id_of(r->pub, id);
     if (r->what == MST_REKEY_ADD) {
-        (void)snprintf(t->summary, sizeof(t->summary), "let %s (%.8s) read %zu %s in the store %s",
-                       r->label[0] ? r->label : "the key", id, o->done, noun, store);
+        mst_str_addf(&all, "let %s (%.8s) read %s", r->label[0] ? r->label : "the key", id,
+                     mst_str_c(&what));
         step(t, "write a key object with one slot more; data and older key objects stay");
     } else {
         if (r->what == MST_REKEY_REMOVE) {
-            (void)snprintf(t->summary, sizeof(t->summary),
-                           "take %.60s out of %zu %s in the store %s", r->who, o->done, noun,
-                           store);
+            mst_str_addf(&all, "take %.60s out of %s", r->who, mst_str_c(&what));
         } else {
-            (void)snprintf(t->summary, sizeof(t->summary),
-                           "let only those of the configuration read %zu %s in the store %s",
-                           o->done, noun, store);
+            mst_str_addf(&all, "let only those of the configuration read %s", mst_str_c(&what));
         }
         (void)snprintf(t->phrase, sizeof(t->phrase), "%s %.100s",
                        r->what == MST_REKEY_REMOVE ? "remove" : "rotate",
@@ -149,15 +276,13 @@ static void describe(struct mst_ticket *t, const struct mst_rekey *r, const stru
         step(t, "write a key object without them, read it back, then remove the older ones");
         step(t, "who kept a copy of an older one, and the secret, still reads the backup");
     }
-    if (n_stores > 1) {
-        step(t, "only that store is changed: copies in another one stay as they are, and --store "
-                "names it");
+    (void)mst_copy(t->summary, sizeof(t->summary), mst_str_c(&all));
+    if (p->n == 1 && n_stores > 1) {
+        step(t, "only that store is changed: copies in another one stay as they are");
     }
-    (void)snprintf(text, sizeof(text), "%zu of them: as asked already; %zu: cannot, %.100s",
-                   o->already, o->failed, o->why);
-    if (o->already > 0 || o->failed > 0) {
-        step(t, text);
-    }
+    describe_others(t, p);
+    mst_str_release(&what);
+    mst_str_release(&all);
 }
 
 static void hash_plan(struct mst_ticket *t)
@@ -167,70 +292,99 @@ static void hash_plan(struct mst_ticket *t)
 
     mst_str_addf(&s, "%d\n%s\n%s\n%s\n%s\n", (int)t->cmd.kind, t->cmd.store, t->cmd.backup,
                  t->cmd.key, t->summary);
+    for (size_t i = 0; i < t->n_steps; i++) {
+        mst_str_addf(&s, "%s\n", t->steps[i]);
+    }
     mst_sha256_of(s.p, s.len, digest);
     (void)mst_hex(digest, 8, t->plan_hash);
     mst_str_release(&s);
 }
 
 /* What it would do to each: key objects are read, none is opened. */
-static void foresee(const struct mst_catalog *cat, const struct mst_backup *b, size_t n,
-                    const struct mst_rekey *r, struct mst_task *task, struct outcome *o)
+static void foresee(struct at_store *s, const struct mst_rekey *r, struct mst_task *task)
 {
     struct mst_header *h = mst_xcalloc(1, sizeof(*h));
 
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < s->n; i++) {
         struct mst_err err = {0};
-        enum mst_rc rc = header_of(cat, b[i].id, task, h, &err);
+        enum mst_rc rc = header_of(&s->cat, s->b[i].id, task, h, &err);
 
         if (rc == MST_OK) {
-            rc = mst_rekey_look(cat, h, r, task, &err);
+            rc = mst_rekey_look(&s->cat, h, r, task, &err);
         }
-        count(o, rc, &err);
+        count(&s->o, rc, &err);
     }
     free(h);
+}
+
+/* Why there is nothing to do: a store that does not answer before a backup that cannot, before what
+ * is as it was asked for. */
+static enum mst_rc nothing(const struct places *p, const struct mst_rekey *r,
+                           const struct mst_cmd *cmd, struct mst_err *err)
+{
+    const struct at_store *dead = NULL, *cannot = NULL;
+    size_t meant_in = 0;
+
+    for (size_t i = 0; i < p->n; i++) {
+        dead = dead || !is_dead(&p->s[i]) ? dead : &p->s[i];
+        cannot = cannot || p->s[i].o.failed == 0 ? cannot : &p->s[i];
+        meant_in += p->s[i].err.rc == MST_OK;
+    }
+    if (p->n == 1 && p->s[0].err.rc != MST_OK) {
+        *err = p->s[0].err;
+        return err->rc;
+    }
+    if (dead) {
+        return mst_err_set(err, dead->err.rc,
+                           "the store %s cannot be asked, and in the others there is nothing to "
+                           "do: %s",
+                           dead->name, why_dead(dead));
+    }
+    if (cannot) {
+        return mst_err_set(err, cannot->o.rc, "%s", cannot->o.why);
+    }
+    if (meant_in == 0) {
+        return cmd->backup[0]
+                   ? mst_err_set(err, MST_E_NOTFOUND, "there is no sealed backup %s in %s",
+                                 cmd->backup, p->in)
+                   : mst_err_set(err, MST_E_NOTFOUND, "no backup in %s is sealed", p->in);
+    }
+    return mst_err_set(err, r->what == MST_REKEY_ADD ? MST_E_EXISTS : MST_E_NOTFOUND,
+                       r->what == MST_REKEY_ADD
+                           ? "this key can read all of these backups in %s already"
+                           : "nobody who can read these backups in %s is called %.100s",
+                       p->in, r->who);
 }
 
 enum mst_rc mst_rekey_plan(struct local *l, const struct ask *a, struct mst_ticket **out,
                            struct mst_err *err)
 {
     struct mst_ticket *t = mst_xcalloc(1, sizeof(*t));
-    struct mst_backup *b = NULL;
-    struct mst_catalog cat;
+    struct places *p = mst_xcalloc(1, sizeof(*p));
     struct mst_rekey r;
     struct seals s = {0};
-    struct outcome o = {0};
-    size_t n = 0;
+    size_t done = 0;
     enum mst_rc rc = asked(l, &a->cmd, &s, &r, err);
 
     t->cmd = a->cmd;
     t->steps = mst_xcalloc(STEPS, sizeof(t->steps[0]));
     if (rc == MST_OK) {
-        rc = mst_local_catalog(l, a->cmd.store, &cat, err);
+        rc = gather(l, &a->cmd, true, &l->io_task, p, err);
+    }
+    for (size_t i = 0; rc == MST_OK && i < p->n; i++) {
+        foresee(&p->s[i], &r, &l->io_task);
+        done += p->s[i].o.done;
+    }
+    if (rc == MST_OK && done == 0) {
+        rc = nothing(p, &r, &a->cmd, err);
     }
     if (rc == MST_OK) {
-        rc = meant(&cat, &a->cmd, &l->io_task, &b, &n, err);
-    }
-    if (rc == MST_OK) {
-        foresee(&cat, b, n, &r, &l->io_task, &o);
-        if (o.done == 0) {
-            rc = o.failed
-                     ? mst_err_set(err, o.rc, "%s", o.why)
-                     : mst_err_set(
-                           err, r.what == MST_REKEY_ADD ? MST_E_EXISTS : MST_E_NOTFOUND,
-                           r.what == MST_REKEY_ADD
-                               ? "this key can read all of these backups in the store %s already"
-                               : "nobody who can read these backups in the store %s is "
-                                 "called %.100s",
-                           mst_store_name(cat.store), r.who);
-        }
-    }
-    if (rc == MST_OK) {
-        describe(t, &r, &o, mst_store_name(cat.store), l->n_depots);
+        describe(t, &r, p, l->n_depots);
         hash_plan(t);
     }
     t->expires_mono_ms = mst_clock_mono_ms(NULL) + mst_fault_ticket_ms();
     mst_cmd_line(&t->cmd, t->command, sizeof(t->command));
-    free(b);
+    places_free(p);
     mst_seals_release(&s);
     if (rc != MST_OK) {
         mst_ticket_free(t);
@@ -242,63 +396,102 @@ enum mst_rc mst_rekey_plan(struct local *l, const struct ask *a, struct mst_tick
 
 /* --- the job ---------------------------------------------------------------------------------- */
 
-static enum mst_rc conclude(struct local *l, const struct outcome *o, const char *store,
-                            struct mst_err *err)
+/* Of one store: "2 backups have a new key object in the store local". MST_E_INCOMPLETE: not all. */
+static enum mst_rc conclude(const struct at_store *s, char text[400], struct mst_err *err)
 {
-    char text[400];
+    const struct outcome *o = &s->o;
 
-    (void)snprintf(text, sizeof(text), "%zu %s a new key object in the store %s%s", o->done,
-                   mst_text_noun(o->done, "backup has", "backups have"), store,
-                   o->already ? ", the others were as asked" : "");
-    if (o->failed == 0 && o->staying == 0) {
-        mst_jobq_result(l->jobq, mst_jobq_current(), NULL, text);
-        return MST_OK;
+    if (is_dead(s)) {
+        (void)snprintf(text, 400, "the store %s stays as it is: %.200s", s->name, why_dead(s));
+        return mst_err_set(err, s->err.rc, "%s", text);
     }
+    (void)snprintf(text, 400, "%zu %s a new key object in the store %s%s", o->done,
+                   mst_text_noun(o->done, "backup has", "backups have"), s->name,
+                   o->already ? ", the others were as asked" : "");
     if (o->failed > 0) {
         return mst_err_set(err, o->done ? MST_E_INCOMPLETE : o->rc, "%s, %zu failed: %s", text,
                            o->failed, o->why);
     }
-    return mst_err_set(err, MST_E_INCOMPLETE, "%s, but of %zu older ones stay: %s", text,
-                       o->staying, o->why);
+    return o->staying > 0 ? mst_err_set(err, MST_E_INCOMPLETE, "%s, but of %zu older ones stay: %s",
+                                        text, o->staying, o->why)
+                          : MST_OK;
+}
+
+/* Of all: what was done first, then what was not. */
+static enum mst_rc conclude_all(struct local *l, const struct places *p, struct mst_task *task,
+                                struct mst_err *err)
+{
+    struct mst_str good = {0}, bad = {0};
+    enum mst_rc rc = MST_OK;
+    size_t done = 0;
+
+    for (size_t i = 0; i < p->n; i++) {
+        struct mst_err one = {0};
+        char text[400];
+        const enum mst_rc how = conclude(&p->s[i], text, &one);
+
+        done += p->s[i].o.done;
+        rc = rc == MST_OK ? how : rc;
+        mst_task_log(task, "%s", how == MST_OK ? text : one.msg);
+        mst_str_addf(how == MST_OK ? &good : &bad, "%s%s",
+                     (how == MST_OK ? good.len : bad.len) ? "; " : "",
+                     how == MST_OK ? text : one.msg);
+    }
+    if (rc == MST_OK) {
+        mst_jobq_result(l->jobq, mst_jobq_current(), NULL, mst_str_c(&good));
+    } else {
+        rc = mst_err_set(err, done ? MST_E_INCOMPLETE : rc, "%s%s%s%s", mst_str_c(&bad),
+                         good.len ? "; " : "", good.len ? mst_str_c(&good) : "",
+                         p->n > 1 ? "; repeat the command for what is left" : "");
+    }
+    mst_str_release(&good);
+    mst_str_release(&bad);
+    return rc;
+}
+
+static enum mst_rc run_store(struct at_store *s, const struct mst_rekey *rekey,
+                             struct mst_task *task, struct mst_err *err)
+{
+    struct mst_header *h = mst_xcalloc(1, sizeof(*h));
+    enum mst_rc rc = MST_OK;
+
+    for (size_t i = 0; rc == MST_OK && i < s->n; i++) {
+        struct mst_rekey_result res = {0};
+        struct mst_err one = {0};
+        enum mst_rc how;
+
+        mst_task_phase(task, "%s: %zu of %zu: %s", s->name, i + 1, s->n, s->b[i].id);
+        rc = mst_task_check(task, err);
+        if (rc == MST_OK) {
+            how = header_of(&s->cat, s->b[i].id, task, h, &one);
+            how = how == MST_OK ? mst_rekey_run(&s->cat, h, rekey, task, &res, &one) : how;
+            count(&s->o, how, &one);
+            mst_task_log(task, "%s in %s: %s", s->b[i].id, s->name,
+                         how == MST_OK ? "done" : one.msg);
+        }
+    }
+    free(h);
+    return rc;
 }
 
 enum mst_rc mst_run_rekey(void *arg, struct mst_task *task, struct mst_err *err)
 {
     struct mst_run *r = arg;
-    struct mst_header *h = mst_xcalloc(1, sizeof(*h));
-    struct mst_backup *b = NULL;
-    struct mst_catalog cat;
+    struct places *p = mst_xcalloc(1, sizeof(*p));
     struct mst_rekey rekey;
     struct seals s = {0};
-    struct outcome o = {0};
-    size_t n = 0;
-    enum mst_rc rc = mst_local_catalog(r->l, r->cmd.store, &cat, err);
+    enum mst_rc rc = asked(r->l, &r->cmd, &s, &rekey, err);
 
     if (rc == MST_OK) {
-        rc = asked(r->l, &r->cmd, &s, &rekey, err);
+        rc = gather(r->l, &r->cmd, false, task, p, err);
+    }
+    for (size_t i = 0; rc == MST_OK && i < p->n; i++) {
+        rc = run_store(&p->s[i], &rekey, task, err);
     }
     if (rc == MST_OK) {
-        rc = meant(&cat, &r->cmd, task, &b, &n, err);
+        rc = conclude_all(r->l, p, task, err);
     }
-    for (size_t i = 0; rc == MST_OK && i < n; i++) {
-        struct mst_rekey_result res = {0};
-        struct mst_err one = {0};
-        enum mst_rc how;
-
-        mst_task_phase(task, "%zu of %zu: %s", i + 1, n, b[i].id);
-        rc = mst_task_check(task, err);
-        if (rc == MST_OK) {
-            how = header_of(&cat, b[i].id, task, h, &one);
-            how = how == MST_OK ? mst_rekey_run(&cat, h, &rekey, task, &res, &one) : how;
-            count(&o, how, &one);
-            mst_task_log(task, "%s: %s", b[i].id, how == MST_OK ? "done" : one.msg);
-        }
-    }
-    if (rc == MST_OK) {
-        rc = conclude(r->l, &o, mst_store_name(cat.store), err);
-    }
-    free(b);
-    free(h);
+    places_free(p);
     mst_seals_release(&s);
     return rc;
 }

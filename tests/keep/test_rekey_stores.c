@@ -1,5 +1,5 @@
 /* A sealed backup in two stores, through the program: the copy opens without its source, and who
- * may read is changed in the store that is named and in no other. */
+ * may read is changed in every store, or in the one that is named. */
 #include "sealed_kit.h"
 
 #include "runprog.h"
@@ -114,8 +114,8 @@ static void a_copy_opens_alone_and_its_readers_are_its_own(void **state)
     DONE(r, 0);
     ran_release(&r);
     assert_true(key_there(vault, 1) && !key_there(local, 1));
-    RUN(&r, env, "key", "remove", "eva", "--confirm", "remove eva");
-    assert_int_not_equal(r.status, 0); /* the home store: eva never was there */
+    RUN(&r, env, "key", "remove", "eva", "--store", "local", "--confirm", "remove eva");
+    assert_int_not_equal(r.status, 0); /* eva never was there */
     assert_non_null(strstr(mst_str_c(&r.err), "in the store local"));
     ran_release(&r);
     RUN(&r, env, "key", "remove", "eva", "--store", "vault", "--confirm", "remove eva");
@@ -132,6 +132,55 @@ static void a_copy_opens_alone_and_its_readers_are_its_own(void **state)
     RUN(&r, env, "verify", FIRST, "--store", "vault");
     DONE(r, 0);
     ran_release(&r);
+}
+
+static void key_act(int status, const char *part, const char *const *argv)
+{
+    struct ran r;
+
+    run_muster(&r, argv, env, 60000);
+    DONE(r, status);
+    if (!strstr(mst_str_c(&r.out), part) && !strstr(mst_str_c(&r.err), part)) {
+        fail_msg("\"%s\" is not in: %s%s", part, mst_str_c(&r.out), mst_str_c(&r.err));
+    }
+    ran_release(&r);
+}
+#define KEY(status, part, ...) \
+    key_act((status), (part), (const char *const[]){"key", __VA_ARGS__, NULL})
+#define REMOVE "remove", "eva", "--confirm", "remove eva"
+
+static void one_act_is_for_every_store_and_a_dead_one_is_named(void **state)
+{
+    struct ran r;
+    char away[128];
+
+    (void)state;
+    (void)snprintf(away, sizeof(away), "%s.away", vault);
+    KEY(0, "local: 1 of 1 backup, 0 as asked already", "add", eva, "eva", "--dry-run");
+    KEY(0, "vault: nothing that is meant", "add", eva, "eva", "--dry-run");
+    KEY(0, "1 backup has a new key object in the store local", "add", eva, "eva");
+    RUN(&r, env, "copy", FIRST, "--from", "local", "--to", "vault");
+    DONE(r, 0); /* with its two key objects */
+    ran_release(&r);
+    assert_true(key_there(vault, 1));
+
+    RUN(&r, env, "agent", "stop"); /* which has the folder open */
+    ran_release(&r);
+    assert_int_equal(rename(vault, away), 0);
+    KEY(0, "vault cannot be asked and stays as it is until this is repeated", "remove", "eva",
+        "--dry-run");
+    KEY(15, "repeat the command for what is left", REMOVE);
+    assert_true(key_there(local, 2) && !key_there(local, 1) && !key_there(local, 0));
+    KEY(2, "the store vault cannot be asked, and in the others there is nothing to do", REMOVE);
+    assert_int_equal(rename(away, vault), 0);
+    assert_true(key_there(vault, 1)); /* eva still reads it there */
+    KEY(0, "1 backup has a new key object in the store vault", REMOVE);
+    assert_true(key_there(vault, 2) && !key_there(vault, 1) && !key_there(vault, 0));
+    KEY(2, "nobody who can read these backups in the stores local, vault is called eva", REMOVE);
+    KEY(2, "there is no sealed backup 2020 in the stores local, vault", "rotate", "--backup",
+        "2020");
+    KEY(0, "let only those of the configuration read the sealed backups in the stores local, vault",
+        "rotate", "--dry-run");
 }
 
 static void assert_hold(const char *store, bool held)
@@ -166,6 +215,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_copy_opens_alone_and_its_readers_are_its_own, start,
+                                        stop),
+        cmocka_unit_test_setup_teardown(one_act_is_for_every_store_and_a_dead_one_is_named, start,
                                         stop),
         cmocka_unit_test_setup_teardown(a_release_counts_where_signers_are_named, start, stop),
     };

@@ -1,93 +1,43 @@
 /* A password that muster is given is seen nowhere: not in argv or environment of any process, not
  * in what is printed, logged, audited, kept or stored. A sandbox with a login, the agent, a backup
  * and a restore, twice: with the password from a file, and from a command. */
-#include <ctype.h>
-#include <dirent.h>
-#include <poll.h>
 #include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-#include "test.h"
+#include "canary_kit.h"
 
-#include "base/clock.h"
-#include "base/file.h"
-#include "base/mem.h"
 #include "runprog.h"
 
 /* In two parts, so that the program of this test does not hold it either. */
 static char canary[64], dir[64], sandbox[96], env_dir[96];
 static const char *env[] = {env_dir, "MUSTER_CONFIG=", "MUSTER_URI=", "NO_COLOR=1", NULL};
-static unsigned cores;     /* processes of muster that may leave none */
-static unsigned looked_at; /* files, process facts and outputs */
+static unsigned cores; /* processes of muster that may leave none */
 
-static void look(const char *where, const void *p, size_t n)
-{
-    looked_at++;
-    if (memmem(p, n, canary, strlen(canary)) != NULL) {
-        fail_msg("the password stands in %s", where);
-    }
-}
-
-static void look_into_file(const char *path)
+static bool file_has(const char *path, const char *text)
 {
     struct mst_buf b = {0};
     struct mst_err err = {0};
+    const bool has = mst_file_read(path, 65536, &b, &err) == MST_OK &&
+                     memmem(b.p, b.len, text, strlen(text)) != NULL;
 
-    if (mst_file_read(path, (size_t)64 << 20, &b, &err) == MST_OK) {
-        look(path, b.p, b.len);
-    }
     mst_buf_release(&b);
+    return has;
 }
 
-/* Every file below, but for those that were made to hold it. */
-static void look_into_tree(const char *at)
-{
-    DIR *d = opendir(at);
-
-    for (struct dirent *e = d ? readdir(d) : NULL; e; e = readdir(d)) {
-        char path[1024];
-        struct stat st;
-
-        (void)snprintf(path, sizeof(path), "%s/%s", at, e->d_name);
-        if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0 || lstat(path, &st) != 0) {
-            continue;
-        }
-        look("the name of a file", e->d_name, strlen(e->d_name));
-        if (S_ISDIR(st.st_mode)) {
-            look_into_tree(path);
-        } else if (S_ISREG(st.st_mode) && !strstr(path, "/canary.secret")) {
-            look_into_file(path);
-        }
-    }
-    if (d) {
-        (void)closedir(d);
-    }
-}
-
-/* Of a process of muster: 1 it may leave no core file, 0 it may, -1 it is none, or gone. */
+/* Of a process of muster: 1 it may leave no core file, and no memory in one that is forced; 0 it
+ * may, -1 it is none, or gone. */
 static int limited(const char *pid)
 {
-    struct mst_buf b = {0};
-    struct mst_err err = {0};
     char path[300];
-    int is = -1;
+    bool is;
 
-    (void)snprintf(path, sizeof(path), "/proc/%s/cmdline", pid);
-    if (mst_file_read(path, 65536, &b, &err) == MST_OK && b.len > sizeof(TEST_MUSTER) &&
-        memcmp(b.p, TEST_MUSTER, sizeof(TEST_MUSTER)) == 0) {
-        mst_buf_reset(&b);
-        (void)snprintf(path, sizeof(path), "/proc/%s/limits", pid);
-        if (mst_file_read(path, 65536, &b, &err) == MST_OK && b.len > 0) {
-            mst_buf_add(&b, "", 1);
-            is = strstr((char *)b.p, "Max core file size        0                    0") != NULL;
-        }
+    if (!canary_is_muster(pid, dir)) {
+        return -1;
     }
-    mst_buf_release(&b);
-    return is;
+    (void)snprintf(path, sizeof(path), "/proc/%.20s/limits", pid);
+    is = file_has(path, "Max core file size        0                    0");
+    (void)snprintf(path, sizeof(path), "/proc/%.20s/coredump_filter", pid);
+    is = is && file_has(path, "00000000");
+    return canary_is_muster(pid, dir) ? is : -1;
 }
 
 /* One that was just started, by another test perhaps, is given time to get there. */
@@ -103,40 +53,19 @@ static void no_core_of(const char *pid)
     cores += is == 1;
 }
 
-/* argv and environment of every process, and what of ours was written to temporary places. */
-static void look_at_processes(void)
-{
-    DIR *d = opendir("/proc");
-
-    assert_non_null(d);
-    for (struct dirent *e = readdir(d); e; e = readdir(d)) {
-        char path[300];
-
-        if (!isdigit((unsigned char)e->d_name[0])) {
-            continue;
-        }
-        (void)snprintf(path, sizeof(path), "/proc/%s/cmdline", e->d_name);
-        look_into_file(path);
-        (void)snprintf(path, sizeof(path), "/proc/%s/environ", e->d_name);
-        look_into_file(path);
-        no_core_of(e->d_name);
-    }
-    (void)closedir(d);
-}
-
 static void run(int status, const char *const *argv)
 {
     struct ran r;
 
     run_muster(&r, argv, env, 60000);
-    look(argv[0], mst_str_c(&r.out), r.out.len);
-    look(argv[0], mst_str_c(&r.err), r.err.len);
+    hear(argv[0], HEARD_TEXT, mst_str_c(&r.out), r.out.len);
+    hear(argv[0], HEARD_TEXT, mst_str_c(&r.err), r.err.len);
     if (r.status != status) {
         fail_msg("%s: status %d, wanted %d: %s%s", argv[0], r.status, status, mst_str_c(&r.out),
                  mst_str_c(&r.err));
     }
     ran_release(&r);
-    look_at_processes();
+    hear_processes(no_core_of);
 }
 #define DO(status, ...) run((status), (const char *const[]){__VA_ARGS__, NULL})
 
@@ -189,7 +118,7 @@ static void a_day_with(const char *login)
     at = strstr(mst_str_c(&r.err), "--confirm '");
     assert_non_null(at);
     (void)snprintf(phrase, sizeof(phrase), "%.*s", (int)strcspn(at + 11, "'"), at + 11);
-    look("restore", mst_str_c(&r.out), r.out.len);
+    hear("restore", HEARD_TEXT, mst_str_c(&r.out), r.out.len);
     ran_release(&r);
     DO(0, "--config", conf, "restore", "--confirm", phrase);
     DO(0, "--config", conf, "jobs");
@@ -197,9 +126,10 @@ static void a_day_with(const char *login)
     DO(0, "--config", conf, "audit", "verify");
     DO(0, "--config", conf, "console", "--print", "overview");
     DO(0, "--config", conf, "console", "--print", "jobs");
-    look_into_tree(dir);
+    hear_tree(dir);
     DO(0, "--config", conf, "agent", "stop");
-    look_into_tree(dir);
+    hear_tree(dir);
+    canary_search();
 }
 
 static void a_password_from_a_file_is_seen_nowhere(void **state)
@@ -234,8 +164,9 @@ static void a_password_that_is_refused_is_not_repeated(void **state)
     DO(4, "--config", conf, "--debug", "status");
     DO(4, "--config", conf, "status", "--json");
     DO(4, "--config", conf, "--no-agent", "backup");
-    look_into_tree(dir);
-    assert_true(looked_at > 200);
+    hear_tree(dir);
+    canary_search();
+    assert_true(n_heard > 200);
     assert_true(cores > 0);
 }
 
@@ -247,6 +178,7 @@ static int setup(void **state)
 
     (void)state;
     (void)snprintf(canary, sizeof(canary), "%s%d-%s", "kan", (int)getpid(), "arienvogel-7Qz");
+    (void)canary_add("the password", canary, strlen(canary));
     temp_dir(dir, sizeof(dir));
     (void)snprintf(sandbox, sizeof(sandbox), "%s/sandbox", dir);
     (void)snprintf(env_dir, sizeof(env_dir), "MUSTER_DIR=%s", dir);
@@ -256,7 +188,7 @@ static int setup(void **state)
     (void)snprintf(user, sizeof(user), "ops=%s", path);
     RUN(&r, env, "sandbox", "start", "--daemon", "--fast", "--rate", "0", "--fill", "200000,2",
         "--seed", "5", "--dir", sandbox, "--user", user);
-    look("sandbox", mst_str_c(&r.out), r.out.len);
+    hear("sandbox", HEARD_TEXT, mst_str_c(&r.out), r.out.len);
     if (r.status != 0) {
         fail_msg("the sandbox did not start: %s%s", mst_str_c(&r.out), mst_str_c(&r.err));
     }
@@ -272,6 +204,7 @@ static int teardown(void **state)
     RUN(&r, env, "sandbox", "stop", "--dir", sandbox);
     ran_release(&r);
     temp_remove(dir);
+    canary_forget();
     return 0;
 }
 

@@ -76,6 +76,7 @@ void gcsd_workload_file(struct gcsd *g, const char *path, const char *subject_fi
                         bool impersonate);
 #define GCSD_SUBJECT "subject-of-another-provider"
 #define GCSD_COMMAND_TOKEN "by-command"
+#define GCSD_TOKEN_BEGINS "gcsd-access-token-"    /* every other one */
 void gcsd_token_life(struct gcsd *g, int64_t s);  /* of tokens given from now on */
 void gcsd_expire(struct gcsd *g);                 /* all that were given, GCSD_COMMAND_TOKEN too */
 void gcsd_accept(struct gcsd *g);                 /* GCSD_COMMAND_TOKEN again */
@@ -92,6 +93,8 @@ char *gcsd_complaints(struct gcsd *g);
 bool gcsd_has(struct gcsd *g, const char *name, const void *data, size_t n);
 size_t gcsd_objects(struct gcsd *g);
 size_t gcsd_sessions(struct gcsd *g);
+/* Each object, with the lock held: fn asks nothing of g. */
+void gcsd_each(struct gcsd *g, void (*fn)(const char *name, const void *p, size_t n));
 void gcsd_put(struct gcsd *g, const char *name, const void *data, size_t n);
 void gcsd_versions(struct gcsd *g); /* from now on what is replaced or deleted is kept */
 void gcsd_retain(struct gcsd *g, const char *name, const char *mode, const char *until, bool hold);

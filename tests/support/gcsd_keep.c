@@ -141,6 +141,15 @@ size_t gcsd_objects(struct gcsd *g)
     return n;
 }
 
+void gcsd_each(struct gcsd *g, void (*fn)(const char *name, const void *p, size_t n))
+{
+    pthread_mutex_lock(&g->mu);
+    for (size_t i = 0; i < g->n_o; i++) {
+        fn(g->o[i]->name, g->o[i]->p, g->o[i]->n);
+    }
+    pthread_mutex_unlock(&g->mu);
+}
+
 size_t gcsd_sessions(struct gcsd *g)
 {
     size_t n = 0;

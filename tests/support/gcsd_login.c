@@ -79,7 +79,7 @@ static const char *give(struct gcsd *g)
 {
     struct gtoken *t = &g->token[g->n_tokens % GCSD_TOKENS];
 
-    (void)snprintf(t->text, sizeof(t->text), "token-%u", ++g->n_tokens);
+    (void)snprintf(t->text, sizeof(t->text), GCSD_TOKEN_BEGINS "%u", ++g->n_tokens);
     t->until_s = gcsd_now_s(g) + g->life_s;
     return t->text;
 }
