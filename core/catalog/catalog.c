@@ -169,21 +169,6 @@ enum mst_rc mst_catalog_newest(const struct mst_catalog *c, struct mst_task *tas
 
 /* --- small objects ---------------------------------------------------------------------------- */
 
-/* A store that overwrites says who came last: two that write at one time both look, and the one
- * whose claim is not there has lost. */
-static enum mst_rc still_mine(const struct mst_catalog *c, const char *key, const struct mst_str *s,
-                              struct mst_err *err)
-{
-    struct mst_buf b = {0};
-    enum mst_rc rc = mst_store_read_all(c->store, key, MST_HEADER_MAX, &b, err);
-
-    if (rc == MST_OK && (b.len != s->len || memcmp(b.p, s->p, s->len) != 0)) {
-        rc = mst_err_set(err, MST_E_EXISTS, "%s is another run's", key);
-    }
-    mst_buf_release(&b);
-    return rc;
-}
-
 enum mst_rc mst_catalog_claim(const struct mst_catalog *c, const struct mst_claim *claim,
                               struct mst_err *err)
 {
@@ -193,10 +178,7 @@ enum mst_rc mst_catalog_claim(const struct mst_catalog *c, const struct mst_clai
 
     mst_claim_put(claim, &s);
     mst_catalog_key(c, claim->id, "", "claim", key);
-    rc = mst_store_put_all(c->store, key, s.p, s.len, err);
-    if (rc == MST_OK && !mst_store_caps(c->store)->create_only) {
-        rc = still_mine(c, key, &s, err);
-    }
+    rc = mst_store_claim(c->store, key, s.p, s.len, err);
     mst_str_release(&s);
     return rc;
 }

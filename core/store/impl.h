@@ -35,6 +35,9 @@ struct mst_store_ops {
                         int64_t until_wall_ms, struct mst_err *err);
     enum mst_rc (*thaw)(struct mst_store *s, const char *key, int days, struct mst_err *err);
     enum mst_rc (*probe)(struct mst_store *s, struct mst_task *task, struct mst_err *err);
+    /* else by a put, which is read back where that does not refuse a name that exists */
+    enum mst_rc (*claim)(struct mst_store *s, const char *key, const void *data, size_t n,
+                         struct mst_err *err);
     const struct mst_store_caps *(*caps)(const struct mst_store *s); /* else those below */
 };
 

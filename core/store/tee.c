@@ -463,7 +463,8 @@ struct mst_store *mst_store_tee_new(const struct mst_tee_opts *o)
                                              .read = tee_read,
                                              .stat = tee_stat,
                                              .list = tee_list,
-                                             .remove = tee_remove};
+                                             .remove = tee_remove,
+                                             .claim = tee_claim};
     struct tee *t = mst_xcalloc(1, sizeof(*t));
     struct shared *sh = mst_xcalloc(1, sizeof(*sh));
 

@@ -16,6 +16,7 @@ struct side { /* one of the stores */
     struct mst_err err;
     unsigned waiters; /* puts that wait for it while another store could go on */
     int64_t wait_from_ms, waited_ms;
+    unsigned refusals; /* claims that it alone refused, one after another */
 };
 
 struct written { /* an object that went through */
@@ -68,8 +69,20 @@ struct call {
     uint8_t sha[MST_SHA256_LEN];
     bool (*see)(void *arg, const struct mst_store_item *item);
     void *arg;
-    struct mst_task *task;
+    mst_tee_ask_fn *ask_fn;
+    void *ask; /* owned */
 };
+
+struct round {                      /* the same call in every store */
+    struct call *c[MST_TEE_STORES]; /* NULL: not asked */
+    enum mst_rc rc[MST_TEE_STORES];
+    struct mst_err err[MST_TEE_STORES];
+};
+void round_ask(struct shared *sh, const char *key,
+               enum mst_rc (*fn)(struct call *c, struct mst_err *err),
+               void (*prepare)(struct call *c, const void *from), const void *from,
+               struct round *r);
+void round_end(struct round *r);
 /* Of one store. The caller gives it back with call_release. */
 struct call *call_start(struct shared *sh, size_t side, const char *key,
                         enum mst_rc (*fn)(struct call *c, struct mst_err *err),
@@ -86,5 +99,8 @@ enum mst_rc tee_list(struct mst_store *s, const char *prefix,
                      bool (*fn)(void *arg, const struct mst_store_item *item), void *arg,
                      struct mst_task *task, struct mst_err *err);
 enum mst_rc tee_remove(struct mst_store *s, const char *key, struct mst_err *err);
+/* tee_ask.c */
+enum mst_rc tee_claim(struct mst_store *s, const char *key, const void *data, size_t n,
+                      struct mst_err *err);
 
 #endif
