@@ -61,10 +61,10 @@ enum mst_rc mst_catalog_find(const struct mst_catalog *c, const char *id, struct
 /* What is missing before this one: the sentence of mst_chain_judge over the whole listing. */
 enum mst_rc mst_catalog_chain(const struct mst_catalog *c, const char *id, struct mst_task *task,
                               char out[200], struct mst_err *err) MST_MUST_CHECK;
-/* The newest COMMIT of a backup before id: its SHA-256 and counter; "" and 0 when there is none. */
+/* The newest COMMIT of a backup before id that somebody signed who is believed; where there is
+ * none, the newest that is not forged; "" and 0 when there is none either. */
 enum mst_rc mst_catalog_before(const struct mst_catalog *c, const char *id, struct mst_task *task,
-                               char sha[MST_SHA256_HEX], uint64_t *counter,
-                               struct mst_err *err) MST_MUST_CHECK;
+                               struct mst_before *out, struct mst_err *err) MST_MUST_CHECK;
 /* Namespaces and stored objects of one; arrays are the caller's. A backup whose manifest cannot be
  * read has its objects and returns MST_E_INTEGRITY. */
 enum mst_rc mst_catalog_detail(const struct mst_catalog *c, const char *id, struct mst_task *task,

@@ -1,6 +1,7 @@
 #include "engine/copies.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"
@@ -56,6 +57,58 @@ enum mst_rc mst_copies_open(struct copies *c, struct local *l, const size_t *tar
     }
     c->tee = mst_store_tee_new(&o);
     return MST_OK;
+}
+
+/* Nothing that is borrowed: the store may answer when the run is over. */
+struct look {
+    struct mst_catalog cat;
+    struct mst_trust trust;
+    char id[MST_ID_MAX];
+};
+
+static enum mst_rc look_before(struct mst_store *s, const void *ask, void *answer,
+                               struct mst_err *err)
+{
+    const struct look *l = ask;
+    struct mst_catalog cat = l->cat;
+
+    cat.store = s;
+    cat.trust = &l->trust;
+    return mst_catalog_before(&cat, l->id, NULL, answer, err);
+}
+
+enum mst_rc mst_copies_before(struct copies *c, const struct mst_catalog *cat, const char *id,
+                              struct mst_commit *commit, struct mst_err *err)
+{
+    struct mst_before all[MST_TEE_STORES], had[MST_TEE_STORES];
+    const char *names[MST_TEE_STORES];
+    uint64_t seen[MST_TEE_STORES];
+    bool said[MST_TEE_STORES];
+    struct look *l = mst_xcalloc(1, sizeof(*l));
+    size_t n = 0;
+    enum mst_rc rc;
+
+    l->cat = *cat;
+    l->cat.signer = NULL;
+    l->cat.unlock = NULL;
+    l->cat.unlock_arg = NULL;
+    if (cat->trust) {
+        l->trust = *cat->trust;
+    }
+    (void)mst_copy(l->id, sizeof(l->id), id);
+    rc = mst_store_tee_ask(c->tee, look_before, l, sizeof(*l), all, sizeof(all[0]), said, err);
+    for (size_t i = 0; rc == MST_OK && i < c->n; i++) {
+        if (c->at[i] != SIZE_MAX && said[c->at[i]]) {
+            had[n] = all[c->at[i]];
+            names[n] = c->d[i]->cfg->name;
+            seen[n++] = mst_seal_seen(c->l, cat->set, c->d[i]->cfg->name);
+        }
+    }
+    if (rc == MST_OK) {
+        mst_chain_join(had, names, seen, n, commit);
+    }
+    free(l);
+    return rc;
 }
 
 size_t mst_copies_tell(struct copies *c, char *text, size_t size)

@@ -243,13 +243,12 @@ void mst_seal_rollback(struct local *l, const struct mst_catalog *c, struct mst_
     const struct mst_cache_key key = {c->set, mst_store_name(c->store), ""};
     struct mst_seen seen = {0};
     struct mst_err ignore = {0};
-    char sha[MST_SHA256_HEX];
-    uint64_t now = 0;
+    struct mst_before now;
 
     out[0] = '\0';
     if (l->db && mst_seen_load(l->db, &key, &seen, &ignore) == MST_OK &&
-        mst_catalog_before(c, "~", task, sha, &now, &ignore) == MST_OK) { /* behind every id */
-        mst_rollback_judge(seen.counter, seen.id, now, out);
+        mst_catalog_before(c, "~", task, &now, &ignore) == MST_OK) { /* behind every id */
+        mst_rollback_judge(seen.counter, seen.id, now.counter, out);
     }
 }
 
