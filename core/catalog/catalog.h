@@ -71,7 +71,7 @@ enum mst_rc mst_catalog_detail(const struct mst_catalog *c, const char *id, stru
                                struct mst_backup_ns **ns, size_t *n_ns, struct mst_object **objects,
                                size_t *n_objects, struct mst_err *err) MST_MUST_CHECK;
 /* Remove an INCOMPLETE backup, or the dead attempts of a committed one. Refuses to touch what
- * COMMIT names. */
+ * COMMIT names, and anything where it is not believed (MST_E_INTEGRITY, MST_E_PRECOND). */
 enum mst_rc mst_catalog_clean(const struct mst_catalog *c, const char *id, struct mst_task *task,
                               uint64_t *removed, struct mst_err *err) MST_MUST_CHECK;
 
@@ -88,6 +88,10 @@ enum mst_rc mst_catalog_claim(const struct mst_catalog *c, const struct mst_clai
                               struct mst_err *err) MST_MUST_CHECK;
 enum mst_rc mst_catalog_unclaim(const struct mst_catalog *c, const char *id,
                                 struct mst_err *err) MST_MUST_CHECK;
+/* The id of a backup of from is its own in to as well: the claim of from, or, where that has none,
+ * one in its name. MST_E_EXISTS: another run has it there. */
+enum mst_rc mst_catalog_claim_copy(const struct mst_catalog *from, const struct mst_catalog *to,
+                                   const struct mst_header *h, struct mst_err *err) MST_MUST_CHECK;
 /* Is it an id, and when was it started? Pure. */
 bool mst_catalog_id_ok(const char *id, int64_t *wall_ms, char kind[16]);
 
