@@ -15,7 +15,7 @@ static void said_out(void *arg, const char *store, const struct mst_err *why)
 {
     struct copies *c = arg;
 
-    mst_task_log(c->task, "the copy in %s failed, the others go on: %.120s", store, why->msg);
+    mst_task_log(c->task, "the copy in %s failed, the others go on: %.400s", store, why->msg);
 }
 
 enum mst_rc mst_copies_open(struct copies *c, struct local *l, const size_t *targets, size_t n,
@@ -55,6 +55,7 @@ enum mst_rc mst_copies_open(struct copies *c, struct local *l, const size_t *tar
         *err = c->err[0];
         return err->rc;
     }
+    memcpy(c->stores, o.stores, sizeof(c->stores));
     c->tee = mst_store_tee_new(&o);
     return MST_OK;
 }
@@ -111,9 +112,25 @@ enum mst_rc mst_copies_before(struct copies *c, const struct mst_catalog *cat, c
     return rc;
 }
 
+/* "cannot write KEY in the store far (bucket ...): it is full": who reads the result knows which
+ * store is meant, and wants the reason; all of it stands in the job's log. */
+static const char *reason_of(struct copies *c, size_t i, const char *msg)
+{
+    char place[MST_STORE_WHERE_MAX + 80];
+    const char *at;
+
+    if (c->at[i] == SIZE_MAX) {
+        return msg;
+    }
+    (void)snprintf(place, sizeof(place), "the store %s (%s): ", c->d[i]->cfg->name,
+                   mst_store_where(c->stores[c->at[i]]));
+    at = strstr(msg, place);
+    return at ? at + strlen(place) : msg;
+}
+
 size_t mst_copies_tell(struct copies *c, char *text, size_t size)
 {
-    char bad[400] = "";
+    char bad[560] = "";
     size_t whole = 0;
 
     for (size_t i = 0; i < c->n; i++) {
@@ -124,9 +141,10 @@ size_t mst_copies_tell(struct copies *c, char *text, size_t size)
             mst_task_log(c->task, "the copy in %s is whole", c->d[i]->cfg->name);
             continue;
         }
-        (void)snprintf(bad + strlen(bad), sizeof(bad) - strlen(bad), "%s%s %s: %.140s",
+        (void)snprintf(bad + strlen(bad), sizeof(bad) - strlen(bad), "%s%s %s: %.200s",
                        bad[0] ? "; " : ": ", c->d[i]->cfg->name,
-                       err.rc == MST_E_UNKNOWN ? "is not known to be durable" : "failed", err.msg);
+                       err.rc == MST_E_UNKNOWN ? "is not known to be durable" : "failed",
+                       reason_of(c, i, err.msg));
     }
     (void)snprintf(text, size, "copies %zu/%zu%s", whole, c->n, bad);
     return whole;

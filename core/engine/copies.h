@@ -10,8 +10,9 @@ struct copies {
     struct mst_task *task;
     size_t n;
     struct depot *d[MST_CFG_STORES];
-    struct mst_err err[MST_CFG_STORES]; /* why it was out from the start */
-    size_t at[MST_CFG_STORES];          /* in the tee; SIZE_MAX: it was out from the start */
+    struct mst_err err[MST_CFG_STORES];       /* why it was out from the start */
+    size_t at[MST_CFG_STORES];                /* in the tee; SIZE_MAX: it was out from the start */
+    struct mst_store *stores[MST_TEE_STORES]; /* of the tee; the depots' */
     struct mst_store *tee;
 };
 

@@ -124,7 +124,7 @@ static enum mst_rc run_copies(struct mst_run *r, const size_t *targets, size_t n
     }
     rc = run(r, &cat, &c, &res, task, err);
     whole = mst_copies_tell(&c, told, sizeof(told));
-    (void)snprintf(text, sizeof(text), "%.250s; %.255s", res.text, told);
+    (void)snprintf(text, sizeof(text), "%.200s; %.305s", res.text, told);
     if (rc == MST_OK && whole < (size_t)l->cfg->backup.copies) {
         rc = mst_err_set(err, MST_E_INCOMPLETE, "%s, of %s; %lld are wanted", told, res.id,
                          (long long)l->cfg->backup.copies);
