@@ -41,6 +41,9 @@ struct mst_store_ops {
     const struct mst_store_caps *(*caps)(const struct mst_store *s); /* else those below */
 };
 
+/* Before the reason of the last try of a call, when the job may repeat none. */
+#define MST_STORE_SPENT "the job has repeated %d calls more than went well and repeats no more"
+
 struct mst_store { /* first member of every kind */
     const struct mst_store_ops *ops;
     char name[64];

@@ -23,8 +23,10 @@ static void call_run(void *arg)
     struct call *c = arg;
     struct shared *sh = c->sh;
     struct mst_err err = {0};
-    const enum mst_rc rc = c->fn(c, &err);
+    enum mst_rc rc;
 
+    tee_work_for(&sh->side[c->side]);
+    rc = c->fn(c, &err);
     tee_leave(&sh->side[c->side]);
     mst_mutex_lock(&sh->mtx);
     c->rc = rc;

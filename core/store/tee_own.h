@@ -16,7 +16,9 @@ struct side { /* one of the stores */
     struct mst_err err;
     unsigned waiters; /* puts that wait for it while another store could go on */
     int64_t wait_from_ms, waited_ms;
-    unsigned refusals; /* claims that it alone refused, one after another */
+    bool has_task;
+    struct mst_task task; /* of all calls of this run in it: what they may repeat */
+    unsigned refusals;    /* claims that it alone refused, one after another */
 };
 
 struct written { /* an object that went through */
@@ -49,6 +51,8 @@ size_t tee_in(struct shared *sh);
 /* Why nothing is left: the first store's reason. */
 enum mst_rc tee_none(struct shared *sh, struct mst_err *err);
 void tee_enter(const struct side *s);
+/* This thread works for the run, in this store; its reference keeps the task. */
+void tee_work_for(struct side *s);
 void tee_leave(const struct side *s);
 /* The SHA-256 that an object should have; false when it did not go through here. */
 bool tee_written(struct shared *sh, const char *key, struct written *out);
