@@ -53,9 +53,13 @@ struct mst_backup_opts {
     struct mst_source_wish wish;
     const struct mst_readers *readers; /* who may read it; NULL: it is not sealed */
     uint64_t counter_seen;             /* its number is higher; of a signed one (catalog->signer) */
-    unsigned scans;                    /* 0: the default */
-    uint32_t batch_docs;               /* at most so many documents in a batch; 0: by their size */
-    uint64_t rate_bps;                 /* of BSON read; 0: no limit */
+    /* Fill what COMMIT says about those before id, on the run's thread; NULL: what catalog->store
+     * has, and counter_seen. */
+    enum mst_rc (*before)(void *arg, const char *id, struct mst_commit *c, struct mst_err *err);
+    void *before_arg;
+    unsigned scans;       /* 0: the default */
+    uint32_t batch_docs;  /* at most so many documents in a batch; 0: by their size */
+    uint64_t rate_bps;    /* of BSON read; 0: no limit */
     int64_t lag_pause_ms; /* pause scans while the source is further behind; 0: the default */
     size_t n_include;     /* namespace patterns "shop.*", "shop.orders"; 0: everything */
     const char *const *include;

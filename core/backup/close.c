@@ -154,17 +154,19 @@ static enum mst_rc after_commit(struct run *r, const char *key, const struct mst
 /* What a signed COMMIT says about those before it. */
 static enum mst_rc link_commit(struct run *r, struct mst_commit *c, struct mst_err *err)
 {
+    const char *const store = mst_store_name(r->o->catalog->store);
+    struct mst_before before;
+
     if (!r->o->catalog->signer) {
         return MST_OK;
     }
-    if (mst_catalog_before(r->o->catalog, r->h.id, &r->task, c->previous, &c->counter, err) !=
-        MST_OK) {
+    if (r->o->before) {
+        return r->o->before(r->o->before_arg, r->h.id, c, err);
+    }
+    if (mst_catalog_before(r->o->catalog, r->h.id, &r->task, &before, err) != MST_OK) {
         return err->rc;
     }
-    if (c->counter < r->o->counter_seen) {
-        c->counter = r->o->counter_seen;
-    }
-    c->counter++;
+    mst_chain_join(&before, &store, &r->o->counter_seen, 1, c);
     return MST_OK;
 }
 

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/text.h"
+#include "catalog/alive.h"
 #include "catalog/keyobj.h"
 #include "catalog/marks.h"
 
@@ -169,46 +170,6 @@ enum mst_rc mst_catalog_newest(const struct mst_catalog *c, struct mst_task *tas
 
 /* --- small objects ---------------------------------------------------------------------------- */
 
-/* A store that overwrites says who came last: two that write at one time both look, and the one
- * whose claim is not there has lost. */
-static enum mst_rc still_mine(const struct mst_catalog *c, const char *key, const struct mst_str *s,
-                              struct mst_err *err)
-{
-    struct mst_buf b = {0};
-    enum mst_rc rc = mst_store_read_all(c->store, key, MST_HEADER_MAX, &b, err);
-
-    if (rc == MST_OK && (b.len != s->len || memcmp(b.p, s->p, s->len) != 0)) {
-        rc = mst_err_set(err, MST_E_EXISTS, "%s is another run's", key);
-    }
-    mst_buf_release(&b);
-    return rc;
-}
-
-enum mst_rc mst_catalog_claim(const struct mst_catalog *c, const struct mst_claim *claim,
-                              struct mst_err *err)
-{
-    struct mst_str s = {0};
-    char key[MST_KEY_MAX];
-    enum mst_rc rc;
-
-    mst_claim_put(claim, &s);
-    mst_catalog_key(c, claim->id, "", "claim", key);
-    rc = mst_store_put_all(c->store, key, s.p, s.len, err);
-    if (rc == MST_OK && !mst_store_caps(c->store)->create_only) {
-        rc = still_mine(c, key, &s, err);
-    }
-    mst_str_release(&s);
-    return rc;
-}
-
-enum mst_rc mst_catalog_unclaim(const struct mst_catalog *c, const char *id, struct mst_err *err)
-{
-    char key[MST_KEY_MAX];
-
-    mst_catalog_key(c, id, "", "claim", key);
-    return mst_store_delete(c->store, key, err);
-}
-
 enum mst_rc mst_catalog_mark(const struct mst_catalog *c, const struct mst_mark *m,
                              struct mst_err *err)
 {
@@ -310,7 +271,6 @@ enum mst_rc mst_catalog_clean(const struct mst_catalog *c, const char *id, struc
 {
     char root[MST_KEY_MAX], commit_key[MST_KEY_MAX], marks[MST_KEY_MAX], alive[MST_KEY_MAX] = "";
     char claim[MST_KEY_MAX];
-    struct mst_buf b = {0};
     struct mst_commit commit = {0};
     struct keys keys = {0};
     enum mst_rc rc;
@@ -326,22 +286,17 @@ enum mst_rc mst_catalog_clean(const struct mst_catalog *c, const char *id, struc
     mst_catalog_key(c, id, "", "COMMIT", commit_key);
     mst_catalog_key(c, id, "", "marks/", marks);
     mst_catalog_key(c, id, "", "claim", claim);
-    rc = mst_store_read_all(c->store, commit_key, MST_HEADER_MAX, &b, err);
-    if (rc == MST_OK) {
-        /* Whatever COMMIT cannot be read does not say what is alive: nothing is removed then. */
-        rc = mst_commit_get((const char *)b.p, b.len, &commit, err);
-        if (rc == MST_OK) {
-            mst_catalog_key(c, id, commit.attempt, "", alive);
-            (void)snprintf(alive + strlen(alive), 2, "/");
-            keys.keep = alive;
-            keys.keep2 = commit_key;
-            keys.keep3 = marks;
-            keys.keep4 = claim;
-        }
-    } else if (rc == MST_E_NOTFOUND) {
-        rc = MST_OK;
+    rc = mst_alive(c, id, &commit, err);
+    if (rc != MST_OK) {
+        mst_err_prefix(err, "nothing of %s is removed", id);
+    } else if (commit.attempt[0]) {
+        mst_catalog_key(c, id, commit.attempt, "", alive);
+        (void)snprintf(alive + strlen(alive), 2, "/");
+        keys.keep = alive;
+        keys.keep2 = commit_key;
+        keys.keep3 = marks;
+        keys.keep4 = claim;
     }
-    mst_buf_release(&b);
     if (rc == MST_OK) {
         rc = mst_store_list(c->store, root, collect, &keys, task, err);
     }

@@ -61,17 +61,17 @@ enum mst_rc mst_catalog_find(const struct mst_catalog *c, const char *id, struct
 /* What is missing before this one: the sentence of mst_chain_judge over the whole listing. */
 enum mst_rc mst_catalog_chain(const struct mst_catalog *c, const char *id, struct mst_task *task,
                               char out[200], struct mst_err *err) MST_MUST_CHECK;
-/* The newest COMMIT of a backup before id: its SHA-256 and counter; "" and 0 when there is none. */
+/* The newest COMMIT of a backup before id that somebody signed who is believed; where there is
+ * none, the newest that is not forged; "" and 0 when there is none either. */
 enum mst_rc mst_catalog_before(const struct mst_catalog *c, const char *id, struct mst_task *task,
-                               char sha[MST_SHA256_HEX], uint64_t *counter,
-                               struct mst_err *err) MST_MUST_CHECK;
+                               struct mst_before *out, struct mst_err *err) MST_MUST_CHECK;
 /* Namespaces and stored objects of one; arrays are the caller's. A backup whose manifest cannot be
  * read has its objects and returns MST_E_INTEGRITY. */
 enum mst_rc mst_catalog_detail(const struct mst_catalog *c, const char *id, struct mst_task *task,
                                struct mst_backup_ns **ns, size_t *n_ns, struct mst_object **objects,
                                size_t *n_objects, struct mst_err *err) MST_MUST_CHECK;
 /* Remove an INCOMPLETE backup, or the dead attempts of a committed one. Refuses to touch what
- * COMMIT names. */
+ * COMMIT names, and anything where it is not believed (MST_E_INTEGRITY, MST_E_PRECOND). */
 enum mst_rc mst_catalog_clean(const struct mst_catalog *c, const char *id, struct mst_task *task,
                               uint64_t *removed, struct mst_err *err) MST_MUST_CHECK;
 
@@ -88,6 +88,10 @@ enum mst_rc mst_catalog_claim(const struct mst_catalog *c, const struct mst_clai
                               struct mst_err *err) MST_MUST_CHECK;
 enum mst_rc mst_catalog_unclaim(const struct mst_catalog *c, const char *id,
                                 struct mst_err *err) MST_MUST_CHECK;
+/* The id of a backup of from is its own in to as well: the claim of from, or, where that has none,
+ * one in its name. MST_E_EXISTS: another run has it there. */
+enum mst_rc mst_catalog_claim_copy(const struct mst_catalog *from, const struct mst_catalog *to,
+                                   const struct mst_header *h, struct mst_err *err) MST_MUST_CHECK;
 /* Is it an id, and when was it started? Pure. */
 bool mst_catalog_id_ok(const char *id, int64_t *wall_ms, char kind[16]);
 

@@ -487,16 +487,25 @@ static enum mst_rc leave_mark(struct run *r, struct mst_err *err)
 
 static enum mst_rc work(struct run *r, struct mst_err *err)
 {
+    struct mst_err ignore = {0};
     char a[MST_HUMAN_MAX];
+    bool claimed = false;
     enum mst_rc rc = judge_commit(r, err);
 
     if (rc == MST_OK && r->o->may) {
         rc = r->o->may(r->o->may_arg, mst_bkr_header(r->bkr)->sealed, r->to->store, err);
     }
     rc = rc == MST_OK ? check_target(r, err) : rc;
+    if (rc == MST_OK && !r->whole) {
+        rc = mst_catalog_claim_copy(r->from, r->to, mst_bkr_header(r->bkr), err);
+        claimed = rc == MST_OK;
+    }
     rc = rc == MST_OK ? copy_data(r, err) : rc;
     rc = rc == MST_OK ? copy_rest(r, err) : rc;
     if (rc != MST_OK) {
+        if (claimed && r->res->bytes == 0 && r->res->kept == 0) { /* nothing else stands there */
+            (void)!mst_catalog_unclaim(r->to, r->res->id, &ignore);
+        }
         return rc;
     }
     (void)snprintf(r->res->text, sizeof(r->res->text),

@@ -34,7 +34,7 @@ struct mst_copy_result {
 /* MST_OK when COMMIT stands in the target and the mark in the source. MST_E_INTEGRITY: an object of
  * the source is damaged or forged, or the target has another one in its place. MST_E_PRECOND: it is
  * unsigned, or may does not let it go there. MST_E_EXISTS: another backup
- * of this id is committed there. */
+ * of this id is committed there, or another run has claimed the id. */
 enum mst_rc mst_copy_run(const struct mst_catalog *from, const struct mst_catalog *to,
                          const struct mst_copy_opts *o, struct mst_task *task,
                          struct mst_copy_result *res, struct mst_err *err) MST_MUST_CHECK;

@@ -73,6 +73,19 @@ static enum mst_rc put_signature(struct mst_str *s, const char *signer,
     return MST_OK;
 }
 
+static void put_places(struct mst_str *s, const struct mst_commit *c)
+{
+    for (size_t i = 0; i < c->n_places; i++) {
+        const struct mst_place *p = &c->places[i];
+
+        mst_str_add(s, i ? ",{\"store\":" : ",\"stores\":[{\"store\":");
+        mst_str_add_json(s, p->store);
+        mst_str_addf(s, ",\"previous\":\"%s\",\"highest\":%llu}", p->previous,
+                     (unsigned long long)p->highest);
+    }
+    mst_str_add(s, c->n_places ? "]" : "");
+}
+
 enum mst_rc mst_commit_put(const struct mst_commit *c, const struct mst_sign_key *key,
                            struct mst_str *s, struct mst_err *err)
 {
@@ -90,6 +103,7 @@ enum mst_rc mst_commit_put(const struct mst_commit *c, const struct mst_sign_key
     if (key) {
         canon_put_text(s, "previous", c->previous);
         canon_put_int(s, "counter", (int64_t)c->counter);
+        put_places(s, c);
     }
     rc = put_signature(s, key ? key->id : "", key, err);
     canon_end(s);
@@ -179,6 +193,51 @@ enum mst_rc mst_header_get(const char *s, size_t n, struct mst_header *h, struct
     return canon_close(&in, err);
 }
 
+enum mst_rc mst_claim_get(const char *s, size_t n, struct mst_claim *c, struct mst_err *err)
+{
+    struct canon in;
+
+    memset(c, 0, sizeof(*c));
+    if (canon_open(s, n, "muster claim", &in, err) != MST_OK) {
+        return err->rc;
+    }
+    canon_text(&in, "id", c->id, sizeof(c->id));
+    canon_text(&in, "attempt", c->attempt, sizeof(c->attempt));
+    c->wall_ms = canon_integer(&in, "wallMs", 0, INT64_MAX);
+    canon_prose(&in, "by", c->by, sizeof(c->by));
+    return canon_close(&in, err);
+}
+
+static void get_places(struct canon *in, struct mst_commit *c)
+{
+    bson_iter_t it, sub;
+
+    if (!bson_iter_init_find(&it, &in->doc, "stores")) {
+        return;
+    }
+    in->ok = in->ok && BSON_ITER_HOLDS_ARRAY(&it) && bson_iter_recurse(&it, &sub);
+    while (in->ok && bson_iter_next(&sub)) {
+        struct mst_place *p = &c->places[c->n_places];
+        struct canon one = {.ok = true};
+        const uint8_t *data;
+        uint32_t n;
+
+        if (c->n_places == MST_COMMIT_STORES || !BSON_ITER_HOLDS_DOCUMENT(&sub)) {
+            in->ok = false;
+            return;
+        }
+        bson_iter_document(&sub, &n, &data);
+        in->ok = bson_init_static(&one.doc, data, n);
+        if (in->ok) {
+            canon_text(&one, "store", p->store, sizeof(p->store));
+            canon_text(&one, "previous", p->previous, sizeof(p->previous));
+            p->highest = (uint64_t)canon_integer(&one, "highest", 0, INT64_MAX);
+            in->ok = one.ok;
+            c->n_places++;
+        }
+    }
+}
+
 enum mst_rc mst_commit_get(const char *s, size_t n, struct mst_commit *c, struct mst_err *err)
 {
     struct canon in;
@@ -200,6 +259,7 @@ enum mst_rc mst_commit_get(const char *s, size_t n, struct mst_commit *c, struct
     canon_text(&in, "signature", c->signature, sizeof(c->signature));
     canon_text_if(&in, "previous", c->previous, sizeof(c->previous));
     c->counter = (uint64_t)canon_integer_if(&in, "counter", 0, INT64_MAX);
+    get_places(&in, c);
     in.ok = in.ok && strlen(c->header_sha) == MST_SHA256_HEX - 1 &&
             strlen(c->manifest_sha) == MST_SHA256_HEX - 1 && mst_store_key_ok(c->attempt) &&
             !strchr(c->attempt, '/');

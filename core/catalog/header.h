@@ -34,6 +34,13 @@ struct mst_header {
     char point_proof[16]; /* "majority": last was majority-committed and read again at both ends */
 };
 
+#define MST_COMMIT_STORES 8
+struct mst_place { /* one of the stores that a COMMIT was made for, as it stood then */
+    char store[64];
+    char previous[MST_SHA256_HEX]; /* SHA-256 of the newest COMMIT there; "" none */
+    uint64_t highest;              /* highest counter that was ever seen there; 0 none */
+};
+
 struct mst_commit {
     int format;
     char id[MST_ID_MAX], attempt[17];
@@ -41,8 +48,10 @@ struct mst_commit {
     uint64_t header_bytes, manifest_bytes;
     int64_t lease_epoch; /* 0: no lease */
     int64_t committed_wall_ms;
-    char previous[MST_SHA256_HEX];   /* SHA-256 of the COMMIT before it; "" none, or not signed */
-    uint64_t counter;                /* rises with every signed COMMIT; 0 not signed */
+    char previous[MST_SHA256_HEX]; /* SHA-256 of the COMMIT before it; "" none, or not signed */
+    uint64_t counter;              /* rises with every signed COMMIT; 0 not signed */
+    size_t n_places;               /* 0: older than this field, or not signed */
+    struct mst_place places[MST_COMMIT_STORES];
     char signer[65], signature[129]; /* "" while not signed */
 };
 
@@ -77,8 +86,9 @@ struct mst_claim { /* which run has an id, before there is anything else below i
     char by[160]; /* host and process */
 };
 
-/* Written, never read by a program: that it is there is what counts. */
 void mst_claim_put(const struct mst_claim *c, struct mst_str *out);
+enum mst_rc mst_claim_get(const char *text, size_t n, struct mst_claim *c,
+                          struct mst_err *err) MST_MUST_CHECK;
 void mst_header_put(const struct mst_header *h, struct mst_str *out);
 enum mst_rc mst_header_get(const char *text, size_t n, struct mst_header *h,
                            struct mst_err *err) MST_MUST_CHECK;

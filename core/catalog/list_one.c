@@ -114,8 +114,7 @@ static enum mst_rc read_commit(const struct list_look *k, const struct list_grou
     b->signature = j->how;
     b->is_signed = j->how == MST_SIGNED_GOOD;
     (void)mst_copy(b->signer, sizeof(b->signer), j->who);
-    (void)mst_copy(k->link->previous, sizeof(k->link->previous), commit->previous);
-    k->link->counter = commit->counter;
+    mst_chain_link(commit, mst_store_name(k->c->store), k->link);
     k->link->good = b->is_signed;
     return MST_OK;
 }

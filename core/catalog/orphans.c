@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "catalog/alive.h"
 #include "catalog/keyobj.h"
 #include "catalog/marks.h"
 
@@ -123,28 +124,6 @@ static void judge_one(struct walk *w, const struct mst_orphan *i, const char *al
     }
 }
 
-/* Which attempt does COMMIT name? "" and MST_OK: there is none. */
-static enum mst_rc read_commit(const struct walk *w, const char *id, struct mst_commit *out,
-                               struct mst_err *err)
-{
-    struct mst_buf b = {0};
-    char key[MST_KEY_MAX];
-    enum mst_rc rc;
-
-    memset(out, 0, sizeof(*out));
-    mst_catalog_key(w->c, id, "", "COMMIT", key);
-    rc = mst_store_read_all(w->c->store, key, MST_HEADER_MAX, &b, err);
-    if (rc == MST_OK) {
-        rc = mst_commit_get((const char *)b.p, b.len, out, err);
-        rc = rc == MST_OK ? rc : MST_E_PRECOND; /* the store did answer */
-    } else if (rc == MST_E_NOTFOUND) {
-        memset(err, 0, sizeof(*err));
-        rc = MST_OK;
-    }
-    mst_buf_release(&b);
-    return rc;
-}
-
 /* For the key objects, which come later. */
 static void remember(struct walk *w, const char *alive, bool known)
 {
@@ -169,6 +148,21 @@ static void remember(struct walk *w, const char *alive, bool known)
     }
 }
 
+/* Is there anything that COMMIT does not name? */
+static bool has_others(const struct walk *w, const char *alive)
+{
+    for (size_t i = 0; i < w->group.n; i++) {
+        size_t len;
+        const char *rest = attempt_at(w, w->group.items[i].key, &len);
+
+        if (!ours(rest, len) && strcmp(rest, "claim") != 0 &&
+            (strlen(alive) != len || strncmp(rest, alive, len) != 0)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* All keys of one backup are there: which of them does its COMMIT not name? */
 static void end_group(struct walk *w)
 {
@@ -179,8 +173,13 @@ static void end_group(struct walk *w)
     if (!w->id[0] || w->err.rc != MST_OK) {
         return;
     }
-    rc = read_commit(w, w->id, &commit, &why);
-    if (rc != MST_OK && rc != MST_E_PRECOND) {
+    rc = mst_alive_commit(w->c, w->id, &commit, &why);
+    if (rc == MST_OK && commit.attempt[0] && has_others(w, commit.attempt)) {
+        rc = mst_alive_header(w->c, &commit, &why);
+    }
+    if (mst_alive_unclear(rc)) {
+        w->out->doubtful += w->group.n;
+    } else if (rc != MST_OK) {
         w->err = why;
     }
     if (rc == MST_OK && mst_marks_held(w->c, w->id, w->now_ms, NULL, &why) != MST_OK) {
@@ -235,9 +234,12 @@ static void judge_key(struct walk *w, const struct mst_orphan *i, const char *na
         w->out->young++;
         return;
     }
-    if (read_commit(w, want.id, &commit, &why) != MST_OK ||
-        strcmp(commit.attempt, want.name) == 0) {
-        return; /* it, or whether it is one, cannot be told */
+    if (mst_alive(w->c, want.id, &commit, &why) != MST_OK) {
+        w->out->doubtful++;
+        return; /* whether it is one cannot be told */
+    }
+    if (strcmp(commit.attempt, want.name) == 0) {
+        return;
     }
     if (mst_marks_held(w->c, want.id, w->now_ms, NULL, &why) != MST_OK) {
         w->out->held++;

@@ -27,14 +27,15 @@ struct mst_orphans {
     size_t n, cap;
     struct mst_orphan *items; /* in key order, uploads last */
     uint64_t bytes;
-    size_t foreign; /* so many of them */
-    size_t young;   /* not listed: younger than the limit, their writer may be at work */
-    size_t held;    /* not listed: their backup is held */
+    size_t foreign;  /* so many of them */
+    size_t young;    /* not listed: younger than the limit, their writer may be at work */
+    size_t held;     /* not listed: their backup is held */
+    size_t doubtful; /* not listed: the COMMIT of their backup is not believed */
 };
 void mst_orphans_release(struct mst_orphans *o);
 
 /* Only what was not touched after before_wall_ms. Nothing of a backup whose COMMIT cannot be
- * understood is an orphan. */
+ * understood, or is not of somebody who is believed, is an orphan. */
 enum mst_rc mst_orphans_find(const struct mst_catalog *c, int64_t before_wall_ms, int64_t now_ms,
                              struct mst_task *task, struct mst_orphans *out,
                              struct mst_err *err) MST_MUST_CHECK;

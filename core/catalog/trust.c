@@ -132,35 +132,6 @@ enum mst_rc mst_trust_allow(const struct mst_trust *t, const char *id,
                        j->why);
 }
 
-void mst_chain_judge(const struct mst_link *links, size_t n, size_t i, char out[200])
-{
-    const struct mst_link *l = &links[i];
-    bool older = false, asleep = false;
-
-    out[0] = '\0';
-    if (!l->good || !*l->previous) {
-        return;
-    }
-    for (size_t k = 0; k < n; k++) {
-        if (k != i && strcmp(links[k].sha, l->previous) == 0) {
-            return;
-        }
-        older = older || (k < i && *links[k].sha);
-        asleep = asleep || (k < i && links[k].counter == MST_COUNTER_ASLEEP);
-    }
-    if (asleep) {
-        (void)snprintf(out, 200,
-                       "whether the backup that was made before it is here is not known: a COMMIT "
-                       "in an archive tier cannot be read");
-        return;
-    }
-    (void)snprintf(out, 200,
-                   older ? "the backup that was made before it (COMMIT %.12s) is missing here: it "
-                           "was removed, changed or held back"
-                         : "the backups before it (COMMIT %.12s and older) are not here any more",
-                   l->previous);
-}
-
 void mst_rollback_judge(uint64_t seen, const char *seen_id, uint64_t now, char out[280])
 {
     out[0] = '\0';

@@ -2,7 +2,9 @@
  * public keys in, a word and a sentence out.
  *
  * COMMIT and marks end with the signer's id, an Ed25519 signature over every byte before it, and
- * their own SHA-256. COMMIT names the SHA-256 of the COMMIT before it and a counter that rises.
+ * their own SHA-256. COMMIT names the SHA-256 of the COMMIT before it and a counter that rises;
+ * and, for each store that it was made for, the newest COMMIT that this one had then and the
+ * highest counter that was ever seen there: a store that missed a backup is not one that lost it.
  */
 #ifndef MST_CATALOG_TRUST_H
 #define MST_CATALOG_TRUST_H
@@ -40,11 +42,25 @@ enum mst_rc mst_trust_allow(const struct mst_trust *t, const char *id,
 struct mst_link { /* of one committed backup, as the chain sees it */
     char sha[MST_SHA256_HEX], previous[MST_SHA256_HEX];
     uint64_t counter;
-    bool good; /* its signature was believed */
+    bool good;         /* its signature was believed */
+    bool placed;       /* previous and highest are those of this store */
+    uint64_t highest;  /* a number that this store had before; of one that is placed */
+    char made_for[64]; /* "" or the store that it was made for: not this one */
 };
-/* Is what link i names as its predecessor among the n (by id, oldest first)? Writes a sentence into
- * out ("" when nothing is missing). */
+/* The part of a COMMIT that is for the store of this name. */
+void mst_chain_link(const struct mst_commit *c, const char *store, struct mst_link *out);
+/* Is what link i names as its predecessor among the n (by id, oldest first), and is nothing gone
+ * that was there? Writes a sentence into out ("" when nothing is missing). */
 void mst_chain_judge(const struct mst_link *links, size_t n, size_t i, char out[200]);
+
+struct mst_before { /* what one store has before a backup that is made now */
+    char id[MST_ID_MAX], sha[MST_SHA256_HEX]; /* of its newest COMMIT; "" none */
+    uint64_t counter;                         /* that COMMIT's */
+};
+/* What COMMIT says about those before it: the newest of all stores, and each store's own. seen: the
+ * highest counter that was ever seen there, or 0. n at most MST_COMMIT_STORES. */
+void mst_chain_join(const struct mst_before *before, const char *const *stores,
+                    const uint64_t *seen, size_t n, struct mst_commit *c);
 
 /* Does the highest counter of a listing go back behind what was seen before? A sentence or "". */
 void mst_rollback_judge(uint64_t seen, const char *seen_id, uint64_t now, char out[280]);

@@ -36,6 +36,31 @@ enum mst_rc mst_task_check(const struct mst_task *t, struct mst_err *err)
     return mst_task_cancelled(t) ? mst_err_set(err, MST_E_CANCELLED, "stopped on request") : MST_OK;
 }
 
+#define REPEAT_COST 5 /* as much as so many successes */
+
+bool mst_task_repeat(struct mst_task *t)
+{
+    int debt = t ? atomic_load(&t->debt) : 0;
+
+    if (!t || t->repeats_max == 0) {
+        return true;
+    }
+    do {
+        if (debt + REPEAT_COST > t->repeats_max * REPEAT_COST) {
+            return false;
+        }
+    } while (!atomic_compare_exchange_weak(&t->debt, &debt, debt + REPEAT_COST));
+    return true;
+}
+
+void mst_task_went_well(struct mst_task *t)
+{
+    int debt = t ? atomic_load(&t->debt) : 0;
+
+    while (debt > 0 && !atomic_compare_exchange_weak(&t->debt, &debt, debt - 1)) {
+    }
+}
+
 bool mst_task_sleep_ms(const struct mst_task *t, int64_t ms)
 {
     const int64_t end = mst_clock_mono_ms(NULL) + ms;

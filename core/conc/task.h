@@ -25,6 +25,8 @@ struct mst_task {
     /* Whole collections, of a verify whole objects; total 0: not known yet. */
     atomic_uint_fast64_t items_done, items_total;
     atomic_uint_fast64_t beats; /* work without bytes, so that it is not taken for a stall */
+    int repeats_max;            /* 0: no limit; set before it is shared */
+    atomic_int debt;            /* of repeated calls, see mst_task_repeat */
     struct mst_mutex mtx;
     char phase[MST_PHASE_MAX];
     void (*log)(void *arg, const char *line); /* job log sink, thread-safe; may be NULL */
@@ -42,6 +44,13 @@ enum mst_rc mst_task_check(const struct mst_task *t, struct mst_err *err) MST_MU
  * may be NULL. */
 void mst_task_items(struct mst_task *t, uint64_t total);
 void mst_task_item_done(struct mst_task *t);
+/* May a call that failed be repeated? All calls of a job share one budget, so that a peer that
+ * fails often is given up and not asked ten times as often as is needed: repeats_max, and one more
+ * for every five calls that went well (mst_task_went_well). NULL, and one without a limit: always.
+ */
+#define MST_TASK_REPEATS 100 /* of a job */
+bool mst_task_repeat(struct mst_task *t);
+void mst_task_went_well(struct mst_task *t);
 /* Sleep that a cancel ends; false when cancelled. */
 bool mst_task_sleep_ms(const struct mst_task *t, int64_t ms);
 void mst_task_phase(struct mst_task *t, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

@@ -1,6 +1,7 @@
 #include "engine/copies.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"
@@ -14,7 +15,7 @@ static void said_out(void *arg, const char *store, const struct mst_err *why)
 {
     struct copies *c = arg;
 
-    mst_task_log(c->task, "the copy in %s failed, the others go on: %.120s", store, why->msg);
+    mst_task_log(c->task, "the copy in %s failed, the others go on: %.400s", store, why->msg);
 }
 
 enum mst_rc mst_copies_open(struct copies *c, struct local *l, const size_t *targets, size_t n,
@@ -54,13 +55,82 @@ enum mst_rc mst_copies_open(struct copies *c, struct local *l, const size_t *tar
         *err = c->err[0];
         return err->rc;
     }
+    memcpy(c->stores, o.stores, sizeof(c->stores));
     c->tee = mst_store_tee_new(&o);
     return MST_OK;
 }
 
+/* Nothing that is borrowed: the store may answer when the run is over. */
+struct look {
+    struct mst_catalog cat;
+    struct mst_trust trust;
+    char id[MST_ID_MAX];
+};
+
+static enum mst_rc look_before(struct mst_store *s, const void *ask, void *answer,
+                               struct mst_err *err)
+{
+    const struct look *l = ask;
+    struct mst_catalog cat = l->cat;
+
+    cat.store = s;
+    cat.trust = &l->trust;
+    return mst_catalog_before(&cat, l->id, NULL, answer, err);
+}
+
+enum mst_rc mst_copies_before(struct copies *c, const struct mst_catalog *cat, const char *id,
+                              struct mst_commit *commit, struct mst_err *err)
+{
+    struct mst_before all[MST_TEE_STORES], had[MST_TEE_STORES];
+    const char *names[MST_TEE_STORES];
+    uint64_t seen[MST_TEE_STORES];
+    bool said[MST_TEE_STORES];
+    struct look *l = mst_xcalloc(1, sizeof(*l));
+    size_t n = 0;
+    enum mst_rc rc;
+
+    l->cat = *cat;
+    l->cat.signer = NULL;
+    l->cat.unlock = NULL;
+    l->cat.unlock_arg = NULL;
+    if (cat->trust) {
+        l->trust = *cat->trust;
+    }
+    (void)mst_copy(l->id, sizeof(l->id), id);
+    rc = mst_store_tee_ask(c->tee, look_before, l, sizeof(*l), all, sizeof(all[0]), said, err);
+    for (size_t i = 0; rc == MST_OK && i < c->n; i++) {
+        if (c->at[i] != SIZE_MAX && said[c->at[i]]) {
+            had[n] = all[c->at[i]];
+            names[n] = c->d[i]->cfg->name;
+            seen[n++] = mst_seal_seen(c->l, cat->set, c->d[i]->cfg->name);
+        }
+    }
+    if (rc == MST_OK) {
+        mst_chain_join(had, names, seen, n, commit);
+    }
+    free(l);
+    return rc;
+}
+
+/* "cannot write KEY in the store far (bucket ...): it is full": who reads the result knows which
+ * store is meant, and wants the reason; all of it stands in the job's log. */
+static const char *reason_of(struct copies *c, size_t i, const char *msg)
+{
+    char place[MST_STORE_WHERE_MAX + 80];
+    const char *at;
+
+    if (c->at[i] == SIZE_MAX) {
+        return msg;
+    }
+    (void)snprintf(place, sizeof(place), "the store %s (%s): ", c->d[i]->cfg->name,
+                   mst_store_where(c->stores[c->at[i]]));
+    at = strstr(msg, place);
+    return at ? at + strlen(place) : msg;
+}
+
 size_t mst_copies_tell(struct copies *c, char *text, size_t size)
 {
-    char bad[400] = "";
+    char bad[560] = "";
     size_t whole = 0;
 
     for (size_t i = 0; i < c->n; i++) {
@@ -71,9 +141,10 @@ size_t mst_copies_tell(struct copies *c, char *text, size_t size)
             mst_task_log(c->task, "the copy in %s is whole", c->d[i]->cfg->name);
             continue;
         }
-        (void)snprintf(bad + strlen(bad), sizeof(bad) - strlen(bad), "%s%s %s: %.140s",
+        (void)snprintf(bad + strlen(bad), sizeof(bad) - strlen(bad), "%s%s %s: %.200s",
                        bad[0] ? "; " : ": ", c->d[i]->cfg->name,
-                       err.rc == MST_E_UNKNOWN ? "is not known to be durable" : "failed", err.msg);
+                       err.rc == MST_E_UNKNOWN ? "is not known to be durable" : "failed",
+                       reason_of(c, i, err.msg));
     }
     (void)snprintf(text, size, "copies %zu/%zu%s", whole, c->n, bad);
     return whole;

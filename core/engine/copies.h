@@ -10,8 +10,9 @@ struct copies {
     struct mst_task *task;
     size_t n;
     struct depot *d[MST_CFG_STORES];
-    struct mst_err err[MST_CFG_STORES]; /* why it was out from the start */
-    size_t at[MST_CFG_STORES];          /* in the tee; SIZE_MAX: it was out from the start */
+    struct mst_err err[MST_CFG_STORES];       /* why it was out from the start */
+    size_t at[MST_CFG_STORES];                /* in the tee; SIZE_MAX: it was out from the start */
+    struct mst_store *stores[MST_TEE_STORES]; /* of the tee; the depots' */
     struct mst_store *tee;
 };
 
@@ -19,6 +20,10 @@ struct copies {
  * a store that hangs is waited for. */
 enum mst_rc mst_copies_open(struct copies *c, struct local *l, const size_t *targets, size_t n,
                             struct mst_task *task, struct mst_err *err) MST_MUST_CHECK;
+/* What a COMMIT for all of them says about those before it: each store is asked for its own newest
+ * one, and compared with what was seen there. cat is the catalog over c->tee. */
+enum mst_rc mst_copies_before(struct copies *c, const struct mst_catalog *cat, const char *id,
+                              struct mst_commit *commit, struct mst_err *err) MST_MUST_CHECK;
 /* After the run: "copies 1/2: vault failed: ..." into text; how many are whole. */
 size_t mst_copies_tell(struct copies *c, char *text, size_t size);
 void mst_copies_close(struct copies *c);

@@ -37,9 +37,24 @@ static void on_source(void *arg, const char *member)
     note_reading(arg, mst_jobq_current(), member);
 }
 
-static enum mst_rc run(struct mst_run *r, struct mst_catalog *cat, uint64_t counter_seen,
+struct several { /* for mst_copies_before */
+    struct copies *copies;
+    const struct mst_catalog *cat;
+};
+
+static enum mst_rc before_in_each(void *arg, const char *id, struct mst_commit *c,
+                                  struct mst_err *err)
+{
+    const struct several *s = arg;
+
+    return mst_copies_before(s->copies, s->cat, id, c, err);
+}
+
+/* copies NULL: into one store. */
+static enum mst_rc run(struct mst_run *r, struct mst_catalog *cat, struct copies *copies,
                        struct mst_backup_result *res, struct mst_task *task, struct mst_err *err)
 {
+    struct several several = {copies, cat};
     struct local *l = r->l;
     struct mst_monitor_view *topo;
     const char *include[MST_CMD_PATTERNS], *exclude[MST_CMD_PATTERNS];
@@ -68,7 +83,12 @@ static enum mst_rc run(struct mst_run *r, struct mst_catalog *cat, uint64_t coun
         return rc;
     }
     o.readers = seals.sealed ? &seals.readers : NULL;
-    o.counter_seen = counter_seen;
+    if (copies) {
+        o.before = before_in_each;
+        o.before_arg = &several;
+    } else {
+        o.counter_seen = mst_seal_seen(l, cat->set, mst_store_name(cat->store));
+    }
     for (size_t i = 0; i < MST_CMD_PATTERNS; i++) {
         include[i] = r->cmd.include[i];
         exclude[i] = r->cmd.exclude[i];
@@ -95,7 +115,6 @@ static enum mst_rc run_copies(struct mst_run *r, const size_t *targets, size_t n
     struct copies c;
     char told[600], text[512];
     size_t whole;
-    uint64_t seen = 0;
     enum mst_rc rc = mst_copies_open(&c, l, targets, n, task, err);
 
     rc = rc == MST_OK ? mst_store_catalog(l, c.tee, &cat, err) : rc;
@@ -103,14 +122,9 @@ static enum mst_rc run_copies(struct mst_run *r, const size_t *targets, size_t n
         mst_copies_close(&c);
         return rc;
     }
-    for (size_t i = 0; i < n; i++) {
-        const uint64_t one = mst_seal_seen(l, cat.set, c.d[i]->cfg->name);
-
-        seen = one > seen ? one : seen;
-    }
-    rc = run(r, &cat, seen, &res, task, err);
+    rc = run(r, &cat, &c, &res, task, err);
     whole = mst_copies_tell(&c, told, sizeof(told));
-    (void)snprintf(text, sizeof(text), "%.250s; %.255s", res.text, told);
+    (void)snprintf(text, sizeof(text), "%.200s; %.305s", res.text, told);
     if (rc == MST_OK && whole < (size_t)l->cfg->backup.copies) {
         rc = mst_err_set(err, MST_E_INCOMPLETE, "%s, of %s; %lld are wanted", told, res.id,
                          (long long)l->cfg->backup.copies);
@@ -142,7 +156,7 @@ enum mst_rc mst_run_backup(void *arg, struct mst_task *task, struct mst_err *err
     if (rc != MST_OK) {
         return rc;
     }
-    rc = run(r, &cat, mst_seal_seen(l, cat.set, mst_store_name(cat.store)), &res, task, err);
+    rc = run(r, &cat, NULL, &res, task, err);
     mst_jobq_result(l->jobq, mst_jobq_current(), res.id[0] ? res.id : NULL,
                     rc == MST_OK ? res.text : NULL);
     return rc;

@@ -272,16 +272,18 @@ static enum mst_rc plan_orphans(struct local *l, struct mst_ticket *t, struct ms
     orphan_steps(t, &o);
     (void)snprintf(
         t->summary, sizeof(t->summary),
-        "remove %zu %s (%s) that belong to no backup from %s; %zu foreign, %zu too young "
-        "and %zu held stay",
+        "remove %zu %s (%s) that belong to no backup from %s; %zu foreign, %zu too young, %zu held "
+        "and %zu of backups whose COMMIT is not believed stay",
         o.n - o.foreign, mst_text_noun(o.n - o.foreign, "object", "objects"),
-        mst_text_bytes(o.bytes, size), mst_store_name(cat.store), o.foreign, o.young, o.held);
+        mst_text_bytes(o.bytes, size), mst_store_name(cat.store), o.foreign, o.young, o.held,
+        o.doubtful);
     (void)snprintf(t->phrase, sizeof(t->phrase), "%s", mst_store_name(cat.store));
     if (t->n_steps == 0) {
         (void)mst_err_set(
             err, MST_E_NOTFOUND,
-            "the store %s has nothing to remove (%zu foreign, %zu too young, %zu held)",
-            mst_store_name(cat.store), o.foreign, o.young, o.held);
+            "the store %s has nothing to remove (%zu foreign, %zu too young, %zu held, %zu of "
+            "backups whose COMMIT is not believed)",
+            mst_store_name(cat.store), o.foreign, o.young, o.held, o.doubtful);
     }
     mst_orphans_release(&o);
     return t->n_steps > 0 ? MST_OK : err->rc;

@@ -11,36 +11,39 @@
 
 /* --- who is believed -------------------------------------------------------------------------- */
 
-static void believe(struct local *l, const uint8_t pub[32], const char *label)
+void mst_seal_trust_of(const struct mst_cfg *cfg, struct mst_trust *t,
+                       void (*say)(void *arg, const char *text), void *arg)
 {
-    struct mst_err err = {0};
-
-    if (mst_trust_add(&l->trust, pub, label, &err) != MST_OK) {
-        mst_say(l, MST_SEV_WARN, "%s", err.msg);
-    }
-}
-
-void mst_seal_trust(struct local *l)
-{
-    const struct mst_cfg *cfg = l->cfg;
     struct mst_keyfile own;
     struct mst_err err = {0};
     uint8_t pub[32];
     char label[64];
 
     for (size_t i = 0; i < cfg->seal.trusted.n; i++) {
-        if (mst_cfg_pub(cfg->seal.trusted.item[i], MST_KEY_SIGNER, pub, label, &err) == MST_OK) {
-            believe(l, pub, label);
+        if (mst_cfg_pub(cfg->seal.trusted.item[i], MST_KEY_SIGNER, pub, label, &err) == MST_OK &&
+            mst_trust_add(t, pub, label, &err) != MST_OK) {
+            say(arg, err.msg);
         }
     }
     if (!cfg->seal.signer_file[0]) {
         return;
     }
     if (mst_keyfile_read(cfg->seal.signer_file, &own, NULL, &err) != MST_OK) {
-        mst_say(l, MST_SEV_WARN, "the signing key is not there: %s", err.msg);
-    } else if (own.kind == MST_KEY_SIGNER) {
-        believe(l, own.pub, own.label);
+        mst_err_prefix(&err, "the signing key is not there");
+        say(arg, err.msg);
+    } else if (own.kind == MST_KEY_SIGNER && mst_trust_add(t, own.pub, own.label, &err) != MST_OK) {
+        say(arg, err.msg);
     }
+}
+
+static void say_warning(void *arg, const char *text)
+{
+    mst_say(arg, MST_SEV_WARN, "%s", text);
+}
+
+void mst_seal_trust(struct local *l)
+{
+    mst_seal_trust_of(l->cfg, &l->trust, say_warning, l);
 }
 
 void mst_seal_remind(struct local *l)
@@ -251,13 +254,12 @@ void mst_seal_rollback(struct local *l, const struct mst_catalog *c, struct mst_
     const struct mst_cache_key key = {c->set, mst_store_name(c->store), ""};
     struct mst_seen seen = {0};
     struct mst_err ignore = {0};
-    char sha[MST_SHA256_HEX];
-    uint64_t now = 0;
+    struct mst_before now;
 
     out[0] = '\0';
     if (l->db && mst_seen_load(l->db, &key, &seen, &ignore) == MST_OK &&
-        mst_catalog_before(c, "~", task, sha, &now, &ignore) == MST_OK) { /* behind every id */
-        mst_rollback_judge(seen.counter, seen.id, now, out);
+        mst_catalog_before(c, "~", task, &now, &ignore) == MST_OK) { /* behind every id */
+        mst_rollback_judge(seen.counter, seen.id, now.counter, out);
     }
 }
 

@@ -9,6 +9,9 @@
 /* Who is believed: seal.trusted and this host's own signer. At the start; what cannot be read is
  * said and left out, so that less is believed. */
 void mst_seal_trust(struct local *l);
+/* The same by the configuration alone; what cannot be read goes to say. */
+void mst_seal_trust_of(const struct mst_cfg *cfg, struct mst_trust *t,
+                       void (*say)(void *arg, const char *text), void *arg);
 /* What is missing before all keys are lost: kept for the views, and a message when it is another
  * sentence than before. At the start, and again now and then: 'muster key escrow' may have been
  * done meanwhile. */

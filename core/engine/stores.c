@@ -8,6 +8,9 @@
 #include "base/text.h"
 #include "catalog/orphans.h"
 #include "cfg/cfg.h"
+#include "engine/depot.h"
+#include "engine/seals.h"
+#include "log/log.h"
 #include "store/open.h"
 #include "store/s3.h"
 
@@ -129,18 +132,27 @@ enum mst_rc mst_engine_store_ls(const struct mst_cfg *cfg, const char *store, co
     return rc;
 }
 
+static void log_warning(void *arg, const char *text)
+{
+    (void)arg;
+    mst_log(MST_LOG_WARN, "store", "%s", text);
+}
+
 enum mst_rc mst_engine_store_orphans(const struct mst_cfg *cfg, const char *store, const char *set,
                                      int64_t older_ms, mst_store_line_fn *fn, void *arg,
                                      struct mst_orphan_sum *sum, struct mst_err *err)
 {
     const int64_t now = mst_clock_utc_ms(NULL);
     struct mst_orphans all = {0};
+    struct mst_trust trust = {0};
     struct mst_catalog c;
     struct mst_store *s;
     enum mst_rc rc = open_one(cfg, store, &s, err);
 
     memset(sum, 0, sizeof(*sum));
     rc = rc == MST_OK ? mst_catalog_init(&c, s, "", set, err) : rc;
+    mst_seal_trust_of(cfg, &trust, log_warning, NULL); /* who is not known is not believed */
+    c.trust = &trust;
     rc = rc == MST_OK ? mst_orphans_find(&c, now - older_ms, now, NULL, &all, err) : rc;
     for (size_t i = 0; rc == MST_OK && i < all.n; i++) {
         struct mst_store_line o;
@@ -155,6 +167,7 @@ enum mst_rc mst_engine_store_orphans(const struct mst_cfg *cfg, const char *stor
     sum->foreign = all.foreign;
     sum->young = all.young;
     sum->held = all.held;
+    sum->doubtful = all.doubtful;
     sum->bytes = all.bytes;
     mst_orphans_release(&all);
     mst_store_free(s);

@@ -39,7 +39,7 @@ enum mst_rc mst_engine_store_ls(const struct mst_cfg *cfg, const char *store, co
                                 struct mst_err *err) MST_MUST_CHECK;
 
 struct mst_orphan_sum {
-    size_t n, foreign, young, held;
+    size_t n, foreign, young, held, doubtful;
     uint64_t bytes;
 };
 enum mst_rc mst_engine_store_orphans(const struct mst_cfg *cfg, const char *store, const char *set,

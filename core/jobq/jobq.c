@@ -373,6 +373,7 @@ enum mst_rc mst_jobq_add(struct mst_jobq *q, const struct mst_job_spec *spec, ui
     (void)mst_copy(l->job.target, sizeof(l->job.target), text(spec->target));
     (void)mst_copy(l->job.who, sizeof(l->job.who), text(spec->who));
     rc = mst_task_init(&l->task, err);
+    l->task.repeats_max = MST_TASK_REPEATS;
     l->task.log = job_log;
     l->task.log_arg = l;
     if (rc == MST_OK && !q->o.own) {

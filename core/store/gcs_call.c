@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "http/retry.h"
+#include "store/impl.h"
 
 static uint32_t chance(void)
 {
@@ -145,6 +146,8 @@ static int64_t retry_after(const struct mst_http_reply *r)
 struct loop { /* of the tries of one call */
     struct mst_retry_facts f;
     int64_t begun_ms;
+    struct mst_task *job;
+    bool spent; /* the job may repeat nothing more */
 };
 
 /* What the outcome of this try means; the sentence of a failure is in err. */
@@ -183,6 +186,9 @@ static enum mst_rc folded(const struct mst_gcall *c, const struct loop *l, struc
         mst_err_prefix(err, "after %u tries in %s", l->f.tries,
                        mst_text_duration(mst_clock_mono_ms(c->clock) - l->begun_ms, took));
     }
+    if (l->spent) {
+        mst_err_prefix(err, MST_STORE_SPENT, l->job->repeats_max);
+    }
     return err->rc;
 }
 
@@ -191,6 +197,7 @@ enum mst_rc mst_gcall_do(struct mst_gcall *c, struct mst_http_reply *reply, stru
 {
     struct loop l = {.f = {.tries_max = c->tries_max ? c->tries_max : MST_GCALL_TRIES,
                            .budget_ms = c->budget_ms ? c->budget_ms : MST_GCALL_BUDGET_MS},
+                     .job = mst_store_works_for() ? mst_store_works_for() : task,
                      .begun_ms = mst_clock_mono_ms(c->clock)};
     struct mst_secret token = {0};
     struct mst_err why = {0}; /* err stays as it is when a later try succeeds */
@@ -206,6 +213,7 @@ enum mst_rc mst_gcall_do(struct mst_gcall *c, struct mst_http_reply *reply, stru
         rc = l.f.rc;
         if (rc == MST_OK && wanted(c, reply->status)) {
             c->unclear |= reply->resent;
+            mst_task_went_well(l.job);
             break;
         }
         if (rc == MST_E_AUTH || rc == MST_E_CONFIG) {
@@ -213,6 +221,11 @@ enum mst_rc mst_gcall_do(struct mst_gcall *c, struct mst_http_reply *reply, stru
         }
         l.f.tries++;
         what = judge(c, &l, reply, &wait_ms, &why);
+        if ((what == MST_RETRY_AGAIN || what == MST_RETRY_SLOWER) && !mst_task_repeat(l.job)) {
+            l.spent = true;
+            rc = folded(c, &l, &why);
+            break;
+        }
         if (what == MST_RETRY_LOGIN && c->auth) {
             mst_gauth_reject(c->auth, &token);
             l.f.login_done = true;

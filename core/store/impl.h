@@ -43,8 +43,14 @@ struct mst_store_ops {
     enum mst_rc (*keeps_versions)(struct mst_store *s, struct mst_task *task, struct mst_err *err);
     enum mst_rc (*probe)(struct mst_store *s, struct mst_task *task, struct mst_err *err);
     void (*keeps)(struct mst_store *s, struct mst_task *task, struct mst_store_keeps *out);
+    /* else by a put, which is read back where that does not refuse a name that exists */
+    enum mst_rc (*claim)(struct mst_store *s, const char *key, const void *data, size_t n,
+                         struct mst_err *err);
     const struct mst_store_caps *(*caps)(const struct mst_store *s); /* else those below */
 };
+
+/* Before the reason of the last try of a call, when the job may repeat none. */
+#define MST_STORE_SPENT "the job has repeated %d calls more than went well and repeats no more"
 
 struct mst_store { /* first member of every kind */
     const struct mst_store_ops *ops;

@@ -319,13 +319,26 @@ static bool succeeded(const struct s3_req *r, const struct s3_answer *a)
 struct repeat {
     struct mst_retry_facts f;
     int64_t start_ms, waited_ms;
-    bool fresh;
+    bool fresh, spent; /* spent: the job may repeat nothing more */
 };
 
-static bool spend(struct s3 *s)
+/* Whose repeats they are: of the job that this thread works for, or that sends parts here. */
+static struct mst_task *job_of(const struct s3_req *r)
+{
+    struct mst_task *t = mst_store_works_for() ? mst_store_works_for() : r->task;
+
+    return t && t->repeats_max ? t : NULL;
+}
+
+static bool spend(struct s3 *s, const struct s3_req *r, struct repeat *t)
 {
     bool yes;
 
+    if (job_of(r)) {
+        yes = mst_task_repeat(job_of(r));
+        t->spent = !yes;
+        return yes;
+    }
     mst_mutex_lock(&s->mtx);
     yes = s->quota >= RETRY_COST;
     s->quota -= yes ? RETRY_COST : 0;
@@ -342,8 +355,9 @@ static void slower(struct s3 *s)
 }
 
 /* After a run of successes one more at a time again. */
-static void earned(struct s3 *s)
+static void earned(struct s3 *s, const struct s3_req *r)
 {
+    mst_task_went_well(job_of(r));
     mst_mutex_lock(&s->mtx);
     s->quota += s->quota < QUOTA_MAX;
     if (s->limit < s->limit_max && ++s->good >= 16) {
@@ -410,14 +424,14 @@ static bool again(struct s3 *s, const struct s3_req *r, enum mst_rc rc, const st
     if (what == MST_RETRY_SLOWER) {
         slower(s);
     }
-    if (!spend(s) || !mst_task_sleep_ms(r->task, wait)) {
+    if (!spend(s, r, t) || !mst_task_sleep_ms(r->task, wait)) {
         return false;
     }
     t->waited_ms += wait;
     return true;
 }
 
-static void fold(struct s3 *s, const struct s3_req *r, const struct s3_answer *a,
+static void fold(struct s3 *s, const struct s3_req *r, const struct s3_answer *a, bool spent,
                  struct mst_err *err)
 {
     char took[MST_HUMAN_MAX];
@@ -428,6 +442,9 @@ static void fold(struct s3 *s, const struct s3_req *r, const struct s3_answer *a
     if (a->tries > 1) {
         mst_err_prefix(err, "%u tries in %s, the last", a->tries,
                        mst_text_duration(a->took_ms, took));
+    }
+    if (spent) {
+        mst_err_prefix(err, MST_STORE_SPENT, job_of(r)->repeats_max);
     }
     mst_err_prefix(err, "cannot %s %s%sthe store %s (%s)", r->what, r->key ? r->key : "",
                    r->key ? " in " : "", s->base.name, s->base.where);
@@ -471,7 +488,7 @@ enum mst_rc mst_s3_call(struct s3 *s, const struct s3_req *r, struct s3_answer *
         }
         a->tries = t.f.tries;
         if (rc == MST_OK && succeeded(r, a)) {
-            earned(s);
+            earned(s, r);
             return MST_OK;
         }
         a->maybe_done = a->maybe_done || may_have_happened(rc, a);
@@ -486,6 +503,6 @@ enum mst_rc mst_s3_call(struct s3 *s, const struct s3_req *r, struct s3_answer *
     } else {
         (void)mst_s3_refused(s, r, a, err);
     }
-    fold(s, r, a, err);
+    fold(s, r, a, t.spent, err);
     return err->rc;
 }

@@ -96,6 +96,43 @@ enum mst_rc mst_store_put_all(struct mst_store *s, const char *key, const void *
     return mst_store_put_finish_take(p, err);
 }
 
+/* A store that overwrites says who came last: two that write at one time both look, and the one
+ * whose bytes are not there has lost. One that refuses says so also to whoever did not hear that
+ * it had succeeded. */
+static enum mst_rc is_mine(struct mst_store *s, const char *key, const void *data, size_t n,
+                           struct mst_err *err)
+{
+    struct mst_buf b = {0};
+    enum mst_rc rc = mst_store_read_all(s, key, n, &b, err);
+
+    if (rc == MST_E_LIMIT || (rc == MST_OK && (b.len != n || memcmp(b.p, data, n) != 0))) {
+        rc = mst_err_set(err, MST_E_EXISTS, "%s in the store %s is another run's", key, s->name);
+    }
+    mst_buf_release(&b);
+    return rc;
+}
+
+enum mst_rc mst_store_claim(struct mst_store *s, const char *key, const void *data, size_t n,
+                            struct mst_err *err)
+{
+    struct mst_err put = {0}, look = {0};
+    enum mst_rc rc;
+
+    if (s->ops->claim) {
+        return check(key, err) == MST_OK ? s->ops->claim(s, key, data, n, err) : err->rc;
+    }
+    rc = mst_store_put_all(s, key, data, n, &put);
+    if (rc == MST_E_EXISTS || (rc == MST_OK && !mst_store_caps(s)->create_only)) {
+        return is_mine(s, key, data, n, err);
+    }
+    if (rc == MST_OK || (rc != MST_E_UNKNOWN && rc != MST_E_CANCELLED &&
+                         is_mine(s, key, data, n, &look) == MST_OK)) {
+        return MST_OK; /* at most the answer was lost */
+    }
+    *err = put;
+    return rc;
+}
+
 enum mst_rc mst_store_read(struct mst_store *s, const char *key, uint64_t from, void *buf, size_t n,
                            size_t *got, struct mst_err *err)
 {

@@ -101,6 +101,12 @@ void mst_store_put_abort_take(struct mst_store_put *p);
 enum mst_rc mst_store_put_all(struct mst_store *s, const char *key, const void *data, size_t n,
                               struct mst_err *err) MST_MUST_CHECK;
 
+/* The same, for a name that several may want at one time: MST_OK when what stands there is this
+ * run's, also in a store that cannot refuse to overwrite (it is read back), and when it stood there
+ * before with the same bytes. MST_E_EXISTS: it is another's. */
+enum mst_rc mst_store_claim(struct mst_store *s, const char *key, const void *data, size_t n,
+                            struct mst_err *err) MST_MUST_CHECK;
+
 /* Read a range; *got may be less than n only at the end. MST_E_NOTFOUND. */
 enum mst_rc mst_store_read(struct mst_store *s, const char *key, uint64_t from, void *buf, size_t n,
                            size_t *got, struct mst_err *err) MST_MUST_CHECK;

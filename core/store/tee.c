@@ -117,8 +117,10 @@ static void lane_run(void *arg)
     struct lane *l = arg;
     struct shared *sh = l->sh;
     struct mst_err err = {0};
-    const enum mst_rc rc = lane_write(l, &err);
+    enum mst_rc rc;
 
+    tee_work_for(&sh->side[l->side]);
+    rc = lane_write(l, &err);
     tee_leave(&sh->side[l->side]);
     mst_mutex_lock(&sh->mtx);
     l->rc = rc;
@@ -463,9 +465,11 @@ struct mst_store *mst_store_tee_new(const struct mst_tee_opts *o)
                                              .read = tee_read,
                                              .stat = tee_stat,
                                              .list = tee_list,
-                                             .remove = tee_remove};
+                                             .remove = tee_remove,
+                                             .claim = tee_claim};
     struct tee *t = mst_xcalloc(1, sizeof(*t));
     struct shared *sh = mst_xcalloc(1, sizeof(*sh));
+    struct mst_err ignore = {0};
 
     MST_ASSERT(o->n >= 1 && o->n <= MST_TEE_STORES);
     sh->o = *o;
@@ -485,6 +489,8 @@ struct mst_store *mst_store_tee_new(const struct mst_tee_opts *o)
 
         sh->side[i].store = o->stores[i];
         sh->side[i].inside = o->inside[i];
+        sh->side[i].has_task = mst_task_init(&sh->side[i].task, &ignore) == MST_OK;
+        sh->side[i].task.repeats_max = MST_TASK_REPEATS;
         t->base.local = t->base.local && mst_store_is_local(o->stores[i]);
         t->base.caps.create_only = t->base.caps.create_only && c->create_only;
         t->base.caps.checksums = t->base.caps.checksums && c->checksums;

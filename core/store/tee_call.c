@@ -13,6 +13,7 @@ static void unref(struct call *c) /* under the lock; gives up what nobody has an
 {
     if (--c->refs == 0) {
         free(c->buf);
+        free(c->ask);
         free(c);
     }
 }
@@ -22,8 +23,10 @@ static void call_run(void *arg)
     struct call *c = arg;
     struct shared *sh = c->sh;
     struct mst_err err = {0};
-    const enum mst_rc rc = c->fn(c, &err);
+    enum mst_rc rc;
 
+    tee_work_for(&sh->side[c->side]);
+    rc = c->fn(c, &err);
     tee_leave(&sh->side[c->side]);
     mst_mutex_lock(&sh->mtx);
     c->rc = rc;
@@ -124,17 +127,10 @@ enum mst_rc call_hash(struct call *c, struct mst_err *err)
 
 /* --- the same in every store ------------------------------------------------------------------ */
 
-struct round {
-    struct call *c[MST_TEE_STORES]; /* NULL: not asked */
-    enum mst_rc rc[MST_TEE_STORES];
-    struct mst_err err[MST_TEE_STORES];
-};
-
 /* When no store is in, those that are out are asked: what became of an object of theirs? */
-static void ask_all(struct shared *sh, const char *key,
-                    enum mst_rc (*fn)(struct call *c, struct mst_err *err),
-                    void (*prepare)(struct call *c, const void *from), const void *from,
-                    struct round *r)
+void round_ask(struct shared *sh, const char *key,
+               enum mst_rc (*fn)(struct call *c, struct mst_err *err),
+               void (*prepare)(struct call *c, const void *from), const void *from, struct round *r)
 {
     const bool none = tee_in(sh) == 0;
 
@@ -149,7 +145,7 @@ static void ask_all(struct shared *sh, const char *key,
     }
 }
 
-static void round_end(struct round *r)
+void round_end(struct round *r)
 {
     for (size_t i = 0; i < MST_TEE_STORES; i++) {
         call_release(r->c[i]);
@@ -193,7 +189,7 @@ static enum mst_rc judge(struct shared *sh, const char *key, struct mst_err *err
     if (!tee_written(sh, key, &want)) {
         return mst_err_set(err, MST_E_INTEGRITY, "the stores have different objects named %s", key);
     }
-    ask_all(sh, key, call_hash, NULL, NULL, &r);
+    round_ask(sh, key, call_hash, NULL, NULL, &r);
     for (size_t i = 0; i < sh->o.n; i++) {
         if (r.c[i] && r.rc[i] == MST_OK &&
             (r.c[i]->bytes != want.bytes || memcmp(r.c[i]->sha, want.sha, sizeof(want.sha)) != 0)) {
@@ -245,7 +241,7 @@ enum mst_rc tee_read(struct mst_store *s, const char *key, uint64_t from, void *
         size_t good;
         bool same = true;
 
-        ask_all(sh, key, do_read, prepare_read, &range, &r);
+        round_ask(sh, key, do_read, prepare_read, &range, &r);
         good = first_good(sh, &r, err);
         for (size_t i = 0; i < sh->o.n && good != SIZE_MAX; i++) {
             same = same && (!r.c[i] || r.rc[i] != MST_OK ||
@@ -283,7 +279,7 @@ enum mst_rc tee_stat(struct mst_store *s, const char *key, uint64_t *bytes, stru
         size_t good;
         bool same = true;
 
-        ask_all(sh, key, do_stat, NULL, NULL, &r);
+        round_ask(sh, key, do_stat, NULL, NULL, &r);
         good = first_good(sh, &r, err);
         for (size_t i = 0; i < sh->o.n && good != SIZE_MAX; i++) {
             same = same && (!r.c[i] || r.rc[i] != MST_OK || r.c[i]->bytes == r.c[good]->bytes);
@@ -339,7 +335,7 @@ enum mst_rc tee_list(struct mst_store *s, const char *prefix,
     size_t good;
 
     (void)task;
-    ask_all(sh, prefix, do_list, prepare_list, &from, &r);
+    round_ask(sh, prefix, do_list, prepare_list, &from, &r);
     good = first_good(sh, &r, err);
     round_end(&r);
     return good == SIZE_MAX ? err->rc : MST_OK;
@@ -356,7 +352,7 @@ enum mst_rc tee_remove(struct mst_store *s, const char *key, struct mst_err *err
     struct round r;
     enum mst_rc rc = MST_OK;
 
-    ask_all(sh, key, do_remove, NULL, NULL, &r);
+    round_ask(sh, key, do_remove, NULL, NULL, &r);
     for (size_t i = 0; i < sh->o.n && rc == MST_OK; i++) {
         if (r.c[i] && r.rc[i] != MST_OK) {
             *err = r.err[i];

@@ -16,6 +16,9 @@ struct side { /* one of the stores */
     struct mst_err err;
     unsigned waiters; /* puts that wait for it while another store could go on */
     int64_t wait_from_ms, waited_ms;
+    bool has_task;
+    struct mst_task task; /* of all calls of this run in it: what they may repeat */
+    unsigned refusals;    /* claims that it alone refused, one after another */
 };
 
 struct written { /* an object that went through */
@@ -48,6 +51,8 @@ size_t tee_in(struct shared *sh);
 /* Why nothing is left: the first store's reason. */
 enum mst_rc tee_none(struct shared *sh, struct mst_err *err);
 void tee_enter(const struct side *s);
+/* This thread works for the run, in this store; its reference keeps the task. */
+void tee_work_for(struct side *s);
 void tee_leave(const struct side *s);
 /* The SHA-256 that an object should have; false when it did not go through here. */
 bool tee_written(struct shared *sh, const char *key, struct written *out);
@@ -68,8 +73,20 @@ struct call {
     uint8_t sha[MST_SHA256_LEN];
     bool (*see)(void *arg, const struct mst_store_item *item);
     void *arg;
-    struct mst_task *task;
+    mst_tee_ask_fn *ask_fn;
+    void *ask; /* owned */
 };
+
+struct round {                      /* the same call in every store */
+    struct call *c[MST_TEE_STORES]; /* NULL: not asked */
+    enum mst_rc rc[MST_TEE_STORES];
+    struct mst_err err[MST_TEE_STORES];
+};
+void round_ask(struct shared *sh, const char *key,
+               enum mst_rc (*fn)(struct call *c, struct mst_err *err),
+               void (*prepare)(struct call *c, const void *from), const void *from,
+               struct round *r);
+void round_end(struct round *r);
 /* Of one store. The caller gives it back with call_release. */
 struct call *call_start(struct shared *sh, size_t side, const char *key,
                         enum mst_rc (*fn)(struct call *c, struct mst_err *err),
@@ -86,5 +103,8 @@ enum mst_rc tee_list(struct mst_store *s, const char *prefix,
                      bool (*fn)(void *arg, const struct mst_store_item *item), void *arg,
                      struct mst_task *task, struct mst_err *err);
 enum mst_rc tee_remove(struct mst_store *s, const char *key, struct mst_err *err);
+/* tee_ask.c */
+enum mst_rc tee_claim(struct mst_store *s, const char *key, const void *data, size_t n,
+                      struct mst_err *err);
 
 #endif

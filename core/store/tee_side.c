@@ -24,6 +24,11 @@ void tee_unref(struct shared *sh)
             free(sh->written[i].key);
         }
         free(sh->written);
+        for (size_t i = 0; i < sh->o.n; i++) {
+            if (sh->side[i].has_task) {
+                mst_task_release(&sh->side[i].task);
+            }
+        }
         mst_cond_release(&sh->cond);
         mst_mutex_release(&sh->mtx);
         free(sh);
@@ -35,6 +40,11 @@ void tee_enter(const struct side *s)
     if (s->inside) {
         atomic_fetch_add(s->inside, 1);
     }
+}
+
+void tee_work_for(struct side *s)
+{
+    mst_store_work_for(s->has_task ? &s->task : NULL);
 }
 
 void tee_leave(const struct side *s)

@@ -295,6 +295,30 @@ static void a_read_that_is_cut_or_refused_is_repeated(void **state)
     kit_no_complaints(k);
 }
 
+/* The repeats of a job are shared by its calls; when they are used up, that is said. */
+static void a_job_repeats_so_many_calls_and_no_more(void **state)
+{
+    struct kit *k = *state;
+    struct mst_task job;
+    struct mst_err err = {0};
+    char back[4];
+    size_t got;
+
+    gcsd_put(k->d, "rs0/x", (const uint8_t *)"text", 4);
+    assert_ok(mst_task_init(&job, &err), &err);
+    job.repeats_max = 1;
+    mst_store_work_for(&job);
+    kit_fault(k, GCSD_READ, 1, 3, GCSD_RESET);
+    assert_int_not_equal(mst_store_read(k->s, "x", 0, back, 4, &got, &err), MST_OK);
+    assert_int_equal(gcsd_struck(k->d), 2);
+    assert_non_null(strstr(err.msg, "the job has repeated 1 calls more than went well"));
+    assert_non_null(strstr(err.msg, "after 2 tries in "));
+    mst_store_work_for(NULL);
+    assert_ok(mst_store_read(k->s, "x", 0, back, 4, &got, &err), &err);
+    assert_memory_equal(back, "text", 4);
+    mst_task_release(&job);
+}
+
 static void what_changed_on_the_way_or_in_between_is_noticed(void **state)
 {
     struct kit *k = *state;
@@ -541,6 +565,7 @@ int main(void)
         T(ranges_end_where_the_object_ends),
         T(who_reads_in_order_is_read_ahead_for),
         T(a_read_that_is_cut_or_refused_is_repeated),
+        T(a_job_repeats_so_many_calls_and_no_more),
         T(what_changed_on_the_way_or_in_between_is_noticed),
         T(a_listing_goes_through_all_pages_in_order),
         T(versions_come_newest_first_and_what_is_gone_is_said),

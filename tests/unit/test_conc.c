@@ -114,6 +114,35 @@ static void cancel_from(void *arg)
     mst_task_cancel(arg);
 }
 
+static void repeats_are_as_many_as_are_allowed_and_earned(void **state)
+{
+    struct mst_task t;
+    struct mst_err err = {0};
+
+    (void)state;
+    assert_ok(mst_task_init(&t, &err), &err);
+    for (int i = 0; i < 1000; i++) {
+        assert_true(mst_task_repeat(&t)); /* no limit was set */
+    }
+    assert_true(mst_task_repeat(NULL));
+    t.repeats_max = 3;
+    for (int i = 0; i < 20; i++) {
+        mst_task_went_well(&t); /* nothing is saved up */
+    }
+    for (int i = 0; i < 3; i++) {
+        assert_true(mst_task_repeat(&t));
+    }
+    assert_false(mst_task_repeat(&t));
+    for (int i = 0; i < 4; i++) {
+        mst_task_went_well(&t);
+    }
+    assert_false(mst_task_repeat(&t));
+    mst_task_went_well(&t);
+    assert_true(mst_task_repeat(&t));
+    assert_false(mst_task_repeat(&t));
+    mst_task_release(&t);
+}
+
 static void a_cancelled_task_ends_its_sleep_and_its_polls(void **state)
 {
     struct mst_task task;
@@ -154,6 +183,7 @@ int main(void)
         cmocka_unit_test(a_reader_never_sees_half_a_value_and_nothing_leaks),
         cmocka_unit_test(a_full_queue_refuses_and_a_closed_one_empties),
         cmocka_unit_test(a_pop_waits_no_longer_than_asked),
+        cmocka_unit_test(repeats_are_as_many_as_are_allowed_and_earned),
         cmocka_unit_test(a_cancelled_task_ends_its_sleep_and_its_polls),
         cmocka_unit_test(a_phase_is_sanitised_and_cut),
     };

@@ -126,6 +126,55 @@ static void clean_takes_the_key_objects_of_dead_attempts(void **state)
     assert_int_equal(v.level, 2);
 }
 
+/* What a writer without the signing key can put in the place of a COMMIT: whatever attempt it
+ * names, the true one is not taken for a dead run. */
+static void a_forged_commit_makes_no_orphans(void **state)
+{
+    enum { BY_STRANGER, BY_NOBODY, OF_ANOTHER, NO_HEADER, ROWS };
+    static const enum mst_rc want[] = {MST_E_INTEGRITY, MST_E_PRECOND, MST_E_INTEGRITY,
+                                       MST_E_INTEGRITY};
+    static const char *const words[] = {"is FORGED", "is UNSIGNED", "is that of " SECOND,
+                                        "which is not here"};
+    const int64_t later = mst_clock_utc_ms(NULL) + 60000;
+
+    for (int row = 0; row < ROWS; row++) {
+        struct fix *x;
+        struct mst_commit c = {.attempt = DEAD_ATTEMPT};
+        struct mst_str s = {0};
+        struct mst_orphans o;
+        struct mst_err err = {0};
+        char path[MST_KEY_MAX + 64];
+        uint64_t n;
+
+        assert_int_equal(setup_made(state), 0);
+        x = *state;
+        (void)mst_copy(c.id, sizeof(c.id), row == OF_ANOTHER ? SECOND : FIRST);
+        memset(c.header_sha, 'a', MST_SHA256_HEX - 1);
+        memset(c.manifest_sha, 'b', MST_SHA256_HEX - 1);
+        assert_ok(mst_commit_put(&c,
+                                 row == BY_STRANGER ? &x->stranger
+                                 : row == BY_NOBODY ? NULL
+                                                    : &x->signer,
+                                 &s, &err),
+                  &err);
+        path_of(x, FIRST, "", "COMMIT", path);
+        spill(path, s.p, s.len);
+        mst_str_release(&s);
+        assert_ok(mst_orphans_find(&x->f.c, later, later, NULL, &o, &err), &err);
+        if (o.n != 0 || o.doubtful == 0) {
+            fail_msg("row %d: %zu orphans, %zu doubtful", row, o.n, o.doubtful);
+        }
+        mst_orphans_release(&o);
+        assert_rc(mst_catalog_clean(&x->f.c, FIRST, NULL, &n, &err), want[row], &err);
+        assert_int_equal(n, 0);
+        assert_non_null(strstr(err.msg, "nothing of " FIRST " is removed"));
+        assert_non_null(strstr(err.msg, words[row]));
+        mst_catalog_key(&x->f.c, FIRST, FAKE_ATTEMPT, "header", path);
+        assert_ok(mst_store_stat(x->s, path, &n, &err), &err);
+        assert_int_equal(teardown(state), 0);
+    }
+}
+
 /* What store du says: with the key objects of the attempt that counts; of one without COMMIT, with
  * all of them. */
 static void a_backup_is_as_large_as_its_objects_and_keys(void **state)
@@ -149,6 +198,7 @@ static void a_backup_is_as_large_as_its_objects_and_keys(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_forged_commit_makes_no_orphans),
         MADE(a_key_object_is_an_orphan_when_its_backup_is_gone),
         MADE(a_key_object_stays_while_its_backup_may_be_one),
         MADE(a_key_object_is_as_young_as_its_attempt),

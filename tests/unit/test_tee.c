@@ -197,6 +197,95 @@ static void a_store_that_damages_what_it_keeps_is_noticed_when_it_is_read(void *
     two_close(&t);
 }
 
+/* --- claims and questions --------------------------------------------------------------------- */
+
+static bool is_there(struct mst_store *s, const char *key)
+{
+    struct mst_err err = {0};
+    uint64_t bytes;
+
+    return mst_store_stat(s, key, &bytes, &err) == MST_OK;
+}
+
+static void a_claim_holds_in_all_stores_or_in_none(void **state)
+{
+    struct two t;
+    struct mst_err err = {0};
+
+    (void)state;
+    two_open(&t);
+    assert_ok(mst_store_put_all(t.real[1], "a/claim", "theirs", 6, &err), &err);
+    assert_rc(mst_store_claim(t.tee, "a/claim", "ours", 4, &err), MST_E_EXISTS, &err);
+    assert_non_null(strstr(err.msg, "a/claim in the store vault is another run's"));
+    assert_false(is_there(t.real[0], "a/claim")); /* given back */
+    assert_int_equal(mst_store_tee_in(t.tee), 2);
+    assert_ok(mst_store_claim(t.tee, "b/claim", "ours", 4, &err), &err);
+    assert_true(is_there(t.real[0], "b/claim") && is_there(t.real[1], "b/claim"));
+    two_close(&t);
+}
+
+static void a_claim_whose_answer_is_lost_is_ours(void **state)
+{
+    struct two t;
+    struct mst_err err = {0};
+
+    (void)state;
+    for (uint64_t at = 1; at <= 3; at++) {
+        two_open(&t);
+        mst_store_fault_set(t.fault[1], MST_FAULT_LOST, at, MST_E_NET);
+        assert_ok(mst_store_claim(t.tee, "a/claim", "ours", 4, &err), &err);
+        assert_int_equal(mst_store_tee_in(t.tee), at == 3 ? 2 : 1); /* before that none stands */
+        two_close(&t);
+    }
+}
+
+static void a_store_that_refuses_every_name_is_out(void **state)
+{
+    struct two t;
+    struct mst_err err = {0};
+    char key[32];
+    int n = 0;
+
+    (void)state;
+    two_open(&t);
+    do {
+        (void)snprintf(key, sizeof(key), "a%d/claim", n++);
+        assert_ok(mst_store_put_all(t.real[1], key, "theirs", 6, &err), &err);
+    } while (n < 100 && mst_store_claim(t.tee, key, "ours", 4, &err) == MST_E_EXISTS);
+    assert_in_range(n, 2, 99);
+    assert_ok(mst_store_tee_status(t.tee, 0, &err), &err);
+    assert_rc(mst_store_tee_status(t.tee, 1, &err), MST_E_EXISTS, &err);
+    two_close(&t);
+}
+
+static enum mst_rc size_of(struct mst_store *s, const void *ask, void *answer, struct mst_err *err)
+{
+    return mst_store_stat(s, ask, answer, err);
+}
+
+/* What one store has and another one has not is an answer; who has none is out. */
+static void each_store_is_asked_by_itself(void **state)
+{
+    struct two t;
+    struct mst_err err = {0};
+    uint64_t n[MST_TEE_STORES];
+    bool said[MST_TEE_STORES];
+
+    (void)state;
+    two_open(&t);
+    assert_ok(mst_store_put_all(t.real[0], "a", "1", 1, &err), &err);
+    assert_ok(mst_store_put_all(t.real[1], "a", "22", 2, &err), &err);
+    assert_ok(mst_store_tee_ask(t.tee, size_of, "a", 2, n, sizeof(n[0]), said, &err), &err);
+    assert_true(said[0] && said[1] && n[0] == 1 && n[1] == 2);
+    assert_ok(mst_store_put_all(t.real[0], "b", "1", 1, &err), &err);
+    assert_ok(mst_store_tee_ask(t.tee, size_of, "b", 2, n, sizeof(n[0]), said, &err), &err);
+    assert_true(said[0] && !said[1]);
+    assert_rc(mst_store_tee_status(t.tee, 1, &err), MST_E_NOTFOUND, &err);
+    assert_rc(mst_store_tee_ask(t.tee, size_of, "c", 2, n, sizeof(n[0]), said, &err),
+              MST_E_NOTFOUND, &err);
+    two_close(&t);
+}
+
 /* --- a store that takes its time -------------------------------------------------------------- */
 
 struct slow {
@@ -314,6 +403,10 @@ int main(void)
         cmocka_unit_test(without_a_store_left_the_put_fails),
         cmocka_unit_test(a_name_that_is_taken_in_one_store_fails_its_copy),
         cmocka_unit_test(a_store_that_damages_what_it_keeps_is_noticed_when_it_is_read),
+        cmocka_unit_test(a_claim_holds_in_all_stores_or_in_none),
+        cmocka_unit_test(a_claim_whose_answer_is_lost_is_ours),
+        cmocka_unit_test(a_store_that_refuses_every_name_is_out),
+        cmocka_unit_test(each_store_is_asked_by_itself),
         cmocka_unit_test(who_has_nothing_to_take_does_not_stand_still),
         cmocka_unit_test(a_store_that_hangs_fails_its_own_copy),
     };
