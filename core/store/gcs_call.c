@@ -133,15 +133,6 @@ enum mst_rc mst_gcall_refused(const struct mst_gcall *c, const struct mst_http_r
     return refused(c, reply, &e, err);
 }
 
-static int64_t retry_after(const struct mst_http_reply *r)
-{
-    const char *v = mst_http_header(&r->headers, "retry-after");
-    char *end = NULL;
-    const long s = v ? strtol(v, &end, 10) : -1;
-
-    return !v || end == v || *end || s < 0 ? -1 : s;
-}
-
 struct loop { /* of the tries of one call */
     struct mst_retry_facts f;
     int64_t begun_ms;
@@ -165,7 +156,7 @@ static enum mst_retry_what judge(struct mst_gcall *c, struct loop *l, struct mst
     }
     l->f.status = l->f.rc == MST_OK ? reply->status : 0;
     l->f.code = l->f.rc == MST_OK ? class_of(reply->status, &e) : "";
-    l->f.retry_after_s = l->f.rc == MST_OK ? retry_after(reply) : -1;
+    l->f.retry_after_s = l->f.rc == MST_OK ? mst_http_retry_after_s(reply) : -1;
     l->f.random = chance();
     what = mst_retry_decide(&l->f, wait_ms);
     l->f.code = ""; /* it was of e */
@@ -206,6 +197,7 @@ enum mst_rc mst_gcall_do(struct mst_gcall *c, struct mst_http_reply *reply, stru
         rc = l.f.rc;
         if (rc == MST_OK && wanted(c, reply->status)) {
             c->unclear |= reply->resent;
+            mst_http_earned(c->http);
             break;
         }
         if (rc == MST_E_AUTH || rc == MST_E_CONFIG) {
@@ -213,6 +205,9 @@ enum mst_rc mst_gcall_do(struct mst_gcall *c, struct mst_http_reply *reply, stru
         }
         l.f.tries++;
         what = judge(c, &l, reply, &wait_ms, &why);
+        if (what == MST_RETRY_SLOWER) {
+            mst_http_slower(c->http);
+        }
         if (what == MST_RETRY_LOGIN && c->auth) {
             mst_gauth_reject(c->auth, &token);
             l.f.login_done = true;

@@ -339,6 +339,7 @@ static void slower(struct s3 *s)
     s->limit = s->limit > 1 ? s->limit / 2 : 1;
     s->good = 0;
     mst_mutex_unlock(&s->mtx);
+    mst_http_slower(s->http); /* reads and small writes too */
 }
 
 /* After a run of successes one more at a time again. */
@@ -352,6 +353,7 @@ static void earned(struct s3 *s)
         mst_cond_broadcast(&s->work);
     }
     mst_mutex_unlock(&s->mtx);
+    mst_http_earned(s->http);
 }
 
 static void mend(struct s3 *s, enum mst_retry_what what, const struct s3_answer *a,
@@ -387,14 +389,13 @@ static void mend(struct s3 *s, enum mst_retry_what what, const struct s3_answer 
 static bool again(struct s3 *s, const struct s3_req *r, enum mst_rc rc, const struct s3_answer *a,
                   struct repeat *t)
 {
-    const char *after = mst_http_header(&a->reply.headers, "retry-after");
     int64_t wait = 0;
     enum mst_retry_what what;
 
     t->f.rc = rc;
     t->f.status = rc == MST_OK ? a->reply.status : 0;
     t->f.code = a->code;
-    t->f.retry_after_s = rc == MST_OK && after ? strtol(after, NULL, 10) : -1;
+    t->f.retry_after_s = rc == MST_OK ? mst_http_retry_after_s(&a->reply) : -1;
     t->f.region_known = a->region[0] != '\0';
     t->f.budget_ms = s->wait_ms - t->waited_ms;
     MST_ASSERT(getrandom(&t->f.random, sizeof(t->f.random), 0) == (ssize_t)sizeof(t->f.random));
