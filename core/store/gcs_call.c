@@ -120,8 +120,12 @@ static enum mst_rc refused(const struct mst_gcall *c, const struct mst_http_repl
     } else if (r->body.len == 0) {
         (void)mst_copy(words, sizeof(words), " and does not say why");
     }
-    return mst_err_set_detail(err, rc, r->status, "cannot %s: %s answered %d%s", c->what, c->host,
-                              r->status, words);
+    if (words[0] && words[strlen(words) - 1] == '.') {
+        words[strlen(words) - 1] = '\0';
+    }
+    return mst_err_set_detail(
+        err, rc, r->status, "cannot %s: %s answered %d%s%s", c->what, c->host, r->status, words,
+        rc == MST_E_CONFIG ? ": make it, or mend bucket in the configuration" : "");
 }
 
 enum mst_rc mst_gcall_refused(const struct mst_gcall *c, const struct mst_http_reply *reply,

@@ -418,6 +418,7 @@ static const struct {
     {MST_OK, 400, "BadDigest", MST_RETRY_AGAIN}, /* once: see below */
     {MST_OK, 400, "InvalidArgument", MST_RETRY_NO},
     {MST_OK, 400, "ExpiredToken", MST_RETRY_LOGIN},
+    {MST_OK, 400, "InvalidToken", MST_RETRY_LOGIN},
     {MST_OK, 401, "", MST_RETRY_LOGIN},
     {MST_OK, 403, "AccessDenied", MST_RETRY_NO},
     {MST_OK, 403, "SignatureDoesNotMatch", MST_RETRY_NO},
