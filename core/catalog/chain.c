@@ -60,7 +60,8 @@ static enum mst_rc look(const struct mst_catalog *c, const char *id, struct mst_
         out->counter = *good ? commit.counter : 0;
     }
     mst_buf_release(&buf);
-    if (rc == MST_E_NOTFOUND || rc == MST_E_LIMIT) {
+    out->asleep = rc == MST_E_PRECOND;
+    if (rc == MST_E_NOTFOUND || rc == MST_E_LIMIT || rc == MST_E_PRECOND) {
         memset(err, 0, sizeof(*err));
         rc = MST_OK;
     }
@@ -72,7 +73,7 @@ enum mst_rc mst_catalog_before(const struct mst_catalog *c, const char *id, stru
 {
     struct ids b = {.limit = id};
     char prefix[MST_KEY_MAX];
-    bool good = false;
+    bool good = false, asleep = false;
     enum mst_rc rc;
 
     memset(out, 0, sizeof(*out));
@@ -84,10 +85,12 @@ enum mst_rc mst_catalog_before(const struct mst_catalog *c, const char *id, stru
         bool take;
 
         rc = look(c, b.v[b.n - 1 - i], &one, &take, &good, err);
+        asleep = asleep || one.asleep;
         if (take && (good || !*out->id)) {
             *out = one;
         }
     }
+    out->asleep = asleep;
     free(b.v);
     return rc;
 }

@@ -21,6 +21,9 @@ void mst_chain_join(const struct mst_before *before, const char *const *stores,
         (void)mst_copy(p->previous, sizeof(p->previous), before[i].sha);
         p->highest = before[i].counter > seen[i] ? before[i].counter : seen[i];
         c->counter = p->highest > c->counter ? p->highest : c->counter;
+        if (before[i].asleep) {
+            p->highest = before[i].counter; /* the one that was seen sleeps, and is not gone */
+        }
         newest = strcmp(before[i].id, before[newest].id) > 0 ? i : newest;
     }
     if (n > 0) {

@@ -56,6 +56,7 @@ void mst_chain_judge(const struct mst_link *links, size_t n, size_t i, char out[
 struct mst_before { /* what one store has before a backup that is made now */
     char id[MST_ID_MAX], sha[MST_SHA256_HEX]; /* of its newest COMMIT; "" none */
     uint64_t counter;                         /* that COMMIT's */
+    bool asleep; /* a newer COMMIT is in an archive tier: what it says is not known */
 };
 /* What COMMIT says about those before it: the newest of all stores, and each store's own. seen: the
  * highest counter that was ever seen there, or 0. n at most MST_COMMIT_STORES. */

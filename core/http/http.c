@@ -83,6 +83,25 @@ int64_t mst_http_time(const char *text)
     return t > 0 ? (int64_t)t * 1000 : 0;
 }
 
+int64_t mst_http_retry_after_s(const struct mst_http_reply *r)
+{
+    const char *v = mst_http_header(&r->headers, "retry-after");
+    const int64_t now = r->date_ms ? r->date_ms : mst_clock_utc_ms(NULL);
+    char *end = NULL;
+    int64_t at;
+    long s;
+
+    if (!v) {
+        return -1;
+    }
+    s = strtol(v, &end, 10);
+    if (end != v && !*end) {
+        return s < 0 ? -1 : s;
+    }
+    at = mst_http_time(v);
+    return at == 0 ? -1 : at <= now ? 0 : (at - now + 999) / 1000;
+}
+
 void mst_http_reply_release(struct mst_http_reply *r)
 {
     if (r) {
@@ -362,6 +381,15 @@ static int64_t deadline_ms(const struct mst_http_request *q)
                : DEADLINE_MS + (int64_t)((q->body_n + q->body_max) / SLOWEST_BYTES_PER_MS);
 }
 
+/* Through the proxy and through TLS too: the request may go out. */
+static bool is_connected(const struct call *c)
+{
+    curl_off_t us = 0;
+
+    (void)curl_easy_getinfo(c->slot->easy, CURLINFO_PRETRANSFER_TIME_T, &us);
+    return us > 0;
+}
+
 /* Run until libcurl is done, nothing moves any more, time is over, or the task is cancelled. */
 static enum mst_rc run(struct call *c, CURLcode *code, struct mst_err *err)
 {
@@ -369,6 +397,7 @@ static enum mst_rc run(struct call *c, CURLcode *code, struct mst_err *err)
     const int step = c->h->stall_ms < 4 * STEP_MS ? (int)(c->h->stall_ms / 4) + 1 : STEP_MS;
     int64_t moved_at = start;
     uint64_t moved = 0;
+    bool there = false; /* connected: until then libcurl looks at the time */
     char host[256];
 
     for (;;) {
@@ -388,12 +417,13 @@ static enum mst_rc run(struct call *c, CURLcode *code, struct mst_err *err)
         if (mst_task_check(c->task, err) != MST_OK) {
             return err->rc;
         }
-        if (c->moved != moved) {
+        if (c->moved != moved || !there) {
             moved = c->moved;
             moved_at = now;
+            there = is_connected(c);
         }
         (void)host_of(c->q->url, host, sizeof(host));
-        if (now - moved_at > c->h->stall_ms && now - start > c->h->connect_ms) {
+        if (now - moved_at > c->h->stall_ms) {
             return mst_err_set(err, MST_E_TIMEOUT, "nothing moved between here and %s for %.1f s",
                                host, (double)c->h->stall_ms / 1000);
         }

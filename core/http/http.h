@@ -29,7 +29,7 @@ struct mst_http_opts {
                                   environment says */
     bool plain;                /* http:// is allowed (said by name) */
     int64_t connect_ms;        /* 0: 5000 */
-    int64_t stall_ms;          /* 0: 30000: no byte moved for so long */
+    int64_t stall_ms;          /* 0: 30000: connected, and no byte moved for so long */
     uint64_t rate_bytes_per_s; /* both ways together, over all callers; 0 no limit */
     unsigned connections;      /* handles kept; 0: 16 */
 };
@@ -37,6 +37,11 @@ struct mst_http;
 enum mst_rc mst_http_new(const struct mst_http_opts *o, struct mst_http **out,
                          struct mst_err *err) MST_MUST_CHECK;
 void mst_http_free(struct mst_http *h);
+/* The peer asked for less: half as many calls at once from now on, one at least. */
+void mst_http_slower(struct mst_http *h);
+/* A call succeeded: after 16 of them one more at once again, up to what there was. */
+void mst_http_earned(struct mst_http *h);
+unsigned mst_http_at_once(struct mst_http *h); /* as many as may be made now */
 
 /* Where name (lower case) and value begin in the text of the headers. */
 struct mst_http_header {
@@ -81,6 +86,9 @@ struct mst_http_reply {
     int64_t took_ms;
 };
 void mst_http_reply_release(struct mst_http_reply *r);
+/* What Retry-After asks for, as seconds or as a date by the peer's clock; -1: nothing it could be.
+ */
+int64_t mst_http_retry_after_s(const struct mst_http_reply *r);
 /* MST_OK whenever an answer came, whatever its status. MST_E_NET (no connection, cut), MST_E_TLS,
  * MST_E_TIMEOUT, MST_E_CANCELLED, MST_E_LIMIT. Messages name the host, never the query. */
 enum mst_rc mst_http_do(struct mst_http *h, const struct mst_http_request *q,

@@ -13,6 +13,7 @@
 #define SEND_BUFFER (256L * 1024L)
 #define RECEIVE_BUFFER (256L * 1024L)
 #define WAIT_MS 200
+#define EARN 16U        /* successes for one more call at once */
 #define SLICE_US 100000 /* the rate is even over a tenth of a second */
 
 enum mst_rc mst_http_new(const struct mst_http_opts *o, struct mst_http **out, struct mst_err *err)
@@ -28,6 +29,7 @@ enum mst_rc mst_http_new(const struct mst_http_opts *o, struct mst_http **out, s
     mst_cond_init(&h->free_slot);
     h->n = o->connections ? o->connections : CONNECTIONS;
     h->n = h->n < MST_HTTP_SLOTS ? h->n : MST_HTTP_SLOTS;
+    h->allowed = h->n;
     h->ca_file = o->ca_file && *o->ca_file ? mst_xstrdup(o->ca_file) : NULL;
     h->proxy = o->proxy && *o->proxy ? mst_xstrdup(o->proxy) : NULL;
     h->plain = o->plain;
@@ -87,9 +89,10 @@ void mst_http_settle(const struct mst_http *h, CURL *easy, char *text)
 /* The lowest free one: its connection is the likeliest to be warm. */
 static struct slot *free_one(struct mst_http *h)
 {
-    for (unsigned i = 0; i < h->n; i++) {
+    for (unsigned i = 0; i < h->n && h->busy < h->allowed; i++) {
         if (!h->slots[i].busy) {
             h->slots[i].busy = true;
+            h->busy++;
             return &h->slots[i];
         }
     }
@@ -123,8 +126,40 @@ void mst_http_give(struct mst_http *h, struct slot *s)
 {
     mst_mutex_lock(&h->mtx);
     s->busy = false;
+    h->busy--;
     mst_cond_signal(&h->free_slot);
     mst_mutex_unlock(&h->mtx);
+}
+
+void mst_http_slower(struct mst_http *h)
+{
+    mst_mutex_lock(&h->mtx);
+    /* Half of what really goes on, this call included. */
+    h->allowed = h->busy + 1 < h->allowed ? h->busy + 1 : h->allowed;
+    h->allowed = h->allowed > 1 ? h->allowed / 2 : 1;
+    h->good = 0;
+    mst_mutex_unlock(&h->mtx);
+}
+
+void mst_http_earned(struct mst_http *h)
+{
+    mst_mutex_lock(&h->mtx);
+    if (h->allowed < h->n && ++h->good >= EARN) {
+        h->allowed++;
+        h->good = 0;
+        mst_cond_signal(&h->free_slot);
+    }
+    mst_mutex_unlock(&h->mtx);
+}
+
+unsigned mst_http_at_once(struct mst_http *h)
+{
+    unsigned n;
+
+    mst_mutex_lock(&h->mtx);
+    n = h->allowed;
+    mst_mutex_unlock(&h->mtx);
+    return n;
 }
 
 bool mst_http_pay(struct mst_http *h, size_t n, const struct mst_task *task)

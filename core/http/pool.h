@@ -21,6 +21,7 @@ struct mst_http {
     struct mst_cond free_slot;
     struct slot slots[MST_HTTP_SLOTS];
     unsigned n;
+    unsigned allowed, busy, good; /* calls at once; successes since it was changed */
     char *ca_file, *proxy;
     bool plain;
     int64_t connect_ms, stall_ms;

@@ -58,7 +58,7 @@ static enum mst_retry_what repair(const struct mst_retry_facts *f)
 {
     static const char *const clock[] = {"RequestTimeTooSkewed", "RequestInTheFuture"};
     static const char *const login[] = {"ExpiredToken", "ExpiredTokenException",
-                                        "TokenRefreshRequired", "RequestExpired"};
+                                        "TokenRefreshRequired", "RequestExpired", "InvalidToken"};
     static const char *const region[] = {"AuthorizationHeaderMalformed", "PermanentRedirect",
                                          "TemporaryRedirect", "AuthorizationQueryParametersError",
                                          "IllegalLocationConstraintException"};

@@ -25,7 +25,7 @@ struct gcs_ask *gcs_ask_new(struct gcs *g, const char *method, const char *verb,
     (void)snprintf(a->what, sizeof(a->what), "%s %s", verb, key);
     a->call.http = g->http;
     a->call.auth = g->auth;
-    a->call.host = g->host;
+    a->call.host = g->who;
     a->call.what = a->what;
     a->call.tries_max = g->tries_max;
     a->call.budget_ms = g->budget_ms;
@@ -122,7 +122,7 @@ static enum mst_rc g_stat(struct mst_store *s, const char *key, uint64_t *bytes,
     gcs_param(a, "fields", "size");
     rc = gcs_json(a, NULL, &b, err);
     if (rc == MST_OK && mst_gjson_number(b, "size") < 0) {
-        rc = mst_err_set(err, MST_E_INTEGRITY, "%s does not say how large %s is", g->host, key);
+        rc = mst_err_set(err, MST_E_INTEGRITY, "%s does not say how large %s is", g->who, key);
     } else if (rc == MST_OK) {
         *bytes = (uint64_t)mst_gjson_number(b, "size");
     }
@@ -170,7 +170,7 @@ static enum mst_rc g_info(struct mst_store *s, const char *key, struct mst_store
               "temporaryHold,eventBasedHold");
     rc = gcs_json(a, NULL, &b, err);
     if (rc == MST_OK && mst_gjson_number(b, "size") < 0) {
-        rc = mst_err_set(err, MST_E_INTEGRITY, "%s does not say how large %s is", g->host, key);
+        rc = mst_err_set(err, MST_E_INTEGRITY, "%s does not say how large %s is", g->who, key);
     } else if (rc == MST_OK) {
         fill_info(b, out);
     }
@@ -239,7 +239,7 @@ static enum mst_rc g_lock(struct mst_store *s, const char *key, const char *mode
     rc = rc == MST_OK ? gcs_json(a, NULL, &b, err) : rc;
     if (rc == MST_OK &&
         gcs_time(mst_gjson_text(b, "retention.retainUntilTime")) < until_wall_ms / 1000 * 1000) {
-        rc = mst_err_set(err, MST_E_INTEGRITY, "%s said it locked %s and did not", g->host, key);
+        rc = mst_err_set(err, MST_E_INTEGRITY, "%s said it locked %s and did not", g->who, key);
     }
     bson_destroy(b);
     gcs_ask_free(a);
@@ -306,6 +306,7 @@ static enum mst_rc set_place(struct gcs *g, const struct mst_gcs_opts *o, struct
     (void)snprintf(g->base.where, sizeof(g->base.where), "bucket %s%s%s at %.64s", g->bucket,
                    *prefix ? "/" : "", prefix,
                    strcmp(endpoint, MST_GCS_ENDPOINT) == 0 ? "Google Cloud Storage" : g->host);
+    (void)snprintf(g->who, sizeof(g->who), "the store %.64s (%s)", g->base.name, g->base.where);
     return MST_OK;
 }
 

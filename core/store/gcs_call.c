@@ -121,8 +121,12 @@ static enum mst_rc refused(const struct mst_gcall *c, const struct mst_http_repl
     } else if (r->body.len == 0) {
         (void)mst_copy(words, sizeof(words), " and does not say why");
     }
-    return mst_err_set_detail(err, rc, r->status, "cannot %s: %s answered %d%s", c->what, c->host,
-                              r->status, words);
+    if (words[0] && words[strlen(words) - 1] == '.') {
+        words[strlen(words) - 1] = '\0';
+    }
+    return mst_err_set_detail(
+        err, rc, r->status, "cannot %s: %s answered %d%s%s", c->what, c->host, r->status, words,
+        rc == MST_E_CONFIG ? ": make it, or mend bucket in the configuration" : "");
 }
 
 enum mst_rc mst_gcall_refused(const struct mst_gcall *c, const struct mst_http_reply *reply,
@@ -132,15 +136,6 @@ enum mst_rc mst_gcall_refused(const struct mst_gcall *c, const struct mst_http_r
 
     (void)mst_gjson_error(reply->body.p, reply->body.len, &e);
     return refused(c, reply, &e, err);
-}
-
-static int64_t retry_after(const struct mst_http_reply *r)
-{
-    const char *v = mst_http_header(&r->headers, "retry-after");
-    char *end = NULL;
-    const long s = v ? strtol(v, &end, 10) : -1;
-
-    return !v || end == v || *end || s < 0 ? -1 : s;
 }
 
 struct loop { /* of the tries of one call */
@@ -168,7 +163,7 @@ static enum mst_retry_what judge(struct mst_gcall *c, struct loop *l, struct mst
     }
     l->f.status = l->f.rc == MST_OK ? reply->status : 0;
     l->f.code = l->f.rc == MST_OK ? class_of(reply->status, &e) : "";
-    l->f.retry_after_s = l->f.rc == MST_OK ? retry_after(reply) : -1;
+    l->f.retry_after_s = l->f.rc == MST_OK ? mst_http_retry_after_s(reply) : -1;
     l->f.random = chance();
     what = mst_retry_decide(&l->f, wait_ms);
     l->f.code = ""; /* it was of e */
@@ -214,6 +209,7 @@ enum mst_rc mst_gcall_do(struct mst_gcall *c, struct mst_http_reply *reply, stru
         if (rc == MST_OK && wanted(c, reply->status)) {
             c->unclear |= reply->resent;
             mst_task_went_well(l.job);
+            mst_http_earned(c->http);
             break;
         }
         if (rc == MST_E_AUTH || rc == MST_E_CONFIG) {
@@ -221,6 +217,9 @@ enum mst_rc mst_gcall_do(struct mst_gcall *c, struct mst_http_reply *reply, stru
         }
         l.f.tries++;
         what = judge(c, &l, reply, &wait_ms, &why);
+        if (what == MST_RETRY_SLOWER) {
+            mst_http_slower(c->http);
+        }
         if ((what == MST_RETRY_AGAIN || what == MST_RETRY_SLOWER) && !mst_task_repeat(l.job)) {
             l.spent = true;
             rc = folded(c, &l, &why);

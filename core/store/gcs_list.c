@@ -66,12 +66,12 @@ static enum mst_rc one(struct listing *l, const bson_t *b, bool *more, struct ms
     if (order < 0 || (order == 0 && !l->versions)) {
         return mst_err_set(
             err, MST_E_INTEGRITY,
-            "the listing of %s goes back from '%.80s' to '%.80s': it would never end",
-            l->g->base.where, l->last, name);
+            "the listing of %s goes back from '%.80s' to '%.80s': it would never end", l->g->who,
+            l->last, name);
     }
     if (l->n_group > VERSIONS_MAX) {
         return mst_err_set(err, MST_E_LIMIT, "'%.80s' in %s has more than %zu versions", name,
-                           l->g->base.where, VERSIONS_MAX);
+                           l->g->who, VERSIONS_MAX);
     }
     if (!mst_copy(l->last, sizeof(l->last), name) || strncmp(name, l->g->prefix, n) != 0 ||
         !mst_store_key_ok(name + n)) {
@@ -126,8 +126,8 @@ static enum mst_rc run(struct listing *l, struct mst_task *task, struct mst_err 
             more = *token != '\0';
             if (more && (strcmp(token, l->token) == 0 || l->empty > EMPTY_PAGES ||
                          !mst_copy(l->token, sizeof(l->token), token))) {
-                rc = mst_err_set(err, MST_E_INTEGRITY, "the listing of %s has no end: %s sends %s",
-                                 l->g->base.where, l->g->host,
+                rc = mst_err_set(err, MST_E_INTEGRITY, "the listing of %s has no end: it sends %s",
+                                 l->g->who,
                                  l->empty > EMPTY_PAGES ? "empty pages" : "the same page again");
             }
         }
@@ -135,8 +135,7 @@ static enum mst_rc run(struct listing *l, struct mst_task *task, struct mst_err 
     }
     if (l->skipped > 0) {
         mst_log(MST_LOG_WARN, "store", "%s: %llu %s with names that are no keys left out",
-                l->g->base.where, (unsigned long long)l->skipped,
-                l->skipped == 1 ? "object" : "objects");
+                l->g->who, (unsigned long long)l->skipped, l->skipped == 1 ? "object" : "objects");
     }
     return rc;
 }

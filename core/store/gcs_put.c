@@ -112,12 +112,12 @@ static enum mst_rc verify(struct put *p, const bson_t *b, struct mst_err *err)
         return mst_err_set(err, MST_E_INTEGRITY,
                            "%s does not say size and checksum of %s, so that it cannot be trusted: "
                            "%s",
-                           g->host, p->key, left);
+                           g->who, p->key, left);
     }
     return mst_err_set(err, MST_E_INTEGRITY,
                        "%s holds %s with %" PRId64 " bytes and CRC32C %.8s, sent were %" PRIu64
                        " and %s: %s",
-                       g->host, p->key, bytes, crc, p->from + p->n, want, left);
+                       g->who, p->key, bytes, crc, p->from + p->n, want, left);
 }
 
 /* The name is taken: by this very put, whose reply was lost? */
@@ -236,13 +236,13 @@ static enum mst_rc take_session(struct put *p, const struct gcs_ask *a, struct m
         return mst_err_set(err, MST_E_SERVER,
                            "cannot write %s: %s began an upload and did not say "
                            "where",
-                           p->key, g->host);
+                           p->key, g->who);
     }
     if (strncmp(url, g->endpoint, n) != 0 || url[n] != '/') {
         return mst_err_set(err, MST_E_SERVER,
                            "cannot write %s: %s sends the upload to another host, which gets "
                            "nothing",
-                           p->key, g->host);
+                           p->key, g->who);
     }
     forget_session(p);
     p->session = mst_xstrdup(url);

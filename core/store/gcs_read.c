@@ -206,12 +206,18 @@ static enum mst_rc account(struct gcs *g, struct gcs_pin *pin, const struct gcs_
         strcmp(want, gcs_crc_text(pin->crc, have)) != 0) {
         return mst_err_set(err, MST_E_INTEGRITY,
                            "%s was read with CRC32C %s and %s holds %s: do not use this copy",
-                           pin->key, have, g->host, want);
+                           pin->key, have, g->who, want);
     }
     if (!pin->past) {
         pin_put(g, pin);
     }
     return MST_OK;
+}
+
+/* The service says of each object which generation it is, or at least its hash. */
+static bool is_an_object(const struct mst_http_headers *hs)
+{
+    return mst_http_header(hs, "x-goog-generation") || mst_http_header(hs, "x-goog-hash");
 }
 
 /* Against what was asked for: what a store that ignores ranges would make of it. */
@@ -222,18 +228,25 @@ static enum mst_rc check_range(struct gcs *g, const struct gcs_ask *a, const cha
     uint64_t n = 0;
 
     if (a->reply.status == 200 && from == 0) {
+        if (!is_an_object(&a->reply.headers)) {
+            return mst_err_set(err, MST_E_SERVER,
+                               "cannot read %s: %s answered 200 with something that is no object: "
+                               "a proxy or the login page of a network stands in between, or "
+                               "endpoint is another service's",
+                               key, g->who);
+        }
         *total = s->n; /* all of it, and it fitted */
         return MST_OK;
     }
     if (a->reply.status != 206 ||
         !content_range(mst_http_header(&a->reply.headers, "content-range"), from, &n, total)) {
         return mst_err_set(err, MST_E_SERVER, "cannot read %s: %s does not keep to ranges", key,
-                           g->host);
+                           g->who);
     }
     if (n != s->n || n != (*total - from < s->room ? *total - from : s->room)) {
         return mst_err_set(err, MST_E_INTEGRITY,
-                           "cannot read %s: %s sent %zu bytes and says %" PRIu64, key, g->host,
-                           s->n, n);
+                           "cannot read %s: %s sent %zu bytes and says %" PRIu64, key, g->who, s->n,
+                           n);
     }
     return MST_OK;
 }

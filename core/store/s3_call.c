@@ -16,6 +16,7 @@
 #define RETRY_COST 5
 #define QUOTA_MAX 500
 #define SKEW_MS 60000
+#define NOTHING "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855" /* its hash */
 #define WINDOW_MS 600000 /* a signature is good for 15 minutes */
 
 static const char web_page[] = "a web page came instead of a store's answer: is there a proxy or a "
@@ -90,26 +91,44 @@ static bool unknown_key(const char *code)
     return strcmp(code, "InvalidAccessKeyId") == 0 || strcmp(code, "XAdminUserNotFound") == 0;
 }
 
+static bool about_token(const char *code)
+{
+    return strcmp(code, "ExpiredToken") == 0 || strcmp(code, "InvalidToken") == 0;
+}
+
 static enum mst_rc about_the_key(struct s3 *s, const struct s3_req *r, const struct s3_answer *a,
                                  struct mst_err *err)
 {
     const char *code = a->code;
 
     if (unknown_key(code)) {
-        return mst_err_set(err, MST_E_AUTH, "it does not know the access key (%s)", code);
+        return mst_err_set(err, MST_E_AUTH,
+                           "it does not know the access key (%s): 'muster store show' says where "
+                           "the key comes from",
+                           code);
     }
     if (strcmp(code, "SignatureDoesNotMatch") == 0) {
-        return mst_err_set(err, MST_E_AUTH, "the secret key does not belong to the access key (%s)",
+        return mst_err_set(err, MST_E_AUTH,
+                           "the secret key does not belong to the access key (%s): mend the file "
+                           "or command that the secret comes from",
                            code);
     }
     if (strcmp(code, "ExpiredToken") == 0 || a->reply.status == 401) {
-        return mst_err_set(err, MST_E_AUTH, "the credentials have expired, and fresh ones too (%s)",
+        return mst_err_set(err, MST_E_AUTH,
+                           "the credentials have expired, and fresh ones too (%s): renew them "
+                           "where they come from",
                            *code ? code : "HTTP 401");
+    }
+    if (strcmp(code, "InvalidToken") == 0) {
+        return mst_err_set(err, MST_E_AUTH,
+                           "it does not accept the session token, nor a fresh one (%s): renew the "
+                           "credentials where they come from",
+                           code);
     }
     if (strcmp(code, "RequestTimeTooSkewed") == 0) {
         return mst_err_set(err, MST_E_AUTH,
                            "the clocks of this host and of the store are too far apart, and the "
-                           "store's own time did not help");
+                           "store's own time did not help: set this host's clock");
     }
     if (strcmp(code, "InvalidObjectState") == 0) {
         return mst_err_set(err, MST_E_PRECOND,
@@ -124,7 +143,9 @@ static enum mst_rc about_the_place(struct s3 *s, const struct s3_req *r, const s
                                    struct mst_err *err)
 {
     if (strcmp(a->code, "NoSuchBucket") == 0) {
-        return mst_err_set(err, MST_E_CONFIG, "there is no bucket %s", s->bucket);
+        return mst_err_set(err, MST_E_CONFIG,
+                           "there is no bucket %s: make it, or mend bucket in the configuration",
+                           s->bucket);
     }
     if (a->reply.status == 404 && r->key && (!*a->code || strncmp(a->code, "NoSuch", 6) == 0)) {
         return mst_err_set(err, MST_E_NOTFOUND, "it is not there");
@@ -134,11 +155,13 @@ static enum mst_rc about_the_place(struct s3 *s, const struct s3_req *r, const s
     }
     if (a->region[0]) {
         return mst_err_set(err, MST_E_CONFIG,
-                           "the bucket is in the region %s, and the store is configured for %s",
-                           a->region, s->region);
+                           "the bucket is in the region %s, and the store is configured for %s: "
+                           "set region = \"%s\"",
+                           a->region, s->region, a->region);
     }
     return mst_err_set(err, MST_E_SERVER,
-                       "it sends us elsewhere (HTTP %d): credentials are not sent to another host",
+                       "it sends us elsewhere (HTTP %d): credentials are not sent to another host; "
+                       "mend endpoint or region",
                        a->reply.status);
 }
 
@@ -149,7 +172,9 @@ enum mst_rc mst_s3_refused(struct s3 *s, const struct s3_req *r, const struct s3
 
     if (has(a, "content-encoding", "gzip") || has(a, "content-encoding", "br")) {
         return mst_err_set(err, MST_E_SERVER,
-                           "it answered HTTP %d with a compressed page, which no store does", st);
+                           "it answered HTTP %d with a compressed page, which no store does: is "
+                           "there a proxy, or is the endpoint wrong",
+                           st);
     }
     /* What a HEAD would have had as its page says nothing. */
     if (has(a, "content-type", "text/html") && !a->code[0] &&
@@ -157,10 +182,12 @@ enum mst_rc mst_s3_refused(struct s3 *s, const struct s3_req *r, const struct s3
         return mst_err_set(err, MST_E_SERVER, "%s (HTTP %d)", web_page, st);
     }
     if (st == 507 || strstr(a->code, "Quota")) {
-        return mst_err_set(err, MST_E_IO, "it is full: its quota is reached (%s)",
-                           *a->code ? a->code : "HTTP 507");
+        return mst_err_set(
+            err, MST_E_IO,
+            "it is full: its quota is reached (%s): 'muster clean' makes room, or raise the quota",
+            *a->code ? a->code : "HTTP 507");
     }
-    if (st == 401 || st == 403 || strcmp(a->code, "ExpiredToken") == 0 || unknown_key(a->code)) {
+    if (st == 401 || st == 403 || about_token(a->code) || unknown_key(a->code)) {
         return about_the_key(s, r, a, err);
     }
     if (st == 404 || (st >= 300 && st < 400) ||
@@ -264,7 +291,7 @@ static enum mst_rc send_once(struct s3 *s, const struct s3_req *r, bool fresh, c
     return rc;
 }
 
-/* The answer to a HEAD has no body, and so no word for what is wrong. */
+/* For when that did not answer: what a refused HEAD is mostly about. */
 static void guess(const struct s3_req *r, struct s3_answer *a)
 {
     const int64_t off = a->reply.date_ms ? a->reply.date_ms - a->sent_ms : 0;
@@ -279,14 +306,50 @@ static void guess(const struct s3_req *r, struct s3_answer *a)
     }
 }
 
+static bool take_nothing(void *arg, const void *p, size_t n)
+{
+    (void)arg;
+    (void)p;
+    return n == 0;
+}
+
+/* The same question in a form whose refusal has a page with a word in it. */
+static void ask_why(struct s3 *s, const struct s3_req *r, struct s3_answer *a)
+{
+    const int st = a->reply.status;
+    struct s3_req q = {.method = "GET", .key = r->key, .sink = take_nothing, .task = r->task};
+    struct s3_answer *why;
+    struct mst_err ignore = {0};
+
+    if (a->code[0] || strcmp(r->method, "HEAD") != 0 ||
+        (st != 400 && st != 403 && st != 301 && st != 307)) {
+        return;
+    }
+    why = mst_xcalloc(1, sizeof(*why));
+    mst_s3_say(&q, "range", "bytes=0-0");
+    if (send_once(s, &q, false, r->hash ? r->hash : NOTHING, why, &ignore) == MST_OK &&
+        why->reply.status == st) {
+        mst_s3_read_error(why);
+        memcpy(a->code, why->code, sizeof(a->code));
+        memcpy(a->message, why->message, sizeof(a->message));
+        if (why->region[0]) {
+            memcpy(a->region, why->region, sizeof(a->region));
+        }
+    }
+    mst_http_reply_release(&why->reply);
+    free(why);
+}
+
 /* What came is a success only when it is a store's. */
-static enum mst_rc judge(const struct s3_req *r, struct s3_answer *a, struct mst_err *err)
+static enum mst_rc judge(struct s3 *s, const struct s3_req *r, struct s3_answer *a,
+                         struct mst_err *err)
 {
     const int st = a->reply.status;
 
     a->code[0] = a->message[0] = a->region[0] = '\0';
     if (st < 200 || st > 299) {
         mst_s3_read_error(a);
+        ask_why(s, r, a);
         guess(r, a);
         return MST_OK;
     }
@@ -301,7 +364,9 @@ static enum mst_rc judge(const struct s3_req *r, struct s3_answer *a, struct mst
     }
     if (r->needs_etag && !mst_http_header(&a->reply.headers, "etag") &&
         !has(a, "content-type", "text/html")) {
-        return mst_err_set(err, MST_E_NET, "the answer (HTTP %d) has no ETag", st);
+        return mst_err_set(
+            err, MST_E_NET,
+            "the answer (HTTP %d) has no ETag: is there a proxy, or is the endpoint no S3", st);
     }
     return MST_OK;
 }
@@ -352,6 +417,7 @@ static void slower(struct s3 *s)
     s->limit = s->limit > 1 ? s->limit / 2 : 1;
     s->good = 0;
     mst_mutex_unlock(&s->mtx);
+    mst_http_slower(s->http); /* reads and small writes too */
 }
 
 /* After a run of successes one more at a time again. */
@@ -366,6 +432,7 @@ static void earned(struct s3 *s, const struct s3_req *r)
         mst_cond_broadcast(&s->work);
     }
     mst_mutex_unlock(&s->mtx);
+    mst_http_earned(s->http);
 }
 
 static void mend(struct s3 *s, enum mst_retry_what what, const struct s3_answer *a,
@@ -401,14 +468,13 @@ static void mend(struct s3 *s, enum mst_retry_what what, const struct s3_answer 
 static bool again(struct s3 *s, const struct s3_req *r, enum mst_rc rc, const struct s3_answer *a,
                   struct repeat *t)
 {
-    const char *after = mst_http_header(&a->reply.headers, "retry-after");
     int64_t wait = 0;
     enum mst_retry_what what;
 
     t->f.rc = rc;
     t->f.status = rc == MST_OK ? a->reply.status : 0;
     t->f.code = a->code;
-    t->f.retry_after_s = rc == MST_OK && after ? strtol(after, NULL, 10) : -1;
+    t->f.retry_after_s = rc == MST_OK ? mst_http_retry_after_s(&a->reply) : -1;
     t->f.region_known = a->region[0] != '\0';
     t->f.budget_ms = s->wait_ms - t->waited_ms;
     MST_ASSERT(getrandom(&t->f.random, sizeof(t->f.random), 0) == (ssize_t)sizeof(t->f.random));
@@ -484,7 +550,7 @@ enum mst_rc mst_s3_call(struct s3 *s, const struct s3_req *r, struct s3_answer *
         rc = send_once(s, r, t.fresh, hash, a, &why);
         a->code[0] = a->message[0] = a->region[0] = '\0';
         if (rc == MST_OK) {
-            rc = judge(r, a, &why);
+            rc = judge(s, r, a, &why);
         }
         a->tries = t.f.tries;
         if (rc == MST_OK && succeeded(r, a)) {

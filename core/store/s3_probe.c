@@ -78,7 +78,8 @@ static enum mst_rc ask_create_only(struct s3 *s, const char *key, struct mst_tas
             *said = SAID_YES; /* already the first one, when an earlier probe left it there */
         } else if (rc == MST_OK && i == 1) {
             *said = SAID_NO;
-        } else if (rc != MST_OK && (a.reply.status == 501 || a.reply.status == 400)) {
+        } else if (rc == MST_E_SERVER && a.code[0] &&
+                   (a.reply.status == 501 || a.reply.status == 400)) {
             *said = SAID_NO;
         }
         mst_http_reply_release(&a.reply);
@@ -149,7 +150,7 @@ static void find_checksums(struct s3 *s, struct mst_task *task, struct mst_store
     (void)mst_base64(none, sha ? MST_SHA256_LEN : MST_MD5_LEN, sum);
     rc = put(s, FOLDER "checksum", sha ? "x-amz-checksum-sha256" : "content-md5", sum, task, &a,
              &ignore);
-    caps->checksums = rc != MST_OK && a.reply.status == 400;
+    caps->checksums = rc == MST_E_SERVER && a.code[0] && a.reply.status == 400;
     if (rc == MST_OK) {
         clean(s, FOLDER "checksum");
         note(caps, "it accepts a false checksum");

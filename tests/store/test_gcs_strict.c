@@ -130,7 +130,7 @@ static void an_upload_whose_calls_fail_for_ever_fails_and_shows_nothing(void **s
         kit_fault(k, GCSD_QUERY, 1, UINT_MAX, GCSD_STATUS);
         assert_rc(kit_put(k, "x", p, n, &err), MST_E_NET, &err);
         assert_non_null(strstr(err.msg, "after 2 tries in "));
-        assert_non_null(strstr(err.msg, "cannot write x: 127.0.0.1:"));
+        assert_non_null(strstr(err.msg, "cannot write x: the store cloud (bucket "));
         assert_non_null(strstr(err.msg, " answered 503 (backendError): as it was planned"));
         assert_int_equal(gcsd_objects(k->d), 0);
         gcsd_plan_none(k->d);
@@ -473,7 +473,7 @@ static void a_listing_without_end_is_refused(void **state)
     gcsd_plan_none(k->d);
     kit_fault(k, GCSD_LIST, 1, UINT_MAX, GCSD_EMPTY_PAGES);
     assert_rc(mst_store_list(k->s, "", see, s, NULL, &err), MST_E_INTEGRITY, &err);
-    assert_non_null(strstr(err.msg, "has no end: 127.0.0.1:"));
+    assert_non_null(strstr(err.msg, "has no end: it sends"));
     assert_non_null(strstr(err.msg, " sends empty pages"));
     free(s);
     kit_no_complaints(k);

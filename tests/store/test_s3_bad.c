@@ -65,8 +65,10 @@ static const struct bad answers[] = {
     {"nobody's key",
      {.what = S3D_STATUS, .status = 403, .code = "InvalidAccessKeyId"},
      MST_E_AUTH,
-     "cannot read a in " WHERE ": it does not know the access key (InvalidAccessKeyId)",
-     "cannot list " WHERE ": it does not know the access key (InvalidAccessKeyId)"},
+     "cannot read a in " WHERE ": it does not know the access key (InvalidAccessKeyId): 'muster "
+                               "store show' says where the key comes from",
+     "cannot list " WHERE ": it does not know the access key (InvalidAccessKeyId): 'muster store "
+                          "show' says where the key comes from"},
     {"read-only key",
      {.what = S3D_STATUS, .status = 403, .code = "AccessDenied"},
      MST_E_AUTH,
@@ -77,15 +79,17 @@ static const struct bad answers[] = {
     {"redirect",
      {.what = S3D_REDIRECT, .status = 307, .to = "http://127.0.0.1:1/"},
      MST_E_SERVER,
-     "cannot read a in " WHERE
-     ": it sends us elsewhere (HTTP 307): credentials are not sent to another host",
-     "cannot list " WHERE
-     ": it sends us elsewhere (HTTP 307): credentials are not sent to another host"},
+     "cannot read a in " WHERE ": it sends us elsewhere (HTTP 307): credentials are not sent to "
+                               "another host; mend endpoint or region",
+     "cannot list " WHERE ": it sends us elsewhere (HTTP 307): credentials are not sent to another "
+                          "host; mend endpoint or region"},
     {"gzip",
      {.what = S3D_GZIP, .status = 403},
      MST_E_SERVER,
-     "cannot read a in " WHERE ": it answered HTTP 403 with a compressed page, which no store does",
-     "cannot list " WHERE ": it answered HTTP 403 with a compressed page, which no store does"},
+     "cannot read a in " WHERE ": it answered HTTP 403 with a compressed page, which no store "
+                               "does: is there a proxy, or is the endpoint wrong",
+     "cannot list " WHERE ": it answered HTTP 403 with a compressed page, which no store does: is "
+                          "there a proxy, or is the endpoint wrong"},
     {"captive portal",
      {.what = S3D_HTML},
      MST_E_SERVER,
@@ -101,12 +105,14 @@ static const struct bad answers[] = {
     {"empty 200",
      {.what = S3D_EMPTY},
      MST_E_NET,
-     "cannot read a in " WHERE ": the answer (HTTP 200) has no ETag",
+     "cannot read a in " WHERE
+     ": the answer (HTTP 200) has no ETag: is there a proxy, or is the endpoint no S3",
      ""},
     {"garbage",
      {.what = S3D_GARBAGE},
      MST_E_NET,
-     "cannot read a in " WHERE ": the answer (HTTP 200) has no ETag",
+     "cannot read a in " WHERE
+     ": the answer (HTTP 200) has no ETag: is there a proxy, or is the endpoint no S3",
      ""},
     {"slow down",
      {.what = S3D_STATUS, .status = 503, .code = "SlowDown"},
@@ -117,14 +123,16 @@ static const struct bad answers[] = {
      {.what = S3D_SKEWED},
      MST_E_AUTH,
      "cannot read a in " WHERE ": the clocks of this host and of the store are too far apart, "
-     "and the store's own time did not help",
+     "and the store's own time did not help: set this host's clock",
      "cannot list " WHERE ": the clocks of this host and of the store are too far apart, and "
-     "the store's own time did not help"},
+     "the store's own time did not help: set this host's clock"},
     {"expired",
      {.what = S3D_EXPIRED},
      MST_E_AUTH,
-     "cannot read a in " WHERE ": the credentials have expired, and fresh ones too (ExpiredToken)",
-     "cannot list " WHERE ": the credentials have expired, and fresh ones too (ExpiredToken)"},
+     "cannot read a in " WHERE ": the credentials have expired, and fresh ones too (ExpiredToken): "
+                               "renew them where they come from",
+     "cannot list " WHERE ": the credentials have expired, and fresh ones too (ExpiredToken): "
+                          "renew them where they come from"},
     {"archived",
      {.what = S3D_STATUS, .status = 403, .code = "InvalidObjectState"},
      MST_E_PRECOND,
@@ -179,7 +187,8 @@ static void what_cannot_be_written_says_why(void **state)
     s3d_quota(d, 0);
     assert_int_not_equal(kit_put(s, "a", &byte, 1, &err), MST_OK);
     sentence(&err, MST_E_IO,
-             "cannot write a in " WHERE ": it is full: its quota is reached (QuotaExceeded)");
+             "cannot write a in " WHERE ": it is full: its quota is reached (QuotaExceeded): "
+                                        "'muster clean' makes room, or raise the quota");
     s3d_quota(d, 1000);
     memset(&err, 0, sizeof(err));
     assert_ok(kit_put(s, "a", &byte, 1, &err), &err);

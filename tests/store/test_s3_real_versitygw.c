@@ -191,6 +191,16 @@ static void what_is_wrong_is_said(void **state)
     assert_ok(kit_put(other, "a", bytes, 1, &err), &err); /* it learns the region */
     assert_ok(mst_store_stat(other, "a", &n, &err), &err);
     mst_store_free(other);
+    /* A look first, whose refusal has no page to read the reason from. */
+    other = kit_open(r.endpoint, REAL_BUCKET, REAL_ACCESS, "wrong", REAL_REGION,
+                     (struct mst_s3_conf){0});
+    assert_rc(mst_store_stat(other, "a", &n, &err), MST_E_AUTH, &err);
+    assert_non_null(strstr(err.msg, "the secret key does not belong to the access key"));
+    mst_store_free(other);
+    other = kit_open(r.endpoint, REAL_BUCKET, REAL_ACCESS, REAL_SECRET, "us-east-9",
+                     (struct mst_s3_conf){0});
+    assert_ok(mst_store_stat(other, "a", &n, &err), &err);
+    mst_store_free(other);
     assert_int_equal(kit_uploads(s), 0);
 }
 

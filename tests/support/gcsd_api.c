@@ -499,6 +499,15 @@ static void about_bucket(struct gcsd *g, const struct gcsd_request *q, struct gc
                 "{\"versioning\":{\"enabled\":true},\"objectRetention\":{\"mode\":\"Enabled\"}}");
 }
 
+static bool our_bucket(const struct gcsd *g, const struct gcsd_request *q)
+{
+    char *path = mst_xasprintf("/upload/storage/v1/b/%s/o", g->bucket);
+    const bool is = strcmp(q->path, path) == 0;
+
+    free(path);
+    return is;
+}
+
 void gcsd_api(struct gcsd *g, const struct gcsd_request *q, struct gcsd_reply *r,
               const struct gcsd_fault *f)
 {
@@ -509,6 +518,10 @@ void gcsd_api(struct gcsd *g, const struct gcsd_request *q, struct gcsd_reply *r
     }
     if (f && f->what == GCSD_FORGET && session_at(g, q) < g->n_s) {
         session_drop(g, session_at(g, q));
+    }
+    if ((q->kind == GCSD_MULTIPART || q->kind == GCSD_START) && !our_bucket(g, q)) {
+        gcsd_error(g, q, r, 404, "notFound", "The specified bucket does not exist.", false);
+        return;
     }
     switch ((int)q->kind) {
     case GCSD_MULTIPART:

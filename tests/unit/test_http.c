@@ -3,6 +3,7 @@
 #include "base/buf.h"
 #include "canned.h"
 #include "http/http.h"
+#include "http/pool.h"
 #include "http/retry.h"
 
 #define OK \
@@ -132,6 +133,96 @@ static void a_cut_or_silent_connection_has_its_own_sentence(void **state)
     mst_http_free(o.http);
     mst_http_reply_release(&o.reply);
     free(o.headers);
+}
+
+static void silence_counts_from_the_connection_on(void **state)
+{
+    const struct canned_answer a[] = {{.text = OK}, {.text = OK, .stall_ms = 8000}};
+    const struct mst_http_opts opts = {.plain = true, .stall_ms = 300, .connect_ms = 20000};
+    struct one o;
+    int64_t start;
+
+    (void)state;
+    open_with(&o, a, 2, &opts);
+    assert_ok(call(&o, "GET", "/", NULL, 0, NULL), &o.err);
+    start = mst_clock_mono_ms(NULL);
+    assert_rc(call(&o, "GET", "/", NULL, 0, NULL), MST_E_TIMEOUT, &o.err);
+    assert_true(mst_clock_mono_ms(NULL) - start < 5000);
+    assert_non_null(strstr(o.err.msg, "nothing moved between here and 127.0.0.1"));
+    close_one(&o);
+}
+
+static void a_server_may_ask_for_patience_in_seconds_or_by_a_date(void **state)
+{
+    static const struct {
+        const char *value;
+        int64_t want;
+    } all[] = {{"7", 7},
+               {"0", 0},
+               {"-3", -1},
+               {"soon", -1},
+               {"7 or so", -1},
+               {"", -1},
+               {"Sun, 30 Aug 2015 12:36:09 GMT", 9},
+               {"Sun, 30 Aug 2015 12:00:00 GMT", 0},
+               {"99999999999999999999", INT64_MAX}};
+    struct mst_http_reply *r = mst_xcalloc(1, sizeof(*r));
+    struct mst_err err = {0};
+
+    (void)state;
+    r->date_ms = mst_http_time("Sun, 30 Aug 2015 12:36:00 GMT");
+    assert_int_equal(mst_http_retry_after_s(r), -1);
+    for (size_t i = 0; i < MST_COUNT(all); i++) {
+        r->headers.n = 0;
+        assert_ok(mst_http_add(&r->headers, "retry-after", all[i].value, &err), &err);
+        if (mst_http_retry_after_s(r) != all[i].want) {
+            fail_msg("\"%s\": %lld", all[i].value, (long long)mst_http_retry_after_s(r));
+        }
+    }
+    free(r);
+}
+
+static void who_is_asked_for_less_makes_half_the_calls(void **state)
+{
+    const struct mst_http_opts opts = {.plain = true, .connections = 8};
+    struct slot *slots[8];
+    struct mst_http *h;
+    struct mst_err err = {0};
+    struct mst_task task;
+
+    (void)state;
+    assert_ok(mst_task_init(&task, &err), &err);
+    assert_ok(mst_http_new(&opts, &h, &err), &err);
+    for (size_t i = 0; i < 8; i++) {
+        assert_ok(mst_http_take(h, &slots[i], &task, &err), &err);
+    }
+    mst_http_give(h, slots[7]);
+    mst_http_slower(h); /* said to the one that just ended; seven others are on their way */
+    assert_int_equal(mst_http_at_once(h), 4);
+    for (size_t i = 0; i < 4; i++) {
+        mst_http_give(h, slots[i]);
+    }
+    assert_ok(mst_http_take(h, &slots[0], &task, &err), &err); /* the fourth */
+    mst_task_cancel(&task);
+    assert_rc(mst_http_take(h, &slots[1], &task, &err), MST_E_CANCELLED, &err); /* no fifth */
+    for (int i = 0; i < 16; i++) {
+        mst_http_earned(h);
+    }
+    assert_int_equal(mst_http_at_once(h), 5);
+    for (int i = 0; i < 8; i++) {
+        mst_http_slower(h);
+    }
+    assert_int_equal(mst_http_at_once(h), 1); /* never none */
+    for (int i = 0; i < 1000; i++) {
+        mst_http_earned(h);
+    }
+    assert_int_equal(mst_http_at_once(h), 8); /* never more than there were */
+    mst_http_give(h, slots[0]);
+    for (size_t i = 4; i < 7; i++) {
+        mst_http_give(h, slots[i]);
+    }
+    mst_http_free(h);
+    mst_task_release(&task);
 }
 
 static bool take(void *arg, const void *p, size_t n)
@@ -327,6 +418,7 @@ static const struct {
     {MST_OK, 400, "BadDigest", MST_RETRY_AGAIN}, /* once: see below */
     {MST_OK, 400, "InvalidArgument", MST_RETRY_NO},
     {MST_OK, 400, "ExpiredToken", MST_RETRY_LOGIN},
+    {MST_OK, 400, "InvalidToken", MST_RETRY_LOGIN},
     {MST_OK, 401, "", MST_RETRY_LOGIN},
     {MST_OK, 403, "AccessDenied", MST_RETRY_NO},
     {MST_OK, 403, "SignatureDoesNotMatch", MST_RETRY_NO},
@@ -415,6 +507,9 @@ int main(void)
         cmocka_unit_test(a_request_goes_out_as_it_was_given),
         cmocka_unit_test(a_refusal_is_an_answer_with_its_body),
         cmocka_unit_test(a_cut_or_silent_connection_has_its_own_sentence),
+        cmocka_unit_test(silence_counts_from_the_connection_on),
+        cmocka_unit_test(a_server_may_ask_for_patience_in_seconds_or_by_a_date),
+        cmocka_unit_test(who_is_asked_for_less_makes_half_the_calls),
         cmocka_unit_test(what_comes_has_a_ceiling),
         cmocka_unit_test(headers_without_end_are_refused),
         cmocka_unit_test(a_dead_kept_connection_is_replaced_and_said),
