@@ -339,6 +339,7 @@ enum mst_rc mst_catalog_clean(const struct mst_catalog *c, const char *id, struc
             keys.keep4 = claim;
         }
     } else if (rc == MST_E_NOTFOUND) {
+        memset(err, 0, sizeof(*err));
         rc = MST_OK;
     }
     mst_buf_release(&b);

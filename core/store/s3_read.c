@@ -120,6 +120,7 @@ enum mst_rc mst_s3_get(struct s3 *s, struct s3_get *q, struct mst_err *err)
     } else if (a.reply.status == 416) {
         q->at_end = true; /* behind the end, or the object is empty */
         q->out->len = g.start;
+        memset(err, 0, sizeof(*err));
         rc = MST_OK;
     } else if (a.reply.status == 412) {
         rc = replaced(s, q, err);
