@@ -125,13 +125,12 @@ static void see_object(struct group *g, const char *rest, uint64_t bytes)
     a = slash ? attempt_of(g, rest, (size_t)(slash - rest)) : NULL;
     rest = slash ? slash + 1 : rest;
     if (a) {
-        a->all++;
+        a->all += !strstr(rest, ".tmp-");
     }
-    if (!a) {
-        g->foreign++;
-    } else if (strstr(rest, ".tmp-")) {
+    if (strstr(rest, ".tmp-")) {
         g->half++;
-        a->all--;
+    } else if (!a) {
+        g->foreign++;
     } else if (strncmp(rest, "d/", 2) == 0 || strncmp(rest, "oplog-", 6) == 0) {
         a->objects++;
         a->bytes += bytes;
@@ -366,7 +365,7 @@ static void examine(const struct look *k, const struct group *g, struct mst_back
         PROBLEM(b, MST_BK_FOREIGN, "not a name that muster gives: it is left alone");
     } else if (g->commit) {
         committed(k, g, b);
-    } else if (g->n_attempts || g->claim || g->key_alone) {
+    } else if (g->n_attempts || g->claim || g->half || g->key_alone) {
         PROBLEM(
             b, MST_BK_INCOMPLETE,
             "no COMMIT: its run is still going on, or died; 'muster clean' removes what is left "
