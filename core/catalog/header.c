@@ -179,6 +179,21 @@ enum mst_rc mst_header_get(const char *s, size_t n, struct mst_header *h, struct
     return canon_close(&in, err);
 }
 
+enum mst_rc mst_claim_get(const char *s, size_t n, struct mst_claim *c, struct mst_err *err)
+{
+    struct canon in;
+
+    memset(c, 0, sizeof(*c));
+    if (canon_open(s, n, "muster claim", &in, err) != MST_OK) {
+        return err->rc;
+    }
+    canon_text(&in, "id", c->id, sizeof(c->id));
+    canon_text(&in, "attempt", c->attempt, sizeof(c->attempt));
+    c->wall_ms = canon_integer(&in, "wallMs", 0, INT64_MAX);
+    canon_prose(&in, "by", c->by, sizeof(c->by));
+    return canon_close(&in, err);
+}
+
 enum mst_rc mst_commit_get(const char *s, size_t n, struct mst_commit *c, struct mst_err *err)
 {
     struct canon in;

@@ -77,8 +77,9 @@ struct mst_claim { /* which run has an id, before there is anything else below i
     char by[160]; /* host and process */
 };
 
-/* Written, never read by a program: that it is there is what counts. */
 void mst_claim_put(const struct mst_claim *c, struct mst_str *out);
+enum mst_rc mst_claim_get(const char *text, size_t n, struct mst_claim *c,
+                          struct mst_err *err) MST_MUST_CHECK;
 void mst_header_put(const struct mst_header *h, struct mst_str *out);
 enum mst_rc mst_header_get(const char *text, size_t n, struct mst_header *h,
                            struct mst_err *err) MST_MUST_CHECK;
