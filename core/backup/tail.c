@@ -152,7 +152,8 @@ static enum mst_rc judge(struct run *r, const struct mst_oplog_entry *e, struct 
     const struct mst_oplog_rule *rule = mst_oplog_judge(e);
     char ns[256];
 
-    if (rule->fate != MST_FATE_FATAL || excused(r, e)) {
+    /* What is read sees everything up to the apply point, which may be such an entry itself. */
+    if (rule->fate != MST_FATE_FATAL || mst_ts_cmp(e->at.ts, r->apply.ts) <= 0 || excused(r, e)) {
         return MST_OK;
     }
     mst_text_clean(ns, sizeof(ns), e->ns, strlen(e->ns));

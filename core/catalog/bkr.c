@@ -31,6 +31,22 @@ static enum mst_rc small(const struct mst_catalog *c, const char *id, const char
     return mst_store_read_all(c->store, key, MST_HEADER_MAX, buf, err);
 }
 
+/* What stands there in its place. */
+static enum mst_rc another_header(const struct mst_bkr *r, const struct mst_buf *buf,
+                                  struct mst_err *err)
+{
+    struct mst_header h;
+    struct mst_err why = {0};
+
+    if (mst_header_get((const char *)buf->p, buf->len, &h, &why) == MST_OK) {
+        (void)snprintf(why.msg, sizeof(why.msg), "is one of %.40s", h.id);
+    }
+    return mst_err_set(err, MST_E_INTEGRITY,
+                       "the header of %s is not the one that COMMIT names: it has %zu of %llu "
+                       "bytes and %.110s",
+                       r->commit.id, buf->len, (unsigned long long)r->commit.header_bytes, why.msg);
+}
+
 static enum mst_rc read_clear(struct mst_bkr *r, const char *id, struct mst_buf *buf,
                               struct mst_err *err)
 {
@@ -43,7 +59,7 @@ static enum mst_rc read_clear(struct mst_bkr *r, const char *id, struct mst_buf 
                    : err->rc;
     }
     if (mst_commit_get((const char *)buf->p, buf->len, &r->commit, err) != MST_OK) {
-        mst_err_prefix(err, "the COMMIT of %s ", id);
+        mst_err_prefix(err, "the COMMIT of %s", id);
         return err->rc;
     }
     if (strcmp(r->commit.id, id) != 0 ||
@@ -60,11 +76,10 @@ static enum mst_rc read_clear(struct mst_bkr *r, const char *id, struct mst_buf 
     mst_sha256_of(buf->p, buf->len, sha);
     if (strcmp(mst_hex(sha, sizeof(sha), hex), r->commit.header_sha) != 0 ||
         buf->len != r->commit.header_bytes) {
-        return mst_err_set(err, MST_E_INTEGRITY,
-                           "the header of %s is not the one that COMMIT names", id);
+        return another_header(r, buf, err);
     }
     if (mst_header_get((const char *)buf->p, buf->len, &r->header, err) != MST_OK) {
-        mst_err_prefix(err, "the header of %s ", id);
+        mst_err_prefix(err, "the header of %s", id);
         return err->rc;
     }
     if (strcmp(r->header.id, id) != 0 || strcmp(r->header.attempt, r->commit.attempt) != 0 ||

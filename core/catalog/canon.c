@@ -7,6 +7,8 @@
 
 #define TAIL ",\"sha256\":\""
 #define TAIL_LEN (sizeof(TAIL) - 1)
+#define HEAD "{\"type\":\"muster "
+#define HEAD_LEN (sizeof(HEAD) - 1)
 
 /* --- writing ---------------------------------------------------------------------------------- */
 
@@ -220,8 +222,14 @@ enum mst_rc canon_open(const char *s, size_t n, const char *type, struct canon *
     if (n > CANON_MAX) {
         return mst_err_set(err, MST_E_LIMIT, "is larger than %d bytes", CANON_MAX);
     }
+    if (n < HEAD_LEN || memcmp(s, HEAD, HEAD_LEN) != 0) {
+        return mst_err_set(err, MST_E_INTEGRITY,
+                           "is nothing that muster wrote: somebody else put it there");
+    }
     if (!hash_fits(s, n)) {
-        return mst_err_set(err, MST_E_INTEGRITY, "does not end with the SHA-256 of its own bytes");
+        return mst_err_set(err, MST_E_INTEGRITY,
+                           "%s: it does not end with the SHA-256 of its own bytes",
+                           memcmp(s + n - 3, "\"}\n", 3) == 0 ? "was changed" : "is cut short");
     }
     if (!bson_init_from_json(&in->doc, s, (ssize_t)n, &why)) {
         return mst_err_set(err, MST_E_INTEGRITY, "is not valid JSON");

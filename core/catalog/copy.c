@@ -299,10 +299,10 @@ static enum mst_rc copy_keys(struct run *r, struct mst_err *err)
     unsigned *v = NULL;
     bool *copied = NULL, has = false;
     size_t n = 0;
-    enum mst_rc rc;
+    enum mst_rc rc = h->sealed && r->whole ? has_its_own(r, &has, err) : MST_OK;
 
-    if (!h->sealed || (r->whole && (has_its_own(r, &has, err) != MST_OK || has))) {
-        return err->rc;
+    if (!h->sealed || has || rc != MST_OK) {
+        return rc;
     }
     rc = mst_keyobj_numbers(r->from, h->id, h->attempt, r->task, &v, &n, err);
     copied = mst_xcalloc(n ? v[0] + (size_t)1 : 1, sizeof(*copied));

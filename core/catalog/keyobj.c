@@ -367,7 +367,7 @@ enum mst_rc mst_keyobj_read(const struct mst_catalog *c, const struct mst_header
     rc = mst_store_read_all(c->store, key, MST_HEADER_MAX, raw, err);
     if (rc == MST_OK &&
         (rc = mst_key_object_get((const char *)raw->p, raw->len, k, err)) != MST_OK) {
-        mst_err_prefix(err, "the key object %s ", key);
+        mst_err_prefix(err, "the key object %s", key);
     }
     if (rc == MST_OK && (strcmp(k->id, h->id) != 0 || strcmp(k->attempt, h->attempt) != 0 ||
                          strcmp(k->set, h->set) != 0 || strcmp(k->key_id, h->key_id) != 0)) {

@@ -95,13 +95,12 @@ static void see_object(struct list_group *g, const char *rest, uint64_t bytes)
     a = slash ? attempt_of(g, rest, (size_t)(slash - rest)) : NULL;
     rest = slash ? slash + 1 : rest;
     if (a) {
-        a->all++;
+        a->all += !strstr(rest, ".tmp-");
     }
-    if (!a) {
-        g->foreign++;
-    } else if (strstr(rest, ".tmp-")) {
+    if (strstr(rest, ".tmp-")) {
         g->half++;
-        a->all--;
+    } else if (!a) {
+        g->foreign++;
     } else if (strncmp(rest, "d/", 2) == 0 || strncmp(rest, "oplog-", 6) == 0) {
         a->objects++;
         a->bytes += bytes;

@@ -208,7 +208,7 @@ void mst_list_examine(const struct list_look *k, const struct list_group *g, str
     } else if (g->commit) {
         committed(k, g, b);
         k->link->counter = b->state == MST_BK_ARCHIVED ? MST_COUNTER_ASLEEP : k->link->counter;
-    } else if (g->n_attempts || g->claim || g->key_alone) {
+    } else if (g->n_attempts || g->claim || g->half || g->key_alone) {
         LIST_PROBLEM(
             b, MST_BK_INCOMPLETE,
             "no COMMIT: its run is still going on, or died; 'muster clean' removes what is left "

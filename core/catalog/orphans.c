@@ -303,6 +303,29 @@ static bool see_upload(void *arg, const struct mst_store_upload *u)
     return w->out->n < ITEMS_MAX;
 }
 
+static bool see_probe(void *arg, const struct mst_store_item *item)
+{
+    struct walk *w = arg;
+    struct mst_orphan one = {.bytes = item->bytes, .modified_wall_ms = item->modified_wall_ms};
+
+    (void)mst_copy(one.key, sizeof(one.key), item->key);
+    report(w, MST_ORPHAN_PROBE, &one);
+    return w->out->n < ITEMS_MAX;
+}
+
+/* What stores are asked with stands beside the sets; whose key ends at this one's need not see it.
+ */
+static enum mst_rc find_probes(struct walk *w, struct mst_task *task, struct mst_err *err)
+{
+    const enum mst_rc rc = mst_store_list(w->c->store, MST_STORE_PROBES, see_probe, w, task, err);
+
+    if (rc == MST_E_AUTH || rc == MST_E_NOTFOUND) {
+        memset(err, 0, sizeof(*err));
+        return MST_OK;
+    }
+    return rc;
+}
+
 enum mst_rc mst_orphans_find(const struct mst_catalog *c, int64_t before_wall_ms, int64_t now_ms,
                              struct mst_task *task, struct mst_orphans *out, struct mst_err *err)
 {
@@ -319,6 +342,7 @@ enum mst_rc mst_orphans_find(const struct mst_catalog *c, int64_t before_wall_ms
             rc = err->rc;
         }
     }
+    rc = rc == MST_OK ? find_probes(&w, task, err) : rc;
     if (rc == MST_OK && mst_store_caps(c->store)->multipart) {
         rc = mst_store_uploads(c->store, c->base, see_upload, &w, task, err);
     }

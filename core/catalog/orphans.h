@@ -11,7 +11,7 @@ enum mst_orphan_kind {
     MST_ORPHAN_DEAD, /* of a run without a COMMIT, or that COMMIT does not name; its key objects */
     MST_ORPHAN_HALF, /* ".tmp-": its writer was killed */
     MST_ORPHAN_UPLOAD, /* begun in parts, never ended */
-    MST_ORPHAN_PROBE,  /* of 'muster store test' */
+    MST_ORPHAN_PROBE,  /* of 'muster store test', and of what a store is asked */
     MST_ORPHAN_FOREIGN /* not ours: listed, never removed */
 };
 const char *mst_orphan_word(enum mst_orphan_kind k);

@@ -59,7 +59,8 @@ enum mst_rc mst_sums_read(const struct mst_catalog *c, const struct mst_bkr *r, 
     mst_sha256_of(out->p, out->len, sha);
     if (strcmp(mst_hex(sha, sizeof(sha), hex), h->sums_sha) != 0 || out->len != h->sums_bytes) {
         return mst_err_set(err, MST_E_INTEGRITY,
-                           "its SHA-256 is not the one that the header names");
+                           "its SHA-256 is not the one that the header names (%zu of %llu bytes)",
+                           out->len, (unsigned long long)h->sums_bytes);
     }
     return MST_OK;
 }

@@ -11,6 +11,8 @@
 #include "catalog/verify_inner.h"
 #include "oplog/oplog.h"
 
+#define LINES_MAX 1000U /* of a damaged list that are looked for one by one */
+
 struct piece {
     struct mst_extent e;
     uint32_t ns;
@@ -289,6 +291,45 @@ static enum mst_rc check_copy(struct run *v, const char *name, struct mst_err *e
     return note(v, name, rc, err);
 }
 
+struct lines { /* of sums, and which of them the manifest has not */
+    const struct run *v;
+    size_t n, other;
+};
+
+static enum mst_rc compare_line(void *arg, const char *key, const uint8_t sha[MST_SHA256_LEN],
+                                struct mst_err *err)
+{
+    struct lines *l = arg;
+    size_t i = 0;
+
+    (void)err;
+    while (i < l->v->n_objects && strcmp(l->v->objects[i].key, key) != 0) {
+        i++;
+    }
+    l->n++;
+    l->other += i == l->v->n_objects || memcmp(l->v->objects[i].sha, sha, MST_SHA256_LEN) != 0;
+    return MST_OK;
+}
+
+/* One line that went bad, or another list? */
+static void count_lines(const struct run *v, const struct mst_buf *have, struct mst_err *err)
+{
+    struct lines l = {.v = v};
+    struct mst_err why = {0};
+    const struct mst_err was = *err;
+
+    if (v->n_objects > LINES_MAX) {
+        return;
+    }
+    if (mst_sums_each((const char *)have->p, have->len, compare_line, &l, &why) == MST_OK) {
+        (void)mst_err_set(err, MST_E_INTEGRITY,
+                          "%.100s: %zu of its %zu lines %s not the manifest's", was.msg, l.other,
+                          l.n, l.other == 1 ? "is" : "are");
+    } else {
+        (void)mst_err_set(err, MST_E_INTEGRITY, "%.90s: %.55s", was.msg, why.msg);
+    }
+}
+
 /* What the sums in the clear say must be what the sealed manifest says. */
 static enum mst_rc check_sums(struct run *v, struct mst_err *err)
 {
@@ -296,6 +337,9 @@ static enum mst_rc check_sums(struct run *v, struct mst_err *err)
     struct mst_str want = {.max = MST_SUMS_MAX};
     enum mst_rc rc = mst_sums_read(v->c, v->r, &have, err);
 
+    if (rc == MST_E_INTEGRITY && have.len) {
+        count_lines(v, &have, err);
+    }
     mst_sums_put(v->objects, v->n_objects, &want);
     if (rc == MST_OK && (have.len != want.len || memcmp(have.p, mst_str_c(&want), have.len) != 0)) {
         rc = mst_err_set(err, MST_E_INTEGRITY, "it names other sums than the manifest");
@@ -408,7 +452,7 @@ enum mst_rc verify_conclude(const struct mst_catalog *c, const struct mst_verify
     enum mst_rc rc;
 
     verify_sentence(res);
-    if (res->ok && *res->warning) {
+    if (*res->warning) {
         const size_t n = strlen(res->text);
 
         (void)snprintf(res->text + n, sizeof(res->text) - n, "; %s", res->warning);
@@ -455,6 +499,9 @@ static enum mst_rc verify(const struct mst_catalog *c, const struct mst_verify_o
 
         return verify_unopened(c, o, why.msg, task, res, err);
     }
+    if (rc == MST_E_INTEGRITY || rc == MST_E_NOTFOUND) {
+        verify_strangers(c, o->id, task, err);
+    }
     if (rc != MST_OK) {
         return rc == MST_E_INTEGRITY ? unreadable(&v, o, err) : rc;
     }
@@ -471,6 +518,7 @@ static enum mst_rc verify(const struct mst_catalog *c, const struct mst_verify_o
         rc = note(&v, res->id, rc, err);
     }
     rc = rc == MST_OK ? verify_signature(c, v.r, task, res, err) : rc;
+    rc = rc == MST_OK ? verify_around(c, v.r, task, res, err) : rc;
     if (rc == MST_OK) {
         res->level = 2;
         res->ok = res->n_findings == 0;

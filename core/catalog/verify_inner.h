@@ -18,6 +18,15 @@ enum mst_rc verify_mark(const struct mst_catalog *c, const struct mst_verify_opt
 enum mst_rc verify_signature(const struct mst_catalog *c, const struct mst_bkr *r,
                              struct mst_task *task, struct mst_verify_result *res,
                              struct mst_err *err);
+/* What stands beside the data and does not carry it: claim, marks, key objects, and objects of no
+ * backup. What is wrong with them is the warning. Behind verify_signature. */
+enum mst_rc verify_around(const struct mst_catalog *c, const struct mst_bkr *r,
+                          struct mst_task *task, struct mst_verify_result *res,
+                          struct mst_err *err);
+/* It could not be opened: is there an object beside it that no run writes, such as one that was
+ * renamed? Added to the sentence. */
+void verify_strangers(const struct mst_catalog *c, const char *id, struct mst_task *task,
+                      struct mst_err *err);
 /* Result to mark and code. */
 enum mst_rc verify_conclude(const struct mst_catalog *c, const struct mst_verify_opts *o,
                             const struct mst_commit *commit, struct mst_verify_result *res,

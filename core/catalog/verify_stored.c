@@ -83,6 +83,7 @@ enum mst_rc verify_unopened(const struct mst_catalog *c, const struct mst_verify
     mst_task_log(task, "not opened: %s", why);
     rc = check_all(&s, err);
     rc = rc == MST_OK ? verify_signature(c, r, task, res, err) : rc;
+    rc = rc == MST_OK ? verify_around(c, r, task, res, err) : rc;
     if (rc == MST_OK) {
         res->level = 1;
         res->ok = res->n_findings == 0;

@@ -7,7 +7,7 @@
 #include "store/gcs_own.h"
 
 #define LOOK_MS 200
-#define FOLDER "muster-probe/"
+#define FOLDER MST_STORE_PROBES "/"
 #define BODY "muster asks what this store can do; this object may be removed\n"
 
 const struct mst_store_caps *gcs_caps(const struct mst_store *s)

@@ -52,6 +52,7 @@ struct s3_window { /* a reader that goes forward, and what was read ahead of it 
     size_t at;
     size_t next_n;   /* how much the next one reads */
     int64_t read_ms; /* monotonic */
+    uint64_t made;   /* when, among the windows of its store */
     bool busy, at_end;
     unsigned reads; /* one behind the other, and their bytes */
     uint64_t run;
@@ -86,6 +87,7 @@ struct s3 {
     unsigned n_spare, uploads;
     bool stopping, probing;
     struct s3_window windows[S3_WINDOWS];
+    uint64_t windows_made;
     struct s3_range ranges[S3_RANGES];
     struct mst_cond came; /* a range */
 };

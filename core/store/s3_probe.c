@@ -13,7 +13,7 @@
 #include "store/xml.h"
 
 #define LOOK_MS 200
-#define FOLDER "muster-probe/"
+#define FOLDER MST_STORE_PROBES "/"
 #define BODY "muster asks what this store can do; this object may be removed\n"
 
 enum said { SAID_YES, SAID_NO, SAID_UNKNOWN };

@@ -123,6 +123,7 @@ enum mst_rc mst_s3_get(struct s3 *s, struct s3_get *q, struct mst_err *err)
     } else if (a.reply.status == 416) {
         q->at_end = true; /* behind the end, or the object is empty */
         q->out->len = g.start;
+        memset(err, 0, sizeof(*err));
         rc = MST_OK;
     } else if (a.reply.status == 412) {
         rc = replaced(s, q, err);
@@ -155,12 +156,13 @@ static bool goes_on(const struct s3_window *w, const char *key, uint64_t from)
     return from >= w->from && from <= w->from + (w->data.len - w->at) && strcmp(w->key, key) == 0;
 }
 
-/* The one that stands where this reader goes on, or the one that was used longest ago; NULL when
- * all are in use. */
+/* The newest one that stands where this reader goes on: an older one is of a reader that gave up,
+ * and what it had read ahead may be older than what this one has read. Or the one that was used
+ * longest ago; NULL when all are in use. */
 static struct s3_window *take_window(struct s3 *s, const char *key, uint64_t from)
 {
     const int64_t now = mst_clock_mono_ms(NULL);
-    struct s3_window *oldest = NULL;
+    struct s3_window *oldest = NULL, *mine = NULL;
 
     mst_mutex_lock(&s->mtx);
     for (size_t i = 0; i < S3_WINDOWS; i++) {
@@ -172,25 +174,41 @@ static struct s3_window *take_window(struct s3 *s, const char *key, uint64_t fro
         if (w->read_ms && now - w->read_ms > S3_OLD_MS) {
             empty_window(s, w);
         }
-        if (w->read_ms && goes_on(w, key, from)) {
-            w->busy = true;
-            mst_mutex_unlock(&s->mtx);
-            return w;
+        if (w->read_ms && goes_on(w, key, from) && (!mine || w->made > mine->made)) {
+            mine = w;
         }
         if (!oldest || w->read_ms < oldest->read_ms) {
             oldest = w;
         }
     }
-    if (oldest) {
+    if (!mine && oldest) {
         empty_window(s, oldest);
         memset(oldest, 0, sizeof(*oldest));
-        oldest->busy = true;
         (void)mst_copy(oldest->key, sizeof(oldest->key), key);
         oldest->from = from;
         oldest->read_ms = now;
+        oldest->made = ++s->windows_made;
+    }
+    mine = mine ? mine : oldest;
+    if (mine) {
+        mine->busy = true;
     }
     mst_mutex_unlock(&s->mtx);
-    return oldest;
+    return mine;
+}
+
+/* What others had read ahead of this object when it was another one. */
+static void forget_others(struct s3 *s, const struct s3_window *w)
+{
+    mst_mutex_lock(&s->mtx);
+    for (size_t i = 0; i < S3_WINDOWS; i++) {
+        struct s3_window *o = &s->windows[i];
+
+        if (o != w && !o->busy && strcmp(o->key, w->key) == 0 && strcmp(o->etag, w->etag) != 0) {
+            empty_window(s, o);
+        }
+    }
+    mst_mutex_unlock(&s->mtx);
 }
 
 static void give_window(struct s3 *s, struct s3_window *w, bool keep)
@@ -239,6 +257,9 @@ static enum mst_rc fill_window(struct s3 *s, struct s3_window *w, size_t n, stru
     (void)mst_copy(w->etag, sizeof(w->etag), q.etag);
     w->at_end = q.at_end;
     w->total = q.total;
+    if (rc == MST_OK && w->etag[0]) {
+        forget_others(s, w);
+    }
     return rc;
 }
 

@@ -17,6 +17,7 @@
 
 #define MST_KEY_MAX 512
 #define MST_STORE_WHERE_MAX 512
+#define MST_STORE_PROBES "muster-probe" /* below it a store is asked what it can do */
 
 struct mst_store;
 struct mst_store_put; /* an object being written */

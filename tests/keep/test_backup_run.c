@@ -262,6 +262,18 @@ static void what_cannot_be_carried_fails_with_its_name(void **state)
     assert_false(k->res.committed);
 }
 
+/* The set is idle: the newest entry, at which the backup begins, is the swap itself. */
+static void a_swap_that_was_over_before_it_began_is_no_reason_to_refuse(void **state)
+{
+    struct keep *k = *state;
+
+    keep_insert(k, "shop", "mst.s.00112233.2", 0, 3, 10);
+    keep_do(k, "admin", "{'renameCollection': 'shop.mst.s.00112233.2', 'to': 'shop.swapped'}");
+    keep_settle(k);
+    assert_ok(keep_backup(k), &k->err);
+    keep_verify(k);
+}
+
 static void staging_collections_of_a_restore_are_no_data(void **state)
 {
     struct keep *k = *state;
@@ -494,6 +506,7 @@ int main(void)
         T(the_primary_is_read_only_when_that_is_allowed),
         T(ddl_between_listing_and_scan_is_carried),
         T(what_cannot_be_carried_fails_with_its_name),
+        T(a_swap_that_was_over_before_it_began_is_no_reason_to_refuse),
         T(staging_collections_of_a_restore_are_no_data),
         T(a_live_shop_is_backed_up_while_it_is_written),
         T(a_cancel_anywhere_leaves_only_an_incomplete_backup),

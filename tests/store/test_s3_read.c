@@ -41,6 +41,7 @@ static void ranges_fit_together(void **state)
     assert_int_equal(got, 3);
     assert_ok(mst_store_read(k.store, "o", N + 5, b, 16, &got, &k.err), &k.err);
     assert_int_equal(got, 0);
+    assert_int_equal(k.err.rc, MST_OK); /* 416 is an end, and leaves no error behind */
     assert_ok(mst_store_stat(k.store, "o", &bytes, &k.err), &k.err);
     assert_int_equal(bytes, N);
     assert_rc(mst_store_read(k.store, "no", 0, b, 16, &got, &k.err), MST_E_NOTFOUND, &k.err);
@@ -68,6 +69,36 @@ static void a_second_look_asks_the_store_again(void **state)
     assert_ok(mst_store_read(k.store, "o", 0, b, 3, &got, &k.err), &k.err);
     assert_memory_not_equal(b, "abc", 3); /* what went bad meanwhile is seen */
     kit_close(&k);
+}
+
+/* A reader that gave up leaves bytes that were read ahead; whoever comes after it gets none of
+ * them, neither when the object is another one now nor when it only went bad. */
+static void nobody_reads_on_in_what_another_left(void **state)
+{
+    unsigned char *old = kit_bytes(3000, 1), *now = kit_bytes(2000, 2), b[4096];
+    size_t got;
+    struct kit k;
+
+    (void)state;
+    kit_open(&k, NULL);
+    s3d_put(k.srv, KIT_PREFIX "/o", old, 3000);
+    assert_ok(mst_store_read(k.store, "o", 0, b, 100, &got, &k.err), &k.err);
+    assert_true(s3d_flip(k.srv, KIT_PREFIX "/o", 500));
+    assert_ok(mst_store_read(k.store, "o", 0, b, 100, &got, &k.err), &k.err);
+    assert_ok(mst_store_read(k.store, "o", 100, b, 1000, &got, &k.err), &k.err);
+    assert_int_equal(got, 1000);
+    assert_memory_not_equal(b, old + 100, 1000); /* byte 500 went bad */
+    s3d_remove(k.srv, KIT_PREFIX "/o");
+    s3d_put(k.srv, KIT_PREFIX "/o", now, 2000);
+    assert_ok(mst_store_read(k.store, "o", 0, b, 1100, &got, &k.err), &k.err);
+    assert_ok(mst_store_read(k.store, "o", 1100, b, sizeof(b), &got, &k.err), &k.err);
+    assert_int_equal(got, 900);
+    assert_memory_equal(b, now + 1100, 900);
+    assert_ok(mst_store_read(k.store, "o", 2000, b, sizeof(b), &got, &k.err), &k.err);
+    assert_int_equal(got, 0);
+    kit_close(&k);
+    free(old);
+    free(now);
 }
 
 static const struct {
@@ -559,6 +590,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(ranges_fit_together),
         cmocka_unit_test(a_second_look_asks_the_store_again),
+        cmocka_unit_test(nobody_reads_on_in_what_another_left),
         cmocka_unit_test(what_came_otherwise_is_never_spliced),
         cmocka_unit_test(an_object_that_changes_under_a_reader_is_noticed),
         cmocka_unit_test(a_listing_comes_page_by_page),

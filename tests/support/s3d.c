@@ -421,6 +421,18 @@ void s3d_stop(struct s3d *s)
     free(s);
 }
 
+void s3d_alone(struct s3d *s)
+{
+    struct pollfd p = {.fd = s->listen_fd, .events = POLLIN};
+
+    for (unsigned quiet = 0; quiet < 2;) {
+        pthread_mutex_lock(&s->mu);
+        quiet = s->n_threads == 0 && poll(&p, 1, 0) == 0 ? quiet + 1 : 0;
+        pthread_mutex_unlock(&s->mu);
+        mst_clock_sleep_ms(1);
+    }
+}
+
 void s3d_refuse(struct s3d *s, bool on)
 {
     if (on && !s->refusing) {

@@ -17,6 +17,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "base/str.h"
 
@@ -41,7 +42,8 @@ enum s3d_kind {
     S3D_THAW,     /* POST ?restore */
     S3D_TAGGING,  /* of an object */
     S3D_BUCKET, /* everything else about a bucket: HEAD, PUT, DELETE, location, versioning, lock */
-    S3D_KINDS
+    S3D_KINDS,
+    S3D_CHANGES /* of a fault only: whatever makes, changes or removes an object or an upload */
 };
 
 enum s3d_what {
@@ -71,7 +73,9 @@ enum s3d_what {
     S3D_RANGE_200,    /* GET: the range and its Content-Range, but with status 200 */
     S3D_NO_RANGE,     /* GET: 200 and everything although a range was asked for */
     S3D_WRONG_RANGE,  /* GET: 206 with a Content-Range that begins one later */
-    S3D_CHANGED       /* the object is replaced just before it is answered */
+    S3D_CHANGED,      /* the object is replaced just before it is answered */
+    S3D_KILL,         /* the process pid dies as by kill -9 when all is sent; nothing was done */
+    S3D_KILL_AFTER    /* done, and it dies before the answer */
 };
 
 struct s3d_fault {
@@ -85,6 +89,7 @@ struct s3d_fault {
     const char *to; /* of S3D_REDIRECT: the complete Location */
     int64_t ms;     /* of stalls and drips; of S3D_STATUS: Retry-After, rounded up to a second */
     size_t at;
+    pid_t pid; /* of S3D_KILL */
 };
 
 struct s3d_opts {
@@ -129,6 +134,8 @@ void s3d_region(struct s3d *s, const char *region);
 /* Requests of this kind are AccessDenied until it is allowed again. */
 void s3d_deny(struct s3d *s, enum s3d_kind kind, bool on);
 void s3d_quota(struct s3d *s, uint64_t bytes_max);
+/* Until every client has gone and nothing of theirs is in work; the caller has no connection. */
+void s3d_alone(struct s3d *s);
 void s3d_refuse(struct s3d *s, bool on); /* listener and connections closed; or open again */
 /* Time that every answer waits for, as a far away store does. */
 void s3d_latency(struct s3d *s, int64_t ms);

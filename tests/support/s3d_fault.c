@@ -2,6 +2,7 @@
 #include "s3d_own.h"
 
 #include <limits.h>
+#include <signal.h>
 #include <zlib.h>
 
 #include "base/clock.h"
@@ -39,6 +40,32 @@ unsigned s3d_struck(struct s3d *s)
     return n;
 }
 
+static bool changes(enum s3d_kind k)
+{
+    switch ((int)k) {
+    case S3D_PUT:
+    case S3D_CREATE:
+    case S3D_PART:
+    case S3D_COMPLETE:
+    case S3D_ABORT:
+    case S3D_DELETE:
+    case S3D_DELETES:
+    case S3D_COPY:
+    case S3D_RETAIN:
+    case S3D_TAGGING:
+        return true;
+    default:
+        return false;
+    }
+}
+
+static bool fits(const struct planned *p, const struct request *q)
+{
+    return (p->f.kind == S3D_ANY || p->f.kind == q->kind ||
+            (p->f.kind == S3D_CHANGES && changes(q->kind))) &&
+           strstr(q->key, p->key);
+}
+
 /* Every plan counts what fits it; the first one that is due strikes. */
 bool s3d_strike(struct s3d *s, const struct request *q, struct planned *out)
 {
@@ -49,7 +76,7 @@ bool s3d_strike(struct s3d *s, const struct request *q, struct planned *out)
         struct planned *p = &s->plan[i];
         const unsigned times = p->f.times ? p->f.times : 1, first = p->f.nth ? p->f.nth : 1;
 
-        if ((p->f.kind != S3D_ANY && p->f.kind != q->kind) || !strstr(q->key, p->key)) {
+        if (!fits(p, q)) {
             continue;
         }
         p->seen++;
@@ -70,6 +97,14 @@ static void stall(struct conn *c, int64_t ms)
         mst_clock_sleep_ms(left < 20 ? left : 20);
     }
     c->dead = true;
+}
+
+/* The client is gone: nobody waits for an answer. */
+static void end_client(struct conn *c, pid_t pid)
+{
+    MST_ASSERT(pid > 1);
+    (void)kill(pid, SIGKILL);
+    s3d_reset_conn(c);
 }
 
 static void html(struct reply *r, int status)
@@ -125,6 +160,9 @@ bool s3d_strike_before(struct conn *c, const struct request *q, const struct pla
         return true;
     case S3D_STALL:
         stall(c, p->f.ms);
+        return true;
+    case S3D_KILL:
+        end_client(c, p->f.pid);
         return true;
     case S3D_STATUS:
         refusal(r, q, p);
@@ -240,6 +278,9 @@ void s3d_strike_after(struct conn *c, const struct request *q, const struct plan
         break;
     case S3D_STALL_AFTER:
         stall(c, p->f.ms);
+        break;
+    case S3D_KILL_AFTER:
+        end_client(c, p->f.pid);
         break;
     case S3D_STATUS_AFTER:
         refusal(r, q, p);
