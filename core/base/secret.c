@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/credential.h"
 #include "base/mem.h"
 
 void mst_wipe(void *p, size_t n)
@@ -49,12 +50,16 @@ void mst_secret_release(struct mst_secret *s)
 
 enum mst_rc mst_secret_from_file(struct mst_secret *s, const char *path, struct mst_err *err)
 {
-    char buf[MST_SECRET_MAX + 1], why[128];
+    char buf[MST_SECRET_MAX + 1], why[128], at[MST_CREDENTIAL_PATH];
     struct stat st;
-    enum mst_rc rc = MST_OK;
+    enum mst_rc rc = mst_credential_path(path, at, err);
     ssize_t n;
-    const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    int fd;
 
+    if (rc != MST_OK) {
+        return rc;
+    }
+    fd = open(at, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
     if (fd < 0) {
         return mst_err_set_detail(err, MST_E_CONFIG, errno, "cannot read the secret file %s: %s",
                                   path, mst_errno_text(errno, why, sizeof(why)));
@@ -65,7 +70,7 @@ enum mst_rc mst_secret_from_file(struct mst_secret *s, const char *path, struct 
         rc = mst_err_set(err, MST_E_CONFIG,
                          "the secret file %s belongs to another user (uid %u): make it yours", path,
                          (unsigned)st.st_uid);
-    } else if (st.st_mode & 077) {
+    } else if (!mst_credential_private(path, &st)) {
         rc = mst_err_set(err, MST_E_CONFIG,
                          "the secret file %s can be read by others (mode %04o): chmod 600 it", path,
                          (unsigned)st.st_mode & 07777U);

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/credential.h"
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/text.h"
@@ -97,7 +98,7 @@ static void put_text(struct load *l, const struct mst_option *o, const config_se
         if (word_ok(l, o, s, path, v)) {
             (void)mst_copy(to, o->size, v);
         }
-    } else if (o->type == MST_OPT_PATH && v[0] != '/') {
+    } else if (o->type == MST_OPT_PATH && v[0] != '/' && !mst_credential_is(v)) {
         if ((size_t)snprintf(to, o->size, "%s/%s", l->cfg->dir, v) >= o->size) {
             problem(l, s, "%s below %s is too long", path, l->cfg->dir);
         }

@@ -385,7 +385,10 @@ void mst_cfg_doc(struct mst_str *out)
              "state is in\n`$XDG_STATE_HOME/muster` and the socket in `/tmp/muster-UID`.\n\n"
              "`muster config check` names every mistake with its file and line; `muster config "
              "show` prints\nevery option with its value. Relative paths are below the directory of "
-             "the file. A password\nnever stands in the file.\n");
+             "the file. A password\nnever stands in the file. A file with a secret may be named "
+             "`credential:NAME`: it is then the one that\nsystemd gave to the agent's unit with "
+             "`LoadCredential=NAME:...` or `LoadCredentialEncrypted=`. That is\nnot for "
+             "certificates (`cert_file`, `ca_file`).\n");
     for (size_t s = 0; s < MST_COUNT(sections); s++) {
         const struct mst_section *sec = &sections[s];
 

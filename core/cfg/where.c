@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/credential.h"
 #include "base/mem.h"
 #include "base/text.h"
 #include "cfg/cfg.h"
@@ -154,7 +155,7 @@ static enum mst_rc make_absolute(char *path, size_t size, struct mst_err *err)
     size_t n;
     enum mst_rc rc;
 
-    if (!path[0] || path[0] == '/') {
+    if (!path[0] || path[0] == '/' || mst_credential_is(path)) {
         return MST_OK;
     }
     if (!getcwd(cwd, sizeof(cwd) - 1)) {

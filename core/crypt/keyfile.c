@@ -9,6 +9,7 @@
 
 #include <openssl/crypto.h>
 
+#include "base/credential.h"
 #include "base/mem.h"
 #include "base/text.h"
 #include "crypt/locked.h"
@@ -406,7 +407,7 @@ static enum mst_rc look(int fd, const char *path, struct mst_err *err)
                            "the key file %s belongs to another user (uid %u): make it yours", path,
                            (unsigned)st.st_uid);
     }
-    if (st.st_mode & 077) {
+    if (!mst_credential_private(path, &st)) {
         return mst_err_set(err, MST_E_CONFIG,
                            "the key file %s can be read by others (mode %04o): chmod 600 it, and "
                            "make a new key if somebody may have done so",
@@ -419,12 +420,16 @@ enum mst_rc mst_keyfile_read(const char *path, struct mst_keyfile *info, struct 
                              struct mst_err *err)
 {
     const size_t room = MST_KEYFILE_MAX + 1;
-    const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-    char why[128], *buf;
+    char why[128], at[MST_CREDENTIAL_PATH], *buf;
     size_t n = 0;
     ssize_t got = 1;
-    enum mst_rc rc;
+    int fd;
+    enum mst_rc rc = mst_credential_path(path, at, err);
 
+    if (rc != MST_OK) {
+        return rc;
+    }
+    fd = open(at, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
     if (fd < 0) {
         const int num = errno;
 

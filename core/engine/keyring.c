@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/credential.h"
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/text.h"
@@ -194,22 +195,29 @@ static void bad(struct mst_keyring_row *r, const char *text)
     mst_text_clean(r->state, sizeof(r->state), text, strlen(text));
 }
 
-/* A file of a secret: is it there, and for nobody else? */
-static void file_state(struct mst_keyring_row *r, const char *path)
+/* A file of a secret: is it there, and for nobody else? False: it cannot be read here. */
+static bool file_state(struct mst_keyring_row *r, const char *path)
 {
     struct stat st;
+    struct mst_err err = {0};
+    char at[MST_CREDENTIAL_PATH];
 
-    if (stat(path, &st) != 0) {
+    if (mst_credential_path(path, at, &err) != MST_OK) { /* of the agent, perhaps, not of this */
+        (void)mst_copy(r->state, sizeof(r->state), "not known here: a credential of a service");
+        return false;
+    }
+    if (stat(at, &st) != 0) {
         bad(r, errno == ENOENT ? "missing" : "cannot be looked at");
     } else if (!S_ISREG(st.st_mode)) {
         bad(r, "not a regular file");
-    } else if (st.st_mode & 077) {
+    } else if (!mst_credential_private(path, &st)) {
         bad(r, "others may read it: chmod 600");
-    } else if (access(path, R_OK) != 0) {
+    } else if (access(at, R_OK) != 0) {
         bad(r, "not readable by this user");
     } else {
         (void)mst_copy(r->state, sizeof(r->state), "readable");
     }
+    return r->ok;
 }
 
 static void key_file_row(struct mst_keyring *k, const char *role, enum mst_key_kind kind,
@@ -222,8 +230,7 @@ static void key_file_row(struct mst_keyring *k, const char *role, enum mst_key_k
     if (!r) {
         return;
     }
-    file_state(r, path);
-    if (!r->ok) {
+    if (!file_state(r, path)) {
         return;
     }
     if (mst_keyfile_read(path, &info, NULL, &err) != MST_OK) {
@@ -236,8 +243,7 @@ static void key_file_row(struct mst_keyring *k, const char *role, enum mst_key_k
         bad(r, kind == MST_KEY_SIGNER ? "it is the key of a recipient, not of a signer"
                                       : "it is the key of a signer, not of a recipient");
     } else if (info.locked && phrase_file[0]) {
-        file_state(r, phrase_file);
-        if (!r->ok) {
+        if (!file_state(r, phrase_file)) {
             char text[256];
 
             (void)snprintf(text, sizeof(text), "the file of its passphrase: %s", r->state);
@@ -357,7 +363,7 @@ void mst_keyring_list(const struct mst_cfg *cfg, int64_t now_wall_ms, struct mst
     memset(out, 0, sizeof(*out));
     word_rows(cfg, &cfg->seal.recipients, MST_KEY_RECIPIENT, out);
     if (cfg->seal.passphrase_file[0]) {
-        file_state(add_row(out, "passphrase"), cfg->seal.passphrase_file);
+        (void)file_state(add_row(out, "passphrase"), cfg->seal.passphrase_file);
     }
     if (cfg->seal.wrap_command.n > 0) {
         struct mst_keyring_row *r = add_row(out, "program");

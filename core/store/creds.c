@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/credential.h"
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/text.h"
@@ -144,15 +145,19 @@ static enum mst_rc from_file(const char *path, const char *section, struct mst_l
 {
     struct mst_buf text = {0};
     struct stat st;
-    enum mst_rc rc;
+    char at[MST_CREDENTIAL_PATH];
+    enum mst_rc rc = mst_credential_path(path, at, err);
 
-    if (stat(path, &st) == 0 && (st.st_mode & 077)) {
+    if (rc != MST_OK) {
+        return rc;
+    }
+    if (stat(at, &st) == 0 && !mst_credential_private(path, &st)) {
         return mst_err_set(err, MST_E_CONFIG,
                            "the credentials file %s can be read by others (mode %04o): chmod 600 "
                            "it",
                            path, (unsigned)st.st_mode & 07777U);
     }
-    rc = mst_file_read(path, MST_CREDS_FILE_MAX, &text, err);
+    rc = mst_file_read(at, MST_CREDS_FILE_MAX, &text, err);
     if (rc == MST_OK) {
         rc = mst_creds_parse((const char *)text.p, text.len, section, out, err);
         if (rc != MST_OK) {

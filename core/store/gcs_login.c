@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/base64.h"
+#include "base/credential.h"
 #include "base/mem.h"
 #include "base/text.h"
 #include "crypt/rs256.h"
@@ -25,12 +26,16 @@
 enum mst_rc mst_glogin_file(const char *path, const char *what, bool open_to_others,
                             struct mst_buf *out, struct mst_err *err)
 {
-    char why[128];
+    char why[128], at[MST_CREDENTIAL_PATH];
     struct stat st;
-    enum mst_rc rc = MST_OK;
+    enum mst_rc rc = mst_credential_path(path, at, err);
     ssize_t n = 0;
-    const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    int fd;
 
+    if (rc != MST_OK) {
+        return rc;
+    }
+    fd = open(at, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
     if (fd < 0) {
         return mst_err_set_detail(err, MST_E_CONFIG, errno, "cannot read the %s %s: %s", what, path,
                                   mst_errno_text(errno, why, sizeof(why)));
@@ -40,7 +45,7 @@ enum mst_rc mst_glogin_file(const char *path, const char *what, bool open_to_oth
     } else if (!open_to_others && st.st_uid != geteuid() && st.st_uid != 0) {
         rc = mst_err_set(err, MST_E_CONFIG, "the %s %s belongs to another user (uid %u)", what,
                          path, (unsigned)st.st_uid);
-    } else if (!open_to_others && (st.st_mode & 077)) {
+    } else if (!open_to_others && !mst_credential_private(path, &st)) {
         rc = mst_err_set(err, MST_E_CONFIG,
                          "the %s %s can be read by others (mode %04o): chmod 600 it", what, path,
                          (unsigned)st.st_mode & 07777U);

@@ -171,11 +171,44 @@ static void only_escrow_prints_a_secret(void **state)
     free(secret);
 }
 
+static void keys_come_as_credentials_of_a_service(void **state)
+{
+    char conf[128], given[96], given_dir[160];
+    const char *with[] = {env_dir, given_dir, "MUSTER_CONFIG=", "MUSTER_URI=", NULL};
+    struct mst_buf file = {0};
+    struct mst_err err = {0};
+    struct ran r;
+
+    (void)state;
+    (void)snprintf(given, sizeof(given), "%s/given", dir);
+    (void)snprintf(given_dir, sizeof(given_dir), "CREDENTIALS_DIRECTORY=%s", given);
+    assert_int_equal(mkdir(given, 0700), 0);
+    (void)snprintf(conf, sizeof(conf), "%s/sign", given);
+    assert_ok(mst_file_read(signer, 8192, &file, &err), &err);
+    assert_ok(mst_file_replace(conf, 0400, file.p, file.len, &err), &err);
+    mst_buf_release(&file);
+    (void)snprintf(conf, sizeof(conf), "%s/muster.conf", dir);
+    put(conf,
+        "set = { members = [\"127.0.0.1:9\"]; };\n"
+        "seal = { signer_file = \"credential:sign\"; passphrase_file = \"credential:none\"; };\n",
+        0600);
+    KEY(0, "not known here: a credential of a service", "list");
+    RUN(&r, with, "key", "list");
+    has(&r, 1, "readable");
+    has(&r, 1, "missing");
+    ran_release(&r);
+    RUN(&r, with, "key", "check", "credential:sign");
+    has(&r, 0, "proved: its signature is verified");
+    ran_release(&r);
+    KEY(2, "only there for a service", "check", "credential:sign");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(keys_are_made_configured_listed_and_proved),
                                        cmocka_unit_test(what_is_wrong_is_refused_with_a_sentence),
-                                       cmocka_unit_test(only_escrow_prints_a_secret)};
+                                       cmocka_unit_test(only_escrow_prints_a_secret),
+                                       cmocka_unit_test(keys_come_as_credentials_of_a_service)};
 
     return cmocka_run_group_tests_name("key", tests, setup, teardown);
 }

@@ -3,9 +3,12 @@
 #include "test.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -280,6 +283,25 @@ static void no_memory_of_the_process_goes_into_a_core_file(void **state)
     mst_buf_release(&b);
 }
 
+/* With the limit raised again, where that is allowed: the process itself may not be dumped. */
+static void a_process_that_is_aborted_leaves_no_core_file(void **state)
+{
+    const struct rlimit all = {RLIM_INFINITY, RLIM_INFINITY};
+    int status = 0;
+    pid_t pid = fork();
+
+    (void)state;
+    if (pid == 0) {
+        (void)setrlimit(RLIMIT_CORE, &all); /* root may */
+        (void)signal(SIGABRT, SIG_DFL);
+        (void)raise(SIGABRT);
+        _exit(0);
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
+    assert_false(WCOREDUMP(status));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -288,6 +310,7 @@ int main(void)
         cmocka_unit_test(a_data_key_that_was_wrapped_and_unwrapped_leaves_nothing),
         cmocka_unit_test(a_key_that_signs_leaves_nothing),
         cmocka_unit_test(no_memory_of_the_process_goes_into_a_core_file),
+        cmocka_unit_test(a_process_that_is_aborted_leaves_no_core_file),
     };
 
     mst_locked_process(); /* as main does, before anything else asks the library */
