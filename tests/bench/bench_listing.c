@@ -125,9 +125,11 @@ static int by_value(const void *a, const void *b)
 
 static void say(const char *name, int64_t *v, size_t n, double unit)
 {
+    const size_t middle = n / 2, most = (n * 99 + 99) / 100 - 1;
+
     qsort(v, n, sizeof(*v), by_value);
-    (void)printf("%s_ms %.2f\n%s_p99_ms %.2f\n%s_worst_ms %.2f\n", name, (double)v[n / 2] / unit,
-                 name, (double)v[(n * 99 + 99) / 100 - 1] / unit, name, (double)v[n - 1] / unit);
+    (void)printf("%s_ms %.2f\n%s_p99_ms %.2f\n%s_worst_ms %.2f\n", name, (double)v[middle] / unit,
+                 name, (double)v[most] / unit, name, (double)v[n - 1] / unit);
 }
 
 /* A row down and up again: the detail's frame names the backup that is selected. */
