@@ -272,6 +272,8 @@ static const struct mst_store_ops ops = {.close = g_close,
                                          .remove = gcs_remove,
                                          .info = g_info,
                                          .versions = gcs_versions,
+                                         .read_version = gcs_read_version,
+                                         .keeps_versions = gcs_keeps_versions,
                                          .lock = g_lock,
                                          .probe = gcs_probe,
                                          .caps = gcs_caps};

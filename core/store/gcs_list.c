@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/text.h"
 #include "log/log.h"
 #include "store/gcs_own.h"
 
@@ -185,6 +186,7 @@ static bool flush(struct listing *l)
 
         gone.version[0] = '\0';
         gone.bytes = 0;
+        gone.gone_wall_ms = 0;
         gone.modified_wall_ms = l->gone_ms;
         gone.newest = gone.deleted = true;
         more = l->vfn(l->fn_arg, &gone);
@@ -212,7 +214,9 @@ static bool version_item(struct listing *l, const char *key, const bson_t *b)
     (void)mst_copy(v->version, sizeof(v->version), mst_gjson_text(b, "generation"));
     v->bytes = bytes < 0 ? 0 : (uint64_t)bytes;
     v->modified_wall_ms = gcs_time(mst_gjson_text(b, "timeCreated"));
-    l->gone_ms = gcs_time(mst_gjson_text(b, "timeDeleted"));
+    l->gone_ms = v->gone_wall_ms = gcs_time(mst_gjson_text(b, "timeDeleted"));
+    mst_text_clean(v->storage_class, sizeof(v->storage_class), mst_gjson_text(b, "storageClass"),
+                   strlen(mst_gjson_text(b, "storageClass")));
     return true;
 }
 
@@ -225,7 +229,7 @@ enum mst_rc gcs_versions(struct mst_store *s, const char *prefix,
 
     l->g = gcs_of(s);
     l->prefix = prefix;
-    l->fields = "nextPageToken,items(name,size,generation,timeCreated,timeDeleted)";
+    l->fields = "nextPageToken,items(name,size,generation,timeCreated,timeDeleted,storageClass)";
     l->versions = true;
     l->item = version_item;
     l->vfn = fn;

@@ -21,6 +21,7 @@ struct gcs_pin {
     uint64_t next; /* where a read in order goes on */
     uint32_t crc;  /* of everything before next */
     bool whole;    /* everything before next was read in order */
+    bool past;     /* that generation is asked for, and nothing is remembered */
 };
 
 /* What was read ahead of a reader that goes in order. */
@@ -89,6 +90,9 @@ enum mst_rc gcs_probe(struct mst_store *s, struct mst_task *task, struct mst_err
 const struct mst_store_caps *gcs_caps(const struct mst_store *s);
 enum mst_rc gcs_read(struct mst_store *s, const char *key, uint64_t from, void *buf, size_t n,
                      size_t *got, struct mst_err *err);
+enum mst_rc gcs_read_version(struct mst_store *s, const char *key, const char *version,
+                             uint64_t from, void *buf, size_t n, size_t *got, struct mst_err *err);
+enum mst_rc gcs_keeps_versions(struct mst_store *s, struct mst_task *task, struct mst_err *err);
 enum mst_rc gcs_list(struct mst_store *s, const char *prefix,
                      bool (*fn)(void *arg, const struct mst_store_item *item), void *arg,
                      struct mst_task *task, struct mst_err *err);

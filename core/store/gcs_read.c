@@ -207,7 +207,9 @@ static enum mst_rc account(struct gcs *g, struct gcs_pin *pin, const struct gcs_
                            "%s was read with CRC32C %s and %s holds %s: do not use this copy",
                            pin->key, have, g->host, want);
     }
-    pin_put(g, pin);
+    if (!pin->past) {
+        pin_put(g, pin);
+    }
     return MST_OK;
 }
 
@@ -251,7 +253,7 @@ static enum mst_rc pin_generation(struct gcs_pin *pin, bool pinned, const struct
 }
 
 static struct gcs_ask *range_ask(struct gcs *g, const char *key, uint64_t from, struct sink *s,
-                                 const char *generation)
+                                 const struct gcs_pin *pin)
 {
     static const int expect[] = {404, 412, 416, 0};
     struct gcs_ask *a = gcs_ask_new(g, "GET", "read", key);
@@ -260,8 +262,8 @@ static struct gcs_ask *range_ask(struct gcs *g, const char *key, uint64_t from, 
 
     gcs_url(g, a, "", key);
     gcs_param(a, "alt", "media");
-    if (*generation) {
-        gcs_param(a, "ifGenerationMatch", generation);
+    if (pin && pin->generation[0]) {
+        gcs_param(a, pin->past ? "generation" : "ifGenerationMatch", pin->generation);
     }
     (void)snprintf(range, sizeof(range), "bytes=%" PRIu64 "-%" PRIu64, from, from + s->room - 1);
     (void)!mst_http_add(&a->call.headers, "range", range, &ignored); /* the first of them fits */
@@ -277,7 +279,7 @@ static struct gcs_ask *range_ask(struct gcs *g, const char *key, uint64_t from, 
 static enum mst_rc fetch(struct gcs *g, const char *key, uint64_t from, struct sink *sink,
                          struct gcs_pin *pin, bool pinned, uint64_t *total, struct mst_err *err)
 {
-    struct gcs_ask *a = range_ask(g, key, from, sink, pinned ? pin->generation : "");
+    struct gcs_ask *a = range_ask(g, key, from, sink, pinned ? pin : NULL);
     enum mst_rc rc = gcs_do(a, NULL, err);
 
     *total = 0;
@@ -348,6 +350,23 @@ enum mst_rc gcs_read(struct mst_store *s, const char *key, uint64_t from, void *
         }
     }
     *got = rc == MST_OK ? *got + more : 0;
+    free(pin);
+    return rc;
+}
+
+enum mst_rc gcs_read_version(struct mst_store *s, const char *key, const char *version,
+                             uint64_t from, void *buf, size_t n, size_t *got, struct mst_err *err)
+{
+    struct gcs_pin *pin = mst_xcalloc(1, sizeof(*pin));
+    struct sink sink = {.to = buf, .room = n};
+    uint64_t total = 0;
+    enum mst_rc rc;
+
+    pin->past = true;
+    (void)mst_copy(pin->key, sizeof(pin->key), key);
+    (void)mst_copy(pin->generation, sizeof(pin->generation), version);
+    rc = n > 0 ? fetch(gcs_of(s), key, from, &sink, pin, true, &total, err) : MST_OK;
+    *got = rc == MST_OK ? sink.n : 0;
     free(pin);
     return rc;
 }

@@ -33,7 +33,15 @@ struct mst_store_ops {
                                 struct mst_err *err);
     enum mst_rc (*lock)(struct mst_store *s, const char *key, const char *mode,
                         int64_t until_wall_ms, struct mst_err *err);
-    enum mst_rc (*thaw)(struct mst_store *s, const char *key, int days, struct mst_err *err);
+    enum mst_rc (*thaw)(struct mst_store *s, const char *key, const char *version, int days,
+                        struct mst_err *err);
+    enum mst_rc (*read_version)(struct mst_store *s, const char *key, const char *version,
+                                uint64_t from, void *buf, size_t n, size_t *got,
+                                struct mst_err *err);
+    enum mst_rc (*info_version)(struct mst_store *s, const char *key, const char *version,
+                                struct mst_store_info *out, struct mst_err *err);
+    /* MST_OK: older versions are kept; MST_E_PRECOND says that and why they are not. */
+    enum mst_rc (*keeps_versions)(struct mst_store *s, struct mst_task *task, struct mst_err *err);
     enum mst_rc (*probe)(struct mst_store *s, struct mst_task *task, struct mst_err *err);
     const struct mst_store_caps *(*caps)(const struct mst_store *s); /* else those below */
 };

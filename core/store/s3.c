@@ -22,7 +22,7 @@ void mst_login_release(struct mst_login *l)
 
 static const char documents[] = "its documents";
 static const struct mst_s3_profile profiles[] = {
-    {.word = "aws", .checksum = 's', .known_from = documents},
+    {.word = "aws", .checksum = 's', .thaw_listed = true, .known_from = documents},
     {.word = "minio", .path_style = true, .checksum = 's', .known_from = documents},
     {.word = "versitygw", .path_style = true, .checksum = 's', .known_from = "tests with 1.7.0"},
     {.word = "ceph",
@@ -108,6 +108,9 @@ static const struct mst_store_ops ops = {
     .abort_upload = mst_s3_abort_upload,
     .lock = mst_s3_lock,
     .thaw = mst_s3_thaw,
+    .read_version = mst_s3_read_version,
+    .info_version = mst_s3_info_version,
+    .keeps_versions = mst_s3_keeps_versions,
     .probe = mst_s3_probe,
     .caps = mst_s3_caps,
 };

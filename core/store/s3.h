@@ -69,6 +69,7 @@ struct mst_s3_profile {
     char checksum;                        /* 's' SHA-256 headers, 'm' Content-MD5 only */
     bool google;                          /* Google's names and signatures: s3_google.c */
     bool conditions_ignored; /* accepts If-None-Match and overwrites all the same: do not ask */
+    bool thaw_listed; /* a listing says, when asked, what is thawed until when */
     const char *known_from;  /* what our knowledge of it rests on */
 };
 const struct mst_s3_profile *mst_s3_profile(const char *word); /* NULL: none of that name */

@@ -112,6 +112,10 @@ bool mst_s3_take_object(struct s3_page *pg, const char *leaf, const char *text)
     } else if (strcmp(leaf, "Contents/StorageClass") == 0) {
         mst_text_clean(now->item.storage_class, sizeof(now->item.storage_class), text,
                        strlen(text));
+    } else if (strcmp(leaf, "Contents/RestoreStatus/IsRestoreInProgress") == 0) {
+        now->item.thawing = strcmp(text, "true") == 0;
+    } else if (strcmp(leaf, "Contents/RestoreStatus/RestoreExpiryDate") == 0) {
+        now->item.thawed_until_ms = mst_time_parse(text) > 0 ? mst_time_parse(text) : 0;
     } else if (strcmp(leaf, "Contents") == 0) {
         pg->open = false;
         pg->n += now->key != NULL;
@@ -200,6 +204,9 @@ static void ask_page(const struct s3 *s, struct s3_req *r, const char *prefix, c
 
     if (!v1) {
         mst_s3_ask(r, "list-type", "2");
+    }
+    if (s->profile->thaw_listed) {
+        mst_s3_say(r, "x-amz-optional-object-attributes", "RestoreStatus");
     }
     mst_s3_ask(r, "max-keys", "1000");
     mst_s3_ask(r, "prefix", prefix);

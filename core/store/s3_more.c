@@ -39,6 +39,9 @@ static void take_field(struct s3_raw *now, const char *name, const char *text)
         now->item.bytes = strtoull(text, NULL, 10);
     } else if (strcmp(name, "LastModified") == 0 || strcmp(name, "Initiated") == 0) {
         now->item.modified_wall_ms = mst_time_parse(text) > 0 ? mst_time_parse(text) : 0;
+    } else if (strcmp(name, "StorageClass") == 0) {
+        mst_text_clean(now->item.storage_class, sizeof(now->item.storage_class), text,
+                       strlen(text));
     } else if (strcmp(name, "IsLatest") == 0) {
         now->newest = strcmp(text, "true") == 0;
     } else if ((strcmp(name, "VersionId") == 0 || strcmp(name, "UploadId") == 0) &&
@@ -149,6 +152,7 @@ static bool each_version(void *arg, struct s3_raw *raw)
 
     (void)mst_copy(v.key, sizeof(v.key), raw->item.key);
     (void)mst_copy(v.version, sizeof(v.version), raw->id);
+    (void)mst_copy(v.storage_class, sizeof(v.storage_class), raw->item.storage_class);
     return t->fn(t->arg, &v);
 }
 
@@ -204,7 +208,8 @@ enum mst_rc mst_s3_uploads(struct mst_store *store, const char *prefix,
     return walk(s3_of(store), &l, prefix, each_upload, &t, task, err);
 }
 
-static enum mst_rc simple(struct s3 *s, struct s3_req *r, struct mst_err *err)
+/* code: "" or the store's word for a refusal, 64 bytes; NULL: nobody wants it. */
+static enum mst_rc simple(struct s3 *s, struct s3_req *r, char *code, struct mst_err *err)
 {
     struct s3_answer a;
     uint8_t md5[MST_MD5_LEN];
@@ -221,6 +226,9 @@ static enum mst_rc simple(struct s3 *s, struct s3_req *r, struct mst_err *err)
         mst_s3_say(r, "content-md5", mst_base64(md5, sizeof(md5), sum));
     }
     rc = mst_s3_call(s, r, &a, err);
+    if (code) {
+        (void)mst_copy(code, sizeof(a.code), a.code);
+    }
     mst_http_reply_release(&a.reply);
     return rc;
 }
@@ -235,7 +243,7 @@ enum mst_rc mst_s3_abort_upload(struct mst_store *store, const struct mst_store_
                        .task = mst_store_works_for()};
 
     mst_s3_ask(&r, "uploadId", u->id);
-    return simple(s3_of(store), &r, err);
+    return simple(s3_of(store), &r, NULL, err);
 }
 
 enum mst_rc mst_s3_lock(struct mst_store *store, const char *key, const char *mode,
@@ -272,25 +280,89 @@ enum mst_rc mst_s3_lock(struct mst_store *store, const char *key, const char *mo
                    mode, mst_time_iso(until_wall_ms, until));
     r.body_n = strlen(text);
     mst_s3_ask(&r, "retention", "");
-    return simple(s3_of(store), &r, err);
+    return simple(s3_of(store), &r, NULL, err);
 }
 
-enum mst_rc mst_s3_thaw(struct mst_store *store, const char *key, int days, struct mst_err *err)
+/* days 0: its class has no end to it. MST_E_EXISTS: asked for already. */
+enum mst_rc mst_s3_thaw(struct mst_store *store, const char *key, const char *version, int days,
+                        struct mst_err *err)
 {
-    char text[240];
+    char text[300], span[40] = "", code[64] = "";
     struct s3_req r = {.method = "POST",
                        .key = key,
                        .what = "thaw",
                        .action = "s3:RestoreObject",
                        .body = text,
                        .task = mst_store_works_for()};
+    enum mst_rc rc;
 
+    if (s3_of(store)->profile->google) {
+        return mst_err_set(err, MST_E_CONFIG,
+                           "the store %s cannot thaw objects: Google's classes are read at once",
+                           store->name);
+    }
+    if (days > 0) {
+        (void)snprintf(span, sizeof(span), "<Days>%d</Days>", days);
+    }
     (void)snprintf(text, sizeof(text),
-                   "<RestoreRequest xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><Days>%d"
-                   "</Days><GlacierJobParameters><Tier>Standard</Tier></GlacierJobParameters>"
+                   "<RestoreRequest xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">%s"
+                   "<GlacierJobParameters><Tier>Standard</Tier></GlacierJobParameters>"
                    "</RestoreRequest>",
-                   days);
+                   span);
     r.body_n = strlen(text);
     mst_s3_ask(&r, "restore", "");
-    return simple(s3_of(store), &r, err);
+    if (version) {
+        mst_s3_ask(&r, "versionId", version);
+    }
+    rc = simple(s3_of(store), &r, code, err);
+    if (rc != MST_OK && strcmp(code, "RestoreAlreadyInProgress") == 0) {
+        rc = err->rc = MST_E_EXISTS;
+    }
+    return rc;
+}
+
+/* "Enabled", "Suspended"; nothing: it never was. */
+static bool take_status(void *arg, const char *path, const char *text)
+{
+    const char *slash = strrchr(path, '/');
+
+    if (slash && strcmp(slash, "/Status") == 0) {
+        (void)mst_copy(arg, 16, text);
+    }
+    return true;
+}
+
+enum mst_rc mst_s3_keeps_versions(struct mst_store *store, struct mst_task *task,
+                                  struct mst_err *err)
+{
+    struct s3 *s = s3_of(store);
+    struct s3_req r = {.method = "GET",
+                       .what = "look at the versioning of",
+                       .action = "s3:GetBucketVersioning",
+                       .task = task};
+    struct s3_answer a;
+    struct mst_err why = {0};
+    char status[16] = "";
+    enum mst_rc rc;
+
+    if (s->profile->google) {
+        return mst_err_set(err, MST_E_PRECOND,
+                           "the store %s cannot read older versions by this API: use type gcs",
+                           s->base.name);
+    }
+    mst_s3_ask(&r, "versioning", "");
+    rc = mst_s3_call(s, &r, &a, &why);
+    if (rc == MST_OK) {
+        rc = mst_xml_parse(a.reply.body.p, a.reply.body.len, take_status, status, &why);
+    }
+    mst_http_reply_release(&a.reply);
+    if (rc == MST_E_AUTH || (rc == MST_OK && status[0])) {
+        return MST_OK; /* not known: the listing of versions tells */
+    }
+    if (rc != MST_OK) {
+        *err = why;
+        return rc;
+    }
+    return mst_err_set(err, MST_E_PRECOND, "the bucket of the store %s (%s) keeps no versions",
+                       s->base.name, s->base.where);
 }

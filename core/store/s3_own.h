@@ -186,6 +186,7 @@ enum mst_rc mst_s3_read(struct mst_store *s, const char *key, uint64_t from, voi
 /* One ranged GET. */
 struct s3_get {
     const char *key;
+    const char *version; /* NULL: the newest */
     uint64_t from;
     size_t n;            /* at most */
     char etag[80];       /* "" takes what comes, and says what came; else it must be that one */
@@ -225,7 +226,14 @@ enum mst_rc mst_s3_abort_upload(struct mst_store *s, const struct mst_store_uplo
                                 struct mst_err *err);
 enum mst_rc mst_s3_lock(struct mst_store *s, const char *key, const char *mode,
                         int64_t until_wall_ms, struct mst_err *err);
-enum mst_rc mst_s3_thaw(struct mst_store *s, const char *key, int days, struct mst_err *err);
+enum mst_rc mst_s3_thaw(struct mst_store *s, const char *key, const char *version, int days,
+                        struct mst_err *err);
+enum mst_rc mst_s3_read_version(struct mst_store *s, const char *key, const char *version,
+                                uint64_t from, void *buf, size_t n, size_t *got,
+                                struct mst_err *err);
+enum mst_rc mst_s3_info_version(struct mst_store *s, const char *key, const char *version,
+                                struct mst_store_info *out, struct mst_err *err);
+enum mst_rc mst_s3_keeps_versions(struct mst_store *s, struct mst_task *task, struct mst_err *err);
 /* What the store can do, asked once. */
 enum mst_rc mst_s3_probe(struct mst_store *s, struct mst_task *task, struct mst_err *err);
 const struct mst_store_caps *mst_s3_caps(const struct mst_store *s);

@@ -96,7 +96,7 @@ enum mst_rc mst_s3_get(struct s3 *s, struct s3_get *q, struct mst_err *err)
     struct s3_req r = {.method = "GET",
                        .key = q->key,
                        .what = "read",
-                       .action = "s3:GetObject",
+                       .action = q->version ? "s3:GetObjectVersion" : "s3:GetObject",
                        .sink = range_add,
                        .again = range_again,
                        .sink_arg = &g,
@@ -111,6 +111,9 @@ enum mst_rc mst_s3_get(struct s3 *s, struct s3_get *q, struct mst_err *err)
     mst_s3_say(&r, "range", range);
     if (q->etag[0]) {
         mst_s3_say(&r, "if-match", q->etag);
+    }
+    if (q->version) {
+        mst_s3_ask(&r, "versionId", q->version);
     }
     rc = mst_s3_call(s, &r, &a, err);
     q->at_end = false;
@@ -295,6 +298,27 @@ enum mst_rc mst_s3_read(struct mst_store *store, const char *key, uint64_t from,
     return rc;
 }
 
+enum mst_rc mst_s3_read_version(struct mst_store *store, const char *key, const char *version,
+                                uint64_t from, void *buf, size_t n, size_t *got,
+                                struct mst_err *err)
+{
+    struct mst_buf data = {0};
+    struct s3_get q = {.key = key,
+                       .version = version,
+                       .from = from,
+                       .n = n,
+                       .out = &data,
+                       .task = mst_store_works_for()};
+    const enum mst_rc rc = n > 0 ? mst_s3_get(s3_of(store), &q, err) : MST_OK;
+
+    *got = rc == MST_OK ? data.len : 0;
+    if (*got > 0) {
+        memcpy(buf, data.p, *got);
+    }
+    mst_buf_release(&data);
+    return rc;
+}
+
 /* --- what is said of an object --- */
 
 static void copy_header(const struct s3_answer *a, const char *name, char *to, size_t size)
@@ -310,8 +334,8 @@ static void read_thaw(const struct s3_answer *a, struct mst_store_info *out)
     const char *v = mst_http_header(&a->reply.headers, "x-amz-restore"), *date;
     char text[64];
 
-    out->archived = strcmp(out->storage_class, "GLACIER") == 0 ||
-                    strcmp(out->storage_class, "DEEP_ARCHIVE") == 0;
+    out->archived = mst_store_class_sleeps(out->storage_class) ||
+                    mst_http_header(&a->reply.headers, "x-amz-archive-status");
     if (!v) {
         return;
     }
@@ -346,11 +370,17 @@ static void read_info(const struct s3_answer *a, struct mst_store_info *out)
 enum mst_rc mst_s3_info(struct mst_store *store, const char *key, struct mst_store_info *out,
                         struct mst_err *err)
 {
+    return mst_s3_info_version(store, key, NULL, out, err);
+}
+
+enum mst_rc mst_s3_info_version(struct mst_store *store, const char *key, const char *version,
+                                struct mst_store_info *out, struct mst_err *err)
+{
     struct s3 *s = s3_of(store);
     struct s3_req r = {.method = "HEAD",
                        .key = key,
                        .what = "look at",
-                       .action = "s3:GetObject",
+                       .action = version ? "s3:GetObjectVersion" : "s3:GetObject",
                        .needs_etag = true,
                        .task = mst_store_works_for()};
     struct s3_answer a;
@@ -360,6 +390,9 @@ enum mst_rc mst_s3_info(struct mst_store *store, const char *key, struct mst_sto
     memset(out, 0, sizeof(*out));
     if (s->profile->checksum == 's') {
         mst_s3_say(&r, "x-amz-checksum-mode", "ENABLED");
+    }
+    if (version) {
+        mst_s3_ask(&r, "versionId", version);
     }
     rc = mst_s3_call(s, &r, &a, err);
     size = mst_http_header(&a.reply.headers, "content-length");

@@ -240,6 +240,32 @@ enum mst_rc mst_store_thaw(struct mst_store *s, const char *key, int days, struc
     if (check(key, err) != MST_OK) {
         return err->rc;
     }
-    return s->ops->thaw ? s->ops->thaw(s, key, days, err)
+    return s->ops->thaw ? s->ops->thaw(s, key, NULL, days, err)
                         : cannot(s, "thaw objects: nothing in it is archived", err);
+}
+
+bool mst_store_class_sleeps(const char *storage_class)
+{
+    return strcmp(storage_class, "GLACIER") == 0 || strcmp(storage_class, "DEEP_ARCHIVE") == 0;
+}
+
+enum mst_rc mst_store_read_version(struct mst_store *s, const char *key, const char *version,
+                                   uint64_t from, void *buf, size_t n, size_t *got,
+                                   struct mst_err *err)
+{
+    *got = 0;
+    if (check(key, err) != MST_OK) {
+        return err->rc;
+    }
+    return s->ops->read_version ? s->ops->read_version(s, key, version, from, buf, n, got, err)
+                                : cannot(s, "read older versions", err);
+}
+
+enum mst_rc mst_store_keeps_versions(struct mst_store *s, struct mst_task *task,
+                                     struct mst_err *err)
+{
+    return s->ops->keeps_versions
+               ? s->ops->keeps_versions(s, task, err)
+               : mst_err_set(err, MST_E_PRECOND, "the store %s (%s) keeps no versions", s->name,
+                             s->where);
 }

@@ -27,6 +27,9 @@ struct mst_store_item {
     int64_t modified_wall_ms;
     char etag[80];          /* "" where there is none */
     char storage_class[32]; /* "" the store's own; "GLACIER" */
+    /* Of what is archived, where the listing says so: asked for; a readable copy until then. */
+    bool thawing;
+    int64_t thawed_until_ms;
 };
 
 /* What a store can do. Found by a probe at first use and kept; a profile may only take away. */
@@ -60,7 +63,9 @@ struct mst_store_version {
     char version[128];
     uint64_t bytes;
     int64_t modified_wall_ms;
+    int64_t gone_wall_ms; /* not the newest one since then; 0: not known, or it still is */
     bool newest, deleted; /* deleted: a marker */
+    char storage_class[32];
 };
 
 struct mst_store_upload { /* begun and neither completed nor aborted */
@@ -132,9 +137,19 @@ enum mst_rc mst_store_abort_upload(struct mst_store *s, const struct mst_store_u
 /* Lock until then, or extend; never shortens. mode COMPLIANCE or GOVERNANCE. */
 enum mst_rc mst_store_lock(struct mst_store *s, const char *key, const char *mode,
                            int64_t until_wall_ms, struct mst_err *err) MST_MUST_CHECK;
-/* Ask for a readable copy of an archived object for so many days. */
+/* Ask for a readable copy of an archived object for so many days (of INTELLIGENT_TIERING: for
+ * good). MST_E_EXISTS: that was done already, it is on its way. */
 enum mst_rc mst_store_thaw(struct mst_store *s, const char *key, int days,
                            struct mst_err *err) MST_MUST_CHECK;
+/* Objects of this class cannot be read before they are thawed. */
+bool mst_store_class_sleeps(const char *storage_class);
+/* One version of an object, by the word that a listing of versions has for it. */
+enum mst_rc mst_store_read_version(struct mst_store *s, const char *key, const char *version,
+                                   uint64_t from, void *buf, size_t n, size_t *got,
+                                   struct mst_err *err) MST_MUST_CHECK;
+/* Are older versions of objects kept? MST_E_PRECOND says that they are not. */
+enum mst_rc mst_store_keeps_versions(struct mst_store *s, struct mst_task *task,
+                                     struct mst_err *err) MST_MUST_CHECK;
 /* No segment that is empty or begins with '.', no leading or final '/', no control bytes, backslash
  * or DEL, no segment over 200 bytes, at most MST_KEY_MAX - 1 bytes. */
 bool mst_store_key_ok(const char *key);
