@@ -367,6 +367,7 @@ char ui_backup_sign(const struct mst_backup *b)
     case MST_BK_UNSIGNED:
     case MST_BK_NEWER:
     case MST_BK_FOREIGN:
+    case MST_BK_ARCHIVED:
         break;
     }
     return '?';

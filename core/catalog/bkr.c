@@ -1,6 +1,9 @@
 #include "base/mem.h"
 #include "base/text.h"
+#include "catalog/asleep.h"
 #include "catalog/keyobj.h"
+
+#define LOOKS_MAX 100U /* of a detail: each is a request */
 
 struct mst_bkr {
     struct mst_catalog c;
@@ -435,7 +438,37 @@ static bool add_object(void *arg, const struct mst_store_item *item)
     mst_text_clean(o->key, sizeof(o->key), key, strlen(key));
     o->bytes = item->bytes;
     o->modified_wall_ms = item->modified_wall_ms;
+    (void)mst_copy(o->storage_class, sizeof(o->storage_class), item->storage_class);
     return d->n_objects < MST_MANIFEST_OBJECTS_MAX;
+}
+
+/* Of those that may be asleep, as many as one looks at while somebody waits. */
+static enum mst_rc look_at_objects(const struct mst_catalog *c, struct detail *d,
+                                   struct mst_task *task, struct mst_err *err)
+{
+    unsigned looks = 0;
+
+    for (size_t i = 0; i < d->n_objects; i++) {
+        struct mst_object *o = &d->objects[i];
+        struct mst_store_info info;
+        char key[MST_KEY_MAX];
+
+        o->asked = !mst_class_doubtful(o->storage_class);
+        (void)snprintf(key, sizeof(key), "%s/%s", c->base, o->key);
+        if (o->asked || looks == LOOKS_MAX || !mst_store_key_ok(key)) {
+            continue;
+        }
+        looks++;
+        if (mst_task_check(task, err) != MST_OK ||
+            mst_store_info(c->store, key, &info, err) != MST_OK) {
+            return err->rc;
+        }
+        o->asked = true;
+        o->archived = info.archived;
+        o->thawing = info.thawing;
+        o->thawed_until_ms = info.thawed_until_ms;
+    }
+    return MST_OK;
 }
 
 enum mst_rc mst_catalog_detail(const struct mst_catalog *c, const char *id, struct mst_task *task,
@@ -453,8 +486,10 @@ enum mst_rc mst_catalog_detail(const struct mst_catalog *c, const char *id, stru
         rc = mst_store_list(c->store, root, add_object, &d, task, err);
     }
     if (rc == MST_OK && b.state != MST_BK_INCOMPLETE && b.state != MST_BK_FOREIGN) {
-        rc = mst_bkr_open(c, b.id, task, &r, err);
+        rc = look_at_objects(c, &d, task, err);
+        rc = rc == MST_OK ? mst_bkr_open(c, b.id, task, &r, err) : rc;
         rc = rc == MST_OK ? mst_bkr_each_ns(r, add_ns, &d, task, err) : rc;
+        rc = rc == MST_OK ? rc : mst_catalog_fell_asleep(c, b.id, task, err);
     }
     mst_bkr_free(r);
     *ns = d.ns;

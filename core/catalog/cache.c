@@ -38,7 +38,8 @@ static const struct field {
     F(counter, U64),      F(verified_ok, BOOL),    F(verified_text, TEXT),
     F(attempt, TEXT),     F(header_sha, TEXT),     F(hold_until_ms, I64),
     F(hold_text, TEXT),   F(hold_by, TEXT),        F(copied_to, TEXT),
-    F(leftovers, U32),
+    F(leftovers, U32),    F(storage_class, TEXT),  F(archived, U32),
+    F(thawing, U32),      F(thawed, U32),          F(thawed_until_ms, I64),
 };
 
 void mst_cached_release(struct mst_cached *c)
@@ -100,7 +101,7 @@ static void put(const struct mst_backup *b, bson_t *doc)
 
 static bool get_state(const char *word, enum mst_backup_state *out)
 {
-    for (int s = MST_BK_COMPLETE; s <= MST_BK_FOREIGN; s++) {
+    for (int s = MST_BK_COMPLETE; s <= MST_BK_ARCHIVED; s++) {
         if (strcmp(word, mst_backup_state_word((enum mst_backup_state)s)) == 0) {
             *out = (enum mst_backup_state)s;
             return true;

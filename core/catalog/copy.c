@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/text.h"
+#include "catalog/asleep.h"
 #include "catalog/keyobj.h"
 #include "catalog/marks.h"
 #include "catalog/sums.h"
@@ -515,8 +516,10 @@ static enum mst_rc work(struct run *r, struct mst_err *err)
 /* A sealed one is never opened: whoever has no key for it copies it too. */
 static enum mst_rc open_source(struct run *r, struct mst_err *err)
 {
-    enum mst_rc rc = mst_bkr_open_clear(r->from, r->o->id, r->task, &r->bkr, err);
+    char id[MST_ID_MAX];
+    enum mst_rc rc = mst_catalog_readable(r->from, r->o->id, r->task, id, err);
 
+    rc = rc == MST_OK ? mst_bkr_open_clear(r->from, id, r->task, &r->bkr, err) : rc;
     if (rc != MST_OK) {
         return rc;
     }
@@ -542,6 +545,7 @@ enum mst_rc mst_copy_run(const struct mst_catalog *from, const struct mst_catalo
     if (rc == MST_OK) {
         r.buf = mst_xmalloc(CHUNK);
         rc = work(&r, err);
+        rc = rc == MST_OK ? rc : mst_catalog_fell_asleep(from, res->id, task, err);
     }
     free(r.buf);
     mst_buf_release(&r.commit);

@@ -1,11 +1,11 @@
-/* Listing: one walk over the keys, then COMMIT, header and newest marks of each backup. The
- * objects' number and sizes come from the walk, so a missing or truncated one shows without being
- * read. */
+/* Listing: one walk over the keys, then COMMIT, header and newest marks of each backup. Number and
+ * sizes of objects come from the walk: a missing or truncated one shows without being read. */
 #include <limits.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/text.h"
+#include "catalog/asleep.h"
 #include "catalog/keyobj.h"
 #include "catalog/marks.h"
 
@@ -25,6 +25,7 @@ struct group { /* everything below one id */
     bool commit, claim, key_alone;
     uint64_t bytes, foreign, half; /* half: of a writer that was killed */
     struct mst_marks marks;
+    struct mst_classes classes; /* of all but the marks */
 };
 
 struct walk {
@@ -76,15 +77,7 @@ static struct group *group_of(struct walk *w, const char *id, size_t len)
 
 static bool attempt_ok(const char *name, size_t len)
 {
-    if (len != 16) {
-        return false;
-    }
-    for (size_t i = 0; i < len; i++) {
-        if (!((name[i] >= '0' && name[i] <= '9') || (name[i] >= 'a' && name[i] <= 'f'))) {
-            return false;
-        }
-    }
-    return true;
+    return len == 16 && strspn(name, "0123456789abcdef") >= len;
 }
 
 static struct attempt *attempt_of(struct group *g, const char *name, size_t len)
@@ -168,6 +161,9 @@ static bool see(void *arg, const struct mst_store_item *item)
     g->bytes += item->bytes;
     if (slash) {
         see_object(g, slash + 1, item->bytes);
+        if (strncmp(slash + 1, "marks/", 6) != 0) {
+            mst_classes_see(&g->classes, item);
+        }
     } else {
         g->foreign++; /* an object where a backup's directory should be */
     }
@@ -218,6 +214,9 @@ static enum mst_rc get(const struct mst_catalog *c, const struct group *g, const
     if (mst_store_read_all(c->store, key, MST_HEADER_MAX, buf, err) != MST_OK) {
         if (err->rc == MST_E_NOTFOUND) {
             PROBLEM(b, MST_BK_DAMAGED, "its %s is missing", name);
+        } else if (err->rc == MST_E_PRECOND) {
+            PROBLEM(b, MST_BK_ARCHIVED, "its %s is in an archive tier: 'muster store thaw %s %s'",
+                    name, mst_store_name(c->store), g->id);
         } else {
             PROBLEM(b, MST_BK_DAMAGED, "its %s cannot be read: %.150s", name, err->msg);
         }
@@ -362,10 +361,12 @@ static void examine(const struct look *k, const struct group *g, struct mst_back
     memset(b, 0, sizeof(*b));
     (void)mst_copy(b->id, sizeof(b->id), g->id);
     b->stored_bytes = g->bytes;
+    mst_classes_say(&g->classes, b);
     if (!mst_catalog_id_ok(g->id, &b->started_wall_ms, b->kind)) {
         PROBLEM(b, MST_BK_FOREIGN, "not a name that muster gives: it is left alone");
     } else if (g->commit) {
         committed(k, g, b);
+        k->link->asleep = b->state == MST_BK_ARCHIVED;
     } else if (g->n_attempts || g->claim || g->key_alone) {
         PROBLEM(
             b, MST_BK_INCOMPLETE,

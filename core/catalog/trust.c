@@ -135,7 +135,7 @@ enum mst_rc mst_trust_allow(const struct mst_trust *t, const char *id,
 void mst_chain_judge(const struct mst_link *links, size_t n, size_t i, char out[200])
 {
     const struct mst_link *l = &links[i];
-    bool older = false;
+    bool older = false, asleep = false;
 
     out[0] = '\0';
     if (!l->good || !*l->previous) {
@@ -146,6 +146,13 @@ void mst_chain_judge(const struct mst_link *links, size_t n, size_t i, char out[
             return;
         }
         older = older || (k < i && *links[k].sha);
+        asleep = asleep || (k < i && links[k].asleep);
+    }
+    if (asleep) {
+        (void)snprintf(out, 200,
+                       "whether the backup that was made before it is here is not known: a COMMIT "
+                       "in an archive tier cannot be read");
+        return;
     }
     (void)snprintf(out, 200,
                    older ? "the backup that was made before it (COMMIT %.12s) is missing here: it "

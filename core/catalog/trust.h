@@ -38,7 +38,8 @@ enum mst_rc mst_trust_allow(const struct mst_trust *t, const char *id,
 struct mst_link { /* of one committed backup, as the chain sees it */
     char sha[MST_SHA256_HEX], previous[MST_SHA256_HEX];
     uint64_t counter;
-    bool good; /* its signature was believed */
+    bool good;   /* its signature was believed */
+    bool asleep; /* in an archive tier: what it is cannot be read */
 };
 /* Is what link i names as its predecessor among the n (by id, oldest first)? Writes a sentence into
  * out ("" when nothing is missing). */

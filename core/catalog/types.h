@@ -18,7 +18,8 @@ enum mst_backup_state {
     MST_BK_NEWER,      /* format newer than this program */
     MST_BK_UNSIGNED,   /* nobody signed it, and the configuration says who must have */
     MST_BK_FORGED,     /* its signature is not of somebody who is trusted */
-    MST_BK_FOREIGN     /* objects that are not ours */
+    MST_BK_FOREIGN,    /* objects that are not ours */
+    MST_BK_ARCHIVED    /* in an archive tier: what it is cannot be read before it is thawed */
 };
 const char *mst_backup_state_word(enum mst_backup_state s);
 
@@ -59,11 +60,19 @@ struct mst_backup {
     char hold_by[64];      /* who */
     char copied_to[160];   /* stores that marks here say it was copied to: "vault, far" */
     uint32_t leftovers;    /* objects that no COMMIT names, of dead runs */
+    /* As its store's listing has it. */
+    char storage_class[32];  /* of its objects; "mixed"; "" not said */
+    uint32_t archived;       /* objects in an archive tier; of them: */
+    uint32_t thawing;        /* asked for, on their way, as far as the listing says */
+    uint32_t thawed;         /* with a readable copy, the same */
+    int64_t thawed_until_ms; /* the first of those copies goes then; 0 not known */
 };
 #define MST_HOLD_EVER INT64_MAX
 
 /* "sealed, signed by db1 (id)", "UNSEALED, UNSIGNED"; "" while its header is not known. Pure. */
 char *mst_backup_trust_words(const struct mst_backup *b, char out[160]);
+/* "GLACIER, archived: 12 objects, 3 on the way"; "" the class is not known. Pure. */
+char *mst_backup_class_words(const struct mst_backup *b, char out[160]);
 /* What the newest verification was worth: "read back", "hashed, not opened". Pure. */
 const char *mst_backup_level_words(const struct mst_backup *b);
 
@@ -87,6 +96,11 @@ struct mst_object { /* as stored */
     char key[256];  /* below the set's prefix */
     uint64_t bytes;
     int64_t modified_wall_ms;
+    char storage_class[32];
+    /* asked: what follows is known. Of an archive tier: no readable copy; one is on its way; there
+     * is one until then. */
+    bool asked, archived, thawing;
+    int64_t thawed_until_ms;
 };
 
 #endif

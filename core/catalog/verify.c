@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/text.h"
+#include "catalog/asleep.h"
 #include "catalog/sums.h"
 #include "catalog/verify_inner.h"
 #include "oplog/oplog.h"
@@ -443,17 +444,12 @@ static enum mst_rc unreadable(struct run *v, const struct mst_verify_opts *o, st
     return err->rc;
 }
 
-enum mst_rc mst_verify_run(const struct mst_catalog *c, const struct mst_verify_opts *o,
-                           struct mst_task *task, struct mst_verify_result *res,
-                           struct mst_err *err)
+static enum mst_rc verify(const struct mst_catalog *c, const struct mst_verify_opts *o,
+                          struct mst_task *task, struct mst_verify_result *res, struct mst_err *err)
 {
     struct run v = {.c = c, .task = task, .res = res};
-    enum mst_rc rc;
+    enum mst_rc rc = mst_bkr_open(c, o->id, task, &v.r, err);
 
-    memset(res, 0, sizeof(*res));
-    (void)mst_copy(res->id, sizeof(res->id), o->id);
-    mst_task_phase(task, "reading the manifest");
-    rc = mst_bkr_open(c, o->id, task, &v.r, err);
     if (rc == MST_E_AUTH) {
         const struct mst_err why = *err;
 
@@ -486,4 +482,22 @@ enum mst_rc mst_verify_run(const struct mst_catalog *c, const struct mst_verify_
     free(v.accs);
     mst_bkr_free(v.r);
     return rc;
+}
+
+enum mst_rc mst_verify_run(const struct mst_catalog *c, const struct mst_verify_opts *o,
+                           struct mst_task *task, struct mst_verify_result *res,
+                           struct mst_err *err)
+{
+    struct mst_verify_opts own = *o;
+    char id[MST_ID_MAX];
+
+    memset(res, 0, sizeof(*res));
+    mst_task_phase(task, "reading the manifest");
+    if (mst_catalog_readable(c, o->id, task, id, err) != MST_OK) {
+        return err->rc;
+    }
+    (void)mst_copy(res->id, sizeof(res->id), id);
+    own.id = id;
+    return verify(c, &own, task, res, err) == MST_OK ? MST_OK
+                                                     : mst_catalog_fell_asleep(c, id, task, err);
 }

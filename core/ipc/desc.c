@@ -242,7 +242,7 @@ DESC(ipc_jobs, mst_jobs_part);
 static const struct field mst_backup_fields[] = {
     F(mst_backup, id),
     F(mst_backup, kind),
-    ENUM(mst_backup, state, MST_BK_FOREIGN),
+    ENUM(mst_backup, state, MST_BK_ARCHIVED),
     F(mst_backup, problem),
     F(mst_backup, started_wall_ms),
     F(mst_backup, finished_wall_ms),
@@ -275,13 +275,18 @@ static const struct field mst_backup_fields[] = {
     F(mst_backup, hold_by),
     F(mst_backup, copied_to),
     F(mst_backup, leftovers),
+    F(mst_backup, storage_class),
+    F(mst_backup, archived),
+    F(mst_backup, thawing),
+    F(mst_backup, thawed),
+    F(mst_backup, thawed_until_ms),
 };
 static DESC(ipc_backup, mst_backup);
 
 static const struct field mst_backup_change_fields[] = {
     F(mst_backup_change, id),
     ENUM(mst_backup_change, kind, MST_CHANGE_STATE),
-    ENUM(mst_backup_change, was, MST_BK_FOREIGN),
+    ENUM(mst_backup_change, was, MST_BK_ARCHIVED),
 };
 static DESC(ipc_backup_change, mst_backup_change);
 
@@ -317,6 +322,11 @@ static const struct field mst_object_fields[] = {
     F(mst_object, key),
     F(mst_object, bytes),
     F(mst_object, modified_wall_ms),
+    F(mst_object, storage_class),
+    F(mst_object, asked),
+    F(mst_object, archived),
+    F(mst_object, thawing),
+    F(mst_object, thawed_until_ms),
 };
 static DESC(ipc_object, mst_object);
 
@@ -419,6 +429,7 @@ static const struct field mst_cmd_fields[] = {
     F(mst_cmd, to_store),
     F(mst_cmd, until_ms),
     F(mst_cmd, older_ms),
+    F(mst_cmd, as_of_ms),
     F(mst_cmd, member),
     F(mst_cmd, key),
     ENUM(mst_cmd, after, MST_CMD_AFTER_STAY),

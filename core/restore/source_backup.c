@@ -5,6 +5,7 @@
 
 #include "base/mem.h"
 #include "base/text.h"
+#include "catalog/asleep.h"
 #include "catalog/verify.h"
 
 struct backup {
@@ -157,13 +158,14 @@ static enum mst_rc add_ns(void *arg, const struct mst_man_ns *ns, struct mst_err
     return MST_OK;
 }
 
-/* Before a key is asked for: who wrote it? */
+/* Before a key is asked for: can it be read, and who wrote it? */
 static enum mst_rc believed(const struct mst_catalog *c, const char *id, struct mst_task *task,
-                            struct mst_err *err)
+                            char resolved[MST_ID_MAX], struct mst_err *err)
 {
     struct mst_bkr *r = NULL;
-    enum mst_rc rc = mst_bkr_open_clear(c, id, task, &r, err);
+    enum mst_rc rc = mst_catalog_readable(c, id, task, resolved, err);
 
+    rc = rc == MST_OK ? mst_bkr_open_clear(c, resolved, task, &r, err) : rc;
     rc = rc == MST_OK ? mst_trust_allow(c->trust, mst_bkr_header(r)->id, mst_bkr_judgement(r), err)
                       : rc;
     mst_bkr_free(r);
@@ -177,13 +179,14 @@ enum mst_rc mst_restore_source_backup(const struct mst_catalog *c, const char *i
     struct mst_restore_source *s = mst_xcalloc(1, sizeof *s);
     struct backup *b = mst_xcalloc(1, sizeof *b);
     const struct mst_header *h;
+    char resolved[MST_ID_MAX];
     enum mst_rc rc;
 
     s->impl = b;
     s->release = release;
     b->catalog = c;
-    rc = believed(c, id, task, err);
-    rc = rc == MST_OK ? mst_bkr_open(c, id, task, &b->reader, err) : rc;
+    rc = believed(c, id, task, resolved, err);
+    rc = rc == MST_OK ? mst_bkr_open(c, resolved, task, &b->reader, err) : rc;
     if (rc != MST_OK) {
         goto out;
     }
