@@ -95,6 +95,7 @@ enum mst_rc cmd_store_ls(struct cmd_ctx *c, struct mst_err *err);
 enum mst_rc cmd_store_du(struct cmd_ctx *c, struct mst_err *err);
 enum mst_rc cmd_store_usage(struct cmd_ctx *c, struct mst_err *err);
 enum mst_rc cmd_store_orphans(struct cmd_ctx *c, struct mst_err *err);
+enum mst_rc cmd_store_thaw(struct cmd_ctx *c, struct mst_err *err);
 enum mst_rc cmd_copy(struct cmd_ctx *c, struct mst_err *err);
 enum mst_rc cmd_hold(struct cmd_ctx *c, struct mst_err *err);
 enum mst_rc cmd_release(struct cmd_ctx *c, struct mst_err *err);

@@ -6,9 +6,11 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/text.h"
+#include "engine/past.h"
 #include "follow.h"
 #include "json.h"
 #include "show_store.h"
+#include "work.h"
 
 #define LIST_MS 60000
 
@@ -140,13 +142,144 @@ static void show_list(const struct cmd_ctx *c, const struct mst_view *v, struct 
     }
 }
 
+/* "": it can be read, and always could. */
+static const char *archive_word(const struct mst_object *o)
+{
+    return !o->asked            ? "unknown"
+           : o->thawing         ? "thawing"
+           : o->archived        ? "archived"
+           : o->thawed_until_ms ? "thawed"
+                                : "";
+}
+
+static void object_line(const struct mst_object *o, struct mst_str *out)
+{
+    const char *word = archive_word(o);
+    char until[MST_TIME_MAX];
+
+    mst_str_addf(out, "%-64s %12llu bytes", o->key, (unsigned long long)o->bytes);
+    if (o->storage_class[0] && strcmp(o->storage_class, "STANDARD") != 0) {
+        mst_str_addf(out, "  %s", o->storage_class);
+    }
+    if (word[0]) {
+        mst_str_addf(out, ", %s%s", strcmp(word, "unknown") == 0 ? "archived or not: " : "", word);
+    }
+    if (o->thawed_until_ms && !o->archived) {
+        mst_str_addf(out, " until %s", mst_time_iso(o->thawed_until_ms, until));
+    }
+    mst_str_addc(out, '\n');
+}
+
+static void show_detail(const struct mst_detail_part *d, bool json, int64_t now,
+                        struct mst_str *out)
+{
+    char size[MST_HUMAN_MAX];
+
+    for (size_t i = 0; i < d->n_ns; i++) {
+        const struct mst_backup_ns *n = &d->ns[i];
+
+        if (json) {
+            js_begin(out, "namespace", now);
+            js_text(out, "ns", n->ns);
+            js_text(out, "kind", n->type);
+            js_int(out, "documents", (int64_t)n->documents);
+            js_int(out, "data_bytes", (int64_t)n->data_bytes);
+            js_int(out, "indexes", n->indexes);
+            js_bool(out, "left_out", n->left_out);
+            js_end(out);
+        } else {
+            mst_str_addf(out, "%-40s %-10s %12llu %-9s %9s %3u %s%s\n", n->ns, n->type,
+                         (unsigned long long)n->documents,
+                         mst_text_noun(n->documents, "document", "documents"),
+                         mst_text_bytes(n->data_bytes, size), n->indexes,
+                         mst_text_noun(n->indexes, "index", "indexes"),
+                         n->left_out ? ", LEFT OUT" : "");
+        }
+    }
+    for (size_t i = 0; i < d->n_objects; i++) {
+        if (json) {
+            js_begin(out, "object", now);
+            js_text(out, "key", d->objects[i].key);
+            js_int(out, "bytes", (int64_t)d->objects[i].bytes);
+            js_time(out, "modified", d->objects[i].modified_wall_ms);
+            js_text(out, "storage_class", d->objects[i].storage_class);
+            js_text(out, "archive", archive_word(&d->objects[i]));
+            js_time(out, "thawed_until", d->objects[i].thawed_until_ms);
+            js_end(out);
+        } else {
+            object_line(&d->objects[i], out);
+        }
+    }
+}
+
+/* --- as it stood at a time: asked by this process --------------------------------------------- */
+
+struct past {
+    const struct cmd_ctx *c;
+    const char *store, *id;
+    int64_t as_of_ms;
+    struct mst_bucket_part *part;
+    struct mst_detail_part *detail;
+};
+
+static enum mst_rc past_list(void *arg, struct mst_task *task, struct mst_err *err)
+{
+    struct past *p = arg;
+
+    return mst_past_list(p->c->cfg, p->store, p->as_of_ms, task, &p->part, err);
+}
+
+static enum mst_rc past_detail(void *arg, struct mst_task *task, struct mst_err *err)
+{
+    struct past *p = arg;
+
+    return mst_past_detail(p->c->cfg, p->store, p->as_of_ms, p->id, task, &p->part, &p->detail,
+                           err);
+}
+
+/* id NULL: all of them. */
+static enum mst_rc show_past(const struct cmd_ctx *c, const char *id, int64_t as_of_ms,
+                             struct mst_err *err)
+{
+    struct past p = {.c = c, .store = args_get(&c->args, "store"), .id = id, .as_of_ms = as_of_ms};
+    struct mst_str out = {0};
+    enum mst_rc rc = cmd_store_named(c, p.store, err);
+
+    if (rc == MST_OK && !p.store && c->cfg->n_stores > 1) {
+        rc = mst_err_set(err, MST_E_USAGE,
+                         "there are %zu stores: say by --store whose past is meant",
+                         c->cfg->n_stores);
+    }
+    p.store = p.store ? p.store : "";
+    rc = rc == MST_OK ? cmd_work(c, id ? past_detail : past_list, &p, NULL, err) : rc;
+    if (rc == MST_OK) {
+        show_one(c, p.part, mst_clock_utc_ms(NULL), &out);
+        if (p.detail) {
+            show_detail(p.detail, c->json, mst_clock_utc_ms(NULL), &out);
+        }
+        rc = cmd_out(mst_str_c(&out), err);
+    }
+    if (rc == MST_OK && p.detail && p.detail->problem[0]) {
+        rc = problem(p.detail->problem_rc, p.detail->problem, err);
+    }
+    mst_str_release(&out);
+    mst_shared_unref((struct mst_shared *)p.part);
+    mst_shared_unref((struct mst_shared *)p.detail);
+    return rc;
+}
+
 enum mst_rc cmd_bucket_ls(struct cmd_ctx *c, struct mst_err *err)
 {
     struct mst_engine *e = NULL;
     const struct mst_view *v = NULL;
     struct mst_str out = {0};
-    enum mst_rc rc = cmd_engine(c, &e, err);
+    int64_t as_of;
+    enum mst_rc rc = cmd_as_of(c, &as_of, err);
 
+    if (rc != MST_OK || as_of) {
+        return rc != MST_OK ? rc : show_past(c, NULL, as_of, err);
+    }
+    rc = cmd_engine(c, &e, err);
     if (rc == MST_OK) {
         rc = cmd_fresh_stores(c, e, &v, err);
     }
@@ -192,46 +325,6 @@ static enum mst_rc await_detail(struct mst_engine *e, const char *id, const char
     return rc;
 }
 
-static void show_detail(const struct mst_detail_part *d, bool json, int64_t now,
-                        struct mst_str *out)
-{
-    char size[MST_HUMAN_MAX];
-
-    for (size_t i = 0; i < d->n_ns; i++) {
-        const struct mst_backup_ns *n = &d->ns[i];
-
-        if (json) {
-            js_begin(out, "namespace", now);
-            js_text(out, "ns", n->ns);
-            js_text(out, "kind", n->type);
-            js_int(out, "documents", (int64_t)n->documents);
-            js_int(out, "data_bytes", (int64_t)n->data_bytes);
-            js_int(out, "indexes", n->indexes);
-            js_bool(out, "left_out", n->left_out);
-            js_end(out);
-        } else {
-            mst_str_addf(out, "%-40s %-10s %12llu %-9s %9s %3u %s%s\n", n->ns, n->type,
-                         (unsigned long long)n->documents,
-                         mst_text_noun(n->documents, "document", "documents"),
-                         mst_text_bytes(n->data_bytes, size), n->indexes,
-                         mst_text_noun(n->indexes, "index", "indexes"),
-                         n->left_out ? ", LEFT OUT" : "");
-        }
-    }
-    for (size_t i = 0; i < d->n_objects; i++) {
-        if (json) {
-            js_begin(out, "object", now);
-            js_text(out, "key", d->objects[i].key);
-            js_int(out, "bytes", (int64_t)d->objects[i].bytes);
-            js_time(out, "modified", d->objects[i].modified_wall_ms);
-            js_end(out);
-        } else {
-            mst_str_addf(out, "%-64s %12llu bytes\n", d->objects[i].key,
-                         (unsigned long long)d->objects[i].bytes);
-        }
-    }
-}
-
 /* The backup as its store's listing has it. */
 static void show_head(const struct cmd_ctx *c, const struct mst_view *v,
                       const struct mst_detail_part *d, struct mst_str *out)
@@ -256,8 +349,13 @@ enum mst_rc cmd_bucket_show(struct cmd_ctx *c, struct mst_err *err)
     struct mst_engine *e = NULL;
     const struct mst_view *v = NULL, *d = NULL;
     struct mst_str out = {0};
-    enum mst_rc rc = cmd_engine(c, &e, err);
+    int64_t as_of;
+    enum mst_rc rc = cmd_as_of(c, &as_of, err);
 
+    if (rc != MST_OK || as_of) {
+        return rc != MST_OK ? rc : show_past(c, id, as_of, err);
+    }
+    rc = cmd_engine(c, &e, err);
     if (rc == MST_OK) {
         rc = cmd_fresh_stores(c, e, &v, err);
     }

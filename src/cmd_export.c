@@ -1,98 +1,27 @@
 /* muster export, muster open: a backup as what mongorestore reads. In this process: what is written
  * belongs to whoever asked. */
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/text.h"
 #include "cmd.h"
-#include "conc/thread.h"
 #include "engine/takeout.h"
 #include "json.h"
+#include "work.h"
 
 #define PATTERNS 16
-#define TICK_MS 200
-
-/* ---- a worker, and this thread beside it for signals and progress ---- */
 
 struct work {
-    enum mst_rc (*fn)(struct work *w, struct mst_err *err);
     const struct mst_cfg *cfg;
     struct mst_takeout t;
     struct mst_takeout_done done;
     struct mst_takeout_found *found;
     size_t n_found;
-    struct mst_task task;
-    struct mst_err err;
-    enum mst_rc rc;
-    atomic_bool ended, asking;
+    atomic_bool asking;
 };
-
-static void body(void *arg)
-{
-    struct work *w = arg;
-
-    w->rc = w->fn(w, &w->err);
-    atomic_store(&w->ended, true);
-    mst_wake_signal(&w->task.wake);
-}
-
-static void progress(struct work *w, bool *shown)
-{
-    char phase[MST_PHASE_MAX], done[MST_HUMAN_MAX], total[MST_HUMAN_MAX];
-    const uint64_t bytes = atomic_load(&w->task.done_bytes),
-                   all = atomic_load(&w->task.total_bytes);
-
-    mst_task_phase_copy(&w->task, phase);
-    if (all) {
-        (void)fprintf(stderr, "\r\033[K%s: %s of %s", phase, mst_text_bytes(bytes, done),
-                      mst_text_bytes(all, total));
-    } else {
-        (void)fprintf(stderr, "\r\033[K%s", phase);
-    }
-    (void)fflush(stderr);
-    *shown = true;
-}
-
-static enum mst_rc work_run(const struct cmd_ctx *c, struct work *w, struct mst_err *err)
-{
-    struct mst_thread thread = {.running = false};
-    struct pollfd fds[2] = {{.fd = cmd_signal_fd(), .events = POLLIN}, {.events = POLLIN}};
-    const bool show = !c->plain && !c->json && isatty(STDERR_FILENO) == 1;
-    bool shown = false;
-
-    if (mst_task_init(&w->task, err) != MST_OK) {
-        return err->rc;
-    }
-    fds[1].fd = w->task.wake.fd;
-    if (mst_thread_start(&thread, "takeout", body, w, err) != MST_OK) {
-        mst_task_release(&w->task);
-        return err->rc;
-    }
-    while (!atomic_load(&w->ended)) {
-        (void)poll(fds, 2, TICK_MS);
-        if (cmd_signal() && !mst_task_cancelled(&w->task)) {
-            mst_task_cancel(&w->task);
-            fds[0].fd = fds[1].fd = -1; /* both stay readable from here on */
-        }
-        if (show && !atomic_load(&w->asking)) {
-            progress(w, &shown);
-        }
-    }
-    mst_thread_join(&thread);
-    if (shown) {
-        (void)fputs("\r\033[K", stderr);
-    }
-    mst_task_release(&w->task);
-    if (w->rc != MST_OK) {
-        *err = w->err;
-    }
-    return w->rc;
-}
 
 /* ---- options ---- */
 
@@ -264,14 +193,18 @@ static enum mst_rc ask(void *arg, const char *what, struct mst_secret *s, struct
     return rc;
 }
 
-static enum mst_rc do_takeout(struct work *w, struct mst_err *err)
+static enum mst_rc do_takeout(void *arg, struct mst_task *task, struct mst_err *err)
 {
-    return mst_takeout_run(w->cfg, &w->t, &w->task, &w->done, err);
+    struct work *w = arg;
+
+    return mst_takeout_run(w->cfg, &w->t, task, &w->done, err);
 }
 
-static enum mst_rc do_list(struct work *w, struct mst_err *err)
+static enum mst_rc do_list(void *arg, struct mst_task *task, struct mst_err *err)
 {
-    return mst_takeout_list(w->t.folder, &w->task, &w->found, &w->n_found, err);
+    struct work *w = arg;
+
+    return mst_takeout_list(w->t.folder, task, &w->found, &w->n_found, err);
 }
 
 static enum mst_rc take_out(struct cmd_ctx *c, const char *dir_option, struct work *w,
@@ -290,8 +223,7 @@ static enum mst_rc take_out(struct cmd_ctx *c, const char *dir_option, struct wo
     w->t.passphrase_file = args_get(&c->args, "passphrase-file");
     w->t.ask = ask;
     w->t.ask_arg = w;
-    w->fn = do_takeout;
-    rc = rc == MST_OK ? work_run(c, w, err) : rc;
+    rc = rc == MST_OK ? cmd_work(c, do_takeout, w, &w->asking, err) : rc;
     return rc == MST_OK ? say(c, w, err) : rc;
 }
 
@@ -303,7 +235,8 @@ enum mst_rc cmd_export(struct cmd_ctx *c, struct mst_err *err)
     w->cfg = c->cfg;
     w->t.backup = c->args.n_operands ? c->args.operands[0] : "latest";
     w->t.store = args_get(&c->args, "store");
-    rc = take_out(c, "dir", w, err);
+    rc = cmd_as_of(c, &w->t.as_of_ms, err);
+    rc = rc == MST_OK ? take_out(c, "dir", w, err) : rc;
     free(w);
     return rc;
 }
@@ -338,10 +271,8 @@ static void list_line(const struct cmd_ctx *c, const struct mst_takeout_found *f
 static enum mst_rc list(struct cmd_ctx *c, struct work *w, struct mst_err *err)
 {
     struct mst_str out = {0};
-    enum mst_rc rc;
+    enum mst_rc rc = cmd_work(c, do_list, w, &w->asking, err);
 
-    w->fn = do_list;
-    rc = work_run(c, w, err);
     for (size_t i = 0; rc == MST_OK && i < w->n_found; i++) {
         list_line(c, &w->found[i], &out);
         if (w->found[i].b.state == MST_BK_DAMAGED) {

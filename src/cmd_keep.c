@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "follow.h"
+#include "work.h"
 
 static enum mst_rc patterns(const struct cmd_ctx *c, const char *option, char (*out)[160],
                             size_t *n, struct mst_err *err)
@@ -55,7 +56,7 @@ static enum mst_rc fill(const struct cmd_ctx *c, struct mst_cmd *cmd, struct mst
         mst_text_sanitise(cmd->reason);
     }
     cmd->dry_run = args_has(&c->args, "dry-run");
-    return rc;
+    return rc == MST_OK ? cmd_as_of(c, &cmd->as_of_ms, err) : rc;
 }
 
 static enum mst_rc submit_and_follow(struct cmd_ctx *c, const struct mst_cmd *cmd,

@@ -59,6 +59,11 @@ static void json_backup(const struct mst_backup *b, struct mst_str *s)
     js_text(s, "held_why", b->hold_text);
     js_text(s, "held_by", b->hold_by);
     js_int(s, "leftovers", b->leftovers);
+    js_text(s, "storage_class", b->storage_class);
+    js_int(s, "archived_objects", b->archived);
+    js_int(s, "thawing_objects", b->thawing);
+    js_int(s, "thawed_objects", b->thawed);
+    js_time(s, "thawed_until", b->thawed_until_ms);
 }
 
 static void line_hold(const struct mst_backup *b, int64_t now_wall_ms, struct mst_str *s)
@@ -78,6 +83,7 @@ static void line_hold(const struct mst_backup *b, int64_t now_wall_ms, struct ms
 static void line_backup(const struct mst_backup *b, int64_t now_wall_ms, struct mst_str *s)
 {
     char data[MST_HUMAN_MAX], stored[MST_HUMAN_MAX], trust[160], checked[48];
+    char class[160];
 
     if (b->verified_wall_ms == 0 || !b->verified_ok) {
         (void)mst_copy(checked, sizeof(checked),
@@ -91,6 +97,9 @@ static void line_backup(const struct mst_backup *b, int64_t now_wall_ms, struct 
                  (unsigned long long)b->documents, checked, trust[0] ? ", " : "", trust,
                  b->unproven ? ", unproven" : "");
     line_hold(b, now_wall_ms, s);
+    if (strcmp(b->storage_class, "STANDARD") != 0 && b->storage_class[0]) {
+        mst_str_addf(s, ", %s", mst_backup_class_words(b, class));
+    }
     mst_str_addf(s, "%s%s%s%s\n", b->problem[0] ? ", " : "", b->problem,
                  b->chain[0] ? ", WARNING: " : "", b->chain);
 }

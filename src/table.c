@@ -33,6 +33,11 @@ static const struct arg_spec backup_opts[] = {
         "store", "NAME", "the store to read from (default: the newest good copy)", false \
     }
 static const struct arg_spec store_opts[] = {STORE_OPT, {NULL, NULL, NULL, false}};
+#define AS_OF_OPT \
+    { \
+        "as-of", "TIME", "the store as it stood then, of a bucket that keeps versions", false \
+    }
+static const struct arg_spec past_opts[] = {STORE_OPT, AS_OF_OPT, {NULL, NULL, NULL, false}};
 
 #define ACT_OPTS \
     {"confirm", "PHRASE", "the phrase that the plan asks for, when nobody can type", false}, \
@@ -47,6 +52,7 @@ static const struct arg_spec restore_opts[] = {
     {"to", "URI", "another set than the configured one", false},
     {"rate", "BYTES", "most bytes loaded each second, e.g. 50MiB", false},
     STORE_OPT,
+    AS_OF_OPT,
     ACT_OPTS,
     {NULL, NULL, NULL, false}};
 static const struct arg_spec import_opts[] = {
@@ -73,6 +79,11 @@ static const struct arg_spec orphans_opts[] = {
     {"older", "TIME", "only what was not touched for so long, e.g. 30m (1h)", false},
     {"remove", NULL, "remove them", false},
     ACT_OPTS,
+    {NULL, NULL, NULL, false}};
+static const struct arg_spec thaw_opts[] = {
+    {"days", "N", "a readable copy stays for so long, 1 to 365 (7)", false},
+    {"dry-run", NULL, "ask for nothing, only say how it stands", false},
+    AS_OF_OPT,
     {NULL, NULL, NULL, false}};
 static const struct arg_spec copy_opts[] = {
     {"from", "STORE", "where it is read (default: the newest good copy)", false},
@@ -137,6 +148,7 @@ static const struct arg_spec export_opts[] = {
     {"dir", "DIR", "write a directory, as mongodump --out does", false},
     TAKEOUT_OPTS,
     {"store", "NAME", "of the configuration (default: that of backups)", false},
+    AS_OF_OPT,
     {NULL, NULL, NULL, false}};
 static const struct arg_spec open_opts[] = {
     {"out", "DIR", "write a directory, as mongodump --out does", false},
@@ -207,12 +219,12 @@ static const struct cmd commands[] = {
      .summary = "full backup of the running set into the store"},
     {.name = "bucket ls",
      .fn = cmd_bucket_ls,
-     .opts = store_opts,
+     .opts = past_opts,
      .flags = CMD_CONFIG | CMD_JSON,
      .summary = "backups in the store, and what dead runs left there"},
     {.name = "bucket show",
      .fn = cmd_bucket_show,
-     .opts = store_opts,
+     .opts = past_opts,
      .flags = CMD_CONFIG | CMD_JSON,
      .max_operands = 1,
      .operands = "[BACKUP]",
@@ -259,6 +271,17 @@ static const struct cmd commands[] = {
      .max_operands = 1,
      .operands = "[STORE]",
      .summary = "objects of no backup; --remove"},
+    {.name = "store thaw",
+     .fn = cmd_store_thaw,
+     .flags = CMD_BRIEF | CMD_CONFIG | CMD_JSON,
+     .opts = thaw_opts,
+     .min_operands = 2,
+     .max_operands = 2,
+     .operands = "STORE BACKUP",
+     .summary = "readable copies of what is in an archive tier; again: how far",
+     .help =
+         "Asks for those objects of the backup that cannot be read and were not asked for yet;\n"
+         "the store charges for it. Exit 0: all of it can be read now, 10: not yet.\n"},
     {.name = "copy",
      .fn = cmd_copy,
      .flags = CMD_BRIEF | CMD_AGENT | CMD_CONFIG | CMD_JSON,
@@ -292,7 +315,7 @@ static const struct cmd commands[] = {
              "and says what is not as it was there: + appeared, - vanished, * changed.\n"},
     {.name = "verify",
      .fn = cmd_verify,
-     .opts = store_opts,
+     .opts = past_opts,
      .flags = CMD_AGENT | CMD_CONFIG | CMD_JSON,
      .max_operands = 1,
      .operands = "[BACKUP]",

@@ -78,6 +78,7 @@ struct mst_cmd {
     char to_store[64]; /* COPY */
     int64_t until_ms;  /* HOLD: wall clock, MST_HOLD_EVER */
     int64_t older_ms;  /* ORPHANS: only what is older than this */
+    int64_t as_of_ms;  /* VERIFY, RESTORE: the store as it stood then; wall clock, 0 now */
 };
 
 enum mst_rule_result { MST_RULE_PASS, MST_RULE_WARN, MST_RULE_REFUSE };

@@ -277,6 +277,9 @@ static void add_store(struct line *l, const struct mst_cmd *cmd)
         add(l, "--until",
             cmd->until_ms == MST_HOLD_EVER ? "ever" : mst_time_iso(cmd->until_ms, text));
     }
+    if (cmd->as_of_ms) {
+        add(l, "--as-of", mst_time_iso(cmd->as_of_ms, text));
+    }
     if (cmd->kind == MST_CMD_ORPHANS && cmd->older_ms >= 0) {
         (void)snprintf(text, sizeof(text), "%llds", (long long)cmd->older_ms / 1000);
         add(l, "--older", text);

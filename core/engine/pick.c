@@ -37,6 +37,12 @@ static size_t nth(size_t i, size_t home)
     return i == 0 ? home : i <= home ? i - 1 : i;
 }
 
+/* A copy that cannot be read before it is thawed is the second choice. */
+static bool asleep(const struct mst_backup *b)
+{
+    return b->archived > b->thawed;
+}
+
 static struct found latest(const struct mst_listed *s, size_t n, size_t home)
 {
     static const enum mst_backup_state order[] = {MST_BK_COMPLETE, MST_BK_PARTIAL};
@@ -47,7 +53,8 @@ static struct found latest(const struct mst_listed *s, size_t n, size_t home)
             const size_t at = nth(i, home);
             const struct mst_backup *b = s[at].fresh ? newest(s[at].part, order[k]) : NULL;
 
-            if (b && (!f.b || strcmp(b->id, f.b->id) > 0)) {
+            if (b && (!f.b || strcmp(b->id, f.b->id) > 0 ||
+                      (strcmp(b->id, f.b->id) == 0 && asleep(f.b) && !asleep(b)))) {
                 f = (struct found){at, b};
             }
         }
@@ -57,7 +64,9 @@ static struct found latest(const struct mst_listed *s, size_t n, size_t home)
 
 static int rank(const struct mst_backup *b)
 {
-    return b->state == MST_BK_COMPLETE ? 3 : b->state == MST_BK_PARTIAL ? 2 : 1;
+    const int whole = b->state == MST_BK_COMPLETE ? 3 : b->state == MST_BK_PARTIAL ? 2 : 1;
+
+    return 2 * whole - asleep(b);
 }
 
 static struct found named(const struct mst_listed *s, size_t n, size_t home, const char *id)

@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "engine/acts.h"
 #include "engine/hold.h"
+#include "engine/own.h"
 #include "engine/runs.h"
 #include "hash/hash.h"
 
@@ -18,9 +19,17 @@ struct env { /* everything a restore borrows */
     struct mst_restore_journal journal;
     struct mst_catalog cat;
     struct mst_restore_source *source;
+    struct mst_store *past; /* with --as-of: what the source reads */
     const char *include[MST_CMD_PATTERNS], *exclude[MST_CMD_PATTERNS];
     char primary[MST_HOST_MAX];
 };
+
+static void env_free(struct env *e)
+{
+    mst_restore_source_free(e->source);
+    mst_store_free(e->past);
+    free(e);
+}
 
 enum mst_rc mst_find_primary(struct local *l, const struct mst_cmd *cmd, struct reach *reach,
                              char out[MST_HOST_MAX], struct mst_task *task, struct mst_err *err)
@@ -86,6 +95,7 @@ static enum mst_rc env_source(struct env *e, struct local *l, const struct mst_c
         return mst_restore_source_dump(cmd->path, task, &e->source, err);
     }
     rc = mst_local_catalog(l, cmd->store, &e->cat, err);
+    rc = rc == MST_OK ? mst_own_as_of(&e->cat, cmd->as_of_ms, task, &e->past, err) : rc;
     return rc == MST_OK ? mst_restore_source_backup(&e->cat, cmd->backup, task, &e->source, err)
                         : rc;
 }
@@ -221,6 +231,7 @@ static enum mst_rc plan_restore(struct local *l, const struct ask *a, struct mst
 static enum mst_rc settle_id(struct local *l, struct mst_ticket *t, struct mst_err *err)
 {
     struct mst_catalog cat;
+    struct mst_store *past = NULL;
     struct mst_backup b;
     enum mst_rc rc;
 
@@ -228,6 +239,7 @@ static enum mst_rc settle_id(struct local *l, struct mst_ticket *t, struct mst_e
         return MST_OK;
     }
     rc = mst_local_catalog(l, t->cmd.store, &cat, err);
+    rc = rc == MST_OK ? mst_own_as_of(&cat, t->cmd.as_of_ms, &l->io_task, &past, err) : rc;
     if (rc == MST_OK) {
         rc = mst_catalog_find(&cat, t->cmd.backup[0] ? t->cmd.backup : "latest", &l->io_task, &b,
                               err);
@@ -235,6 +247,7 @@ static enum mst_rc settle_id(struct local *l, struct mst_ticket *t, struct mst_e
     if (rc == MST_OK) {
         (void)mst_copy(t->cmd.backup, sizeof(t->cmd.backup), b.id);
     }
+    mst_store_free(past);
     return rc;
 }
 
@@ -262,8 +275,7 @@ enum mst_rc mst_act_plan(struct local *l, const struct ask *a, struct mst_ticket
     }
     t->expires_mono_ms = mst_clock_mono_ms(NULL) + mst_fault_ticket_ms();
     mst_cmd_line(&t->cmd, t->command, sizeof(t->command));
-    mst_restore_source_free(e->source);
-    free(e);
+    env_free(e);
     if (rc != MST_OK) {
         mst_ticket_free(t);
         t = NULL;
@@ -348,8 +360,7 @@ enum mst_rc mst_run_restore(void *arg, struct mst_task *task, struct mst_err *er
     mst_hold_end(&hold);
     mst_restore_result_release(&res);
     mst_restore_plan_free(p);
-    mst_restore_source_free(e->source);
-    free(e);
+    env_free(e);
     return rc;
 }
 
@@ -379,7 +390,7 @@ static enum mst_rc drop(struct mst_run *r, bool old, struct mst_task *task, stru
         mst_jobq_result(r->l->jobq, mst_jobq_current(), NULL, text);
     }
     mst_hold_end(&hold);
-    free(e);
+    env_free(e);
     return rc;
 }
 
@@ -438,7 +449,7 @@ enum mst_rc mst_run_release(void *arg, struct mst_task *task, struct mst_err *er
         mst_jobq_result(r->l->jobq, mst_jobq_current(), NULL, text);
     }
     mst_hold_end(&hold);
-    free(e);
+    env_free(e);
     return rc;
 }
 
@@ -494,6 +505,6 @@ enum mst_rc mst_run_recover(void *arg, struct mst_task *task, struct mst_err *er
     }
     mst_str_release(&report);
     mst_hold_end(&hold);
-    free(e);
+    env_free(e);
     return rc;
 }

@@ -253,6 +253,17 @@ void mst_seal_rollback(struct local *l, const struct mst_catalog *c, struct mst_
     }
 }
 
+/* What was seen may be one whose COMMIT cannot be read now: then nothing can be said. */
+static bool asleep_since(const struct mst_bucket_part *p, const char *id)
+{
+    for (size_t i = 0; i < p->n; i++) {
+        if (p->backups[i].state == MST_BK_ARCHIVED && strcmp(p->backups[i].id, id) >= 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void mst_seal_look(struct local *l, const char *set, struct mst_bucket_part *p)
 {
     const struct mst_cache_key key = {set, p->store, ""};
@@ -271,7 +282,7 @@ void mst_seal_look(struct local *l, const char *set, struct mst_bucket_part *p)
         return;
     }
     rc = mst_seen_load(l->db, &key, &seen, &err);
-    if (rc == MST_OK) {
+    if (rc == MST_OK && !asleep_since(p, seen.id)) {
         mst_rollback_judge(seen.counter, seen.id, newest ? newest->counter : 0, p->rollback);
     }
     if (p->rollback[0]) {

@@ -6,12 +6,12 @@
 
 #include "base/mem.h"
 #include "base/text.h"
-#include "catalog/catalog.h"
+#include "catalog/asleep.h"
 #include "catalog/verify.h"
+#include "engine/own.h"
 #include "engine/takeout_keys.h"
 #include "restore/export/export.h"
 #include "store/folder.h"
-#include "store/open.h"
 
 #define FOUND_MAX 10000U
 
@@ -77,17 +77,19 @@ static enum mst_rc take_out(struct mst_takeout_keys *k, const struct mst_catalog
     struct mst_verify_result seen;
     struct mst_restore_source *s = NULL;
     struct mst_bkr *r = NULL;
+    char meant[MST_ID_MAX];
     enum mst_rc rc;
 
     if (task) {
         mst_task_phase(task, "looking at the backup");
     }
-    rc = mst_bkr_open_clear(c, id, task, &r, err);
+    rc = mst_catalog_readable(c, id, task, meant, err);
+    rc = rc == MST_OK ? mst_bkr_open_clear(c, meant, task, &r, err) : rc;
     rc = rc == MST_OK ? mst_takeout_keys_allow(k, mst_bkr_header(r)->id, mst_bkr_judgement(r), err)
                       : rc;
     mst_bkr_free(r); /* the signature first: before any key is asked for */
     r = NULL;
-    rc = rc == MST_OK ? mst_bkr_open(c, id, task, &r, err) : rc;
+    rc = rc == MST_OK ? mst_bkr_open(c, meant, task, &r, err) : rc;
     if (rc == MST_OK) {
         (void)mst_copy(done->id, sizeof(done->id), mst_bkr_header(r)->id);
         (void)mst_copy(done->set, sizeof(done->set), mst_bkr_header(r)->set);
@@ -342,63 +344,19 @@ static enum mst_rc from_folder(struct mst_takeout_keys *k, struct mst_task *task
 
 /* ---- the configured store ---- */
 
-struct sets {
-    char one[128];
-    bool more;
-};
-
-static bool see_set(void *arg, const struct mst_store_item *item)
-{
-    struct sets *s = arg;
-    const char *slash = strchr(item->key, '/');
-    char name[128];
-
-    if (!slash || strncmp(slash, "/backups/", 9) != 0) {
-        return true;
-    }
-    (void)snprintf(name, sizeof(name), "%.*s", (int)(slash - item->key), item->key);
-    s->more = s->one[0] && strcmp(s->one, name) != 0;
-    (void)mst_copy(s->one, sizeof(s->one), name);
-    return !s->more;
-}
-
-/* The set's name without asking its members: configured, or the only one in the store. */
-static enum mst_rc set_name(const struct mst_cfg *cfg, struct mst_store *s, struct mst_task *task,
-                            char out[128], struct mst_err *err)
-{
-    struct sets seen = {{0}, false};
-
-    (void)mst_copy(out, 128, cfg->set.name);
-    if (!out[0] && mst_store_list(s, "", see_set, &seen, task, err) != MST_OK) {
-        return err->rc;
-    }
-    if (!out[0] && (!seen.one[0] || seen.more || strchr(seen.one, '%'))) {
-        return mst_err_set(err, MST_E_CONFIG,
-                           "the set's name is not known: say set.name in the configuration");
-    }
-    (void)mst_copy(out, 128, out[0] ? out : seen.one);
-    return MST_OK;
-}
-
 static enum mst_rc from_store(struct mst_takeout_keys *k, struct mst_task *task,
                               struct mst_takeout_done *done, struct mst_err *err)
 {
     const struct mst_takeout *t = k->t;
-    const struct mst_cfg *cfg = k->cfg;
-    const struct mst_cfg_store *sc = NULL;
-    struct mst_store *s = NULL;
-    struct mst_catalog c;
-    char set[128];
-    enum mst_rc rc = mst_cfg_store(cfg, t->store ? t->store : "", &sc, err);
+    struct mst_own o = {0};
+    enum mst_rc rc =
+        mst_own_open(&o, k->cfg, t->store ? t->store : "", false, t->as_of_ms, task, err);
 
-    rc = rc == MST_OK ? mst_store_open(sc, false, &s, err) : rc;
-    rc = rc == MST_OK ? set_name(cfg, s, task, set, err) : rc;
-    rc = rc == MST_OK ? mst_catalog_init(&c, s, "", set, err) : rc;
     if (rc == MST_OK) {
-        mst_takeout_keys_use(k, &c);
-        rc = take_out(k, &c, t->backup ? t->backup : "latest", task, done, err);
+        mst_takeout_keys_use(k, &o.cat);
+        rc = take_out(k, &o.cat, t->backup ? t->backup : "latest", task, done, err);
     }
-    mst_store_free(s);
+    mst_own_release(&o);
     return rc;
 }
 

@@ -13,6 +13,7 @@ struct mst_takeout {
     const char *folder;        /* of objects; NULL: the configured store */
     const char *store;         /* its name; NULL or "": as for backups */
     const char *backup;        /* an id, or "latest"; NULL: latest, of a folder the only one */
+    int64_t as_of_ms;          /* the store as it stood then; 0 now */
     const char *archive, *dir; /* one of them; archive "-": stdout */
     bool gzip, no_oplog;
     size_t n_include, n_exclude;
