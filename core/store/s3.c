@@ -24,7 +24,11 @@ static const char documents[] = "its documents";
 static const struct mst_s3_profile profiles[] = {
     {.word = "aws", .checksum = 's', .thaw_listed = true, .known_from = documents},
     {.word = "minio", .path_style = true, .checksum = 's', .known_from = documents},
-    {.word = "versitygw", .path_style = true, .checksum = 's', .known_from = "tests with 1.7.0"},
+    {.word = "versitygw",
+     .path_style = true,
+     .checksum = 's',
+     .ulid_versions = true,
+     .known_from = "tests with 1.7.0"},
     {.word = "ceph",
      .path_style = true,
      .list_v1 = true,

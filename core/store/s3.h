@@ -69,8 +69,11 @@ struct mst_s3_profile {
     char checksum;                        /* 's' SHA-256 headers, 'm' Content-MD5 only */
     bool google;                          /* Google's names and signatures: s3_google.c */
     bool conditions_ignored; /* accepts If-None-Match and overwrites all the same: do not ask */
-    bool thaw_listed; /* a listing says, when asked, what is thawed until when */
-    const char *known_from;  /* what our knowledge of it rests on */
+    bool thaw_listed;        /* a listing says, when asked, what is thawed until when */
+    /* Version ids are ULIDs, and the times beside them not those of the writes: versitygw gives an
+     * older version the time at which it was replaced, and a marker that of what it hides. */
+    bool ulid_versions;
+    const char *known_from; /* what our knowledge of it rests on */
 };
 const struct mst_s3_profile *mst_s3_profile(const char *word); /* NULL: none of that name */
 const struct mst_s3_profile *mst_s3_profiles(size_t *n);

@@ -137,7 +137,23 @@ static enum mst_rc walk(struct s3 *s, const struct listing *l, const char *prefi
     return rc;
 }
 
+/* The time in a ULID, its first 48 bits as ten digits to the base 32; 0: it is none. */
+static int64_t ulid_ms(const char *id)
+{
+    static const char digits[] = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+    int64_t ms = 0;
+
+    if (strlen(id) != 26 || strspn(id, digits) != 26 || id[0] > '7') {
+        return 0;
+    }
+    for (size_t i = 0; i < 10; i++) {
+        ms = ms * 32 + (strchr(digits, id[i]) - digits);
+    }
+    return ms;
+}
+
 struct to_version {
+    bool ulids;
     bool (*fn)(void *arg, const struct mst_store_version *v);
     void *arg;
 };
@@ -150,6 +166,9 @@ static bool each_version(void *arg, struct s3_raw *raw)
                                   .newest = raw->newest,
                                   .deleted = raw->deleted};
 
+    if (t->ulids && ulid_ms(raw->id) > 0) {
+        v.modified_wall_ms = ulid_ms(raw->id);
+    }
     (void)mst_copy(v.key, sizeof(v.key), raw->item.key);
     (void)mst_copy(v.version, sizeof(v.version), raw->id);
     (void)mst_copy(v.storage_class, sizeof(v.storage_class), raw->item.storage_class);
@@ -167,7 +186,7 @@ enum mst_rc mst_s3_versions(struct mst_store *store, const char *prefix,
                                      .marker = "key-marker",
                                      .marker_also = "version-id-marker",
                                      .take = mst_s3_take_version};
-    struct to_version t = {fn, arg};
+    struct to_version t = {s3_of(store)->profile->ulid_versions, fn, arg};
 
     if (s3_of(store)->profile->google) {
         return mst_err_set(err, MST_E_CONFIG,
@@ -354,6 +373,8 @@ enum mst_rc mst_s3_keeps_versions(struct mst_store *store, struct mst_task *task
     rc = mst_s3_call(s, &r, &a, &why);
     if (rc == MST_OK) {
         rc = mst_xml_parse(a.reply.body.p, a.reply.body.len, take_status, status, &why);
+    } else if (a.reply.status == 501) {
+        rc = MST_OK; /* it does not know what that is */
     }
     mst_http_reply_release(&a.reply);
     if (rc == MST_E_AUTH || (rc == MST_OK && status[0])) {

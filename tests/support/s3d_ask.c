@@ -278,6 +278,8 @@ void s3d_class(struct s3d *s, const char *key, const char *storage_class)
     v = keep_newest(own(s), key);
     MST_ASSERT(v);
     (void)mst_copy(v->klass, sizeof(v->klass), storage_class);
+    v->thawing = false;
+    v->thawed_until_ms = 0;
     unlock(s);
 }
 

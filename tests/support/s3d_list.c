@@ -7,7 +7,7 @@
 
 struct page { /* what a request asks for, and how far the answer is */
     const char *prefix, *delimiter;
-    bool url, truncated;
+    bool url, truncated, thaws; /* thaws: what is thawed until when is told */
     unsigned long left;
     size_t said;       /* entries so far */
     char common[1200]; /* the common prefix said last */
@@ -82,8 +82,18 @@ static void entry(struct reply *r, const struct page *p, const struct object *o)
     add_key(&r->body, p, "Key", o->key);
     mst_str_addf(&r->body,
                  "<LastModified>%s</LastModified><ETag>&quot;%s&quot;</ETag><Size>%zu</Size>"
-                 "<StorageClass>%s</StorageClass></Contents>",
+                 "<StorageClass>%s</StorageClass>",
                  mst_time_iso_ms(v->at_ms, when), v->etag, v->blob->n, v->klass);
+    if (p->thaws && keep_archived(v) && v->thawing) {
+        mst_str_add(&r->body, "<RestoreStatus><IsRestoreInProgress>true</IsRestoreInProgress>"
+                              "</RestoreStatus>");
+    } else if (p->thaws && keep_archived(v) && v->thawed_until_ms) {
+        mst_str_addf(&r->body,
+                     "<RestoreStatus><IsRestoreInProgress>false</IsRestoreInProgress>"
+                     "<RestoreExpiryDate>%s</RestoreExpiryDate></RestoreStatus>",
+                     mst_time_iso_ms(v->thawed_until_ms, when));
+    }
+    mst_str_add(&r->body, "</Contents>");
 }
 
 /* Everything after "after" that begins with the prefix. */
@@ -161,7 +171,7 @@ static bool key_of_token(const char *token, char *key, size_t size)
 
 static bool list2(struct s3d *s, struct request *q, struct bucket *b, struct reply *r)
 {
-    const char *token = pairs_get(&q->query, "continuation-token");
+    const char *token = pairs_get(&q->query, "continuation-token"), *more;
     char after[1100];
     struct page p;
     struct mst_str next = {0};
@@ -177,6 +187,8 @@ static bool list2(struct s3d *s, struct request *q, struct bucket *b, struct rep
         s3d_complain(s, q, "a continuation token that was never given: %s", token);
         return s3d_error(r, q, 400, "InvalidArgument", "the continuation token is incorrect");
     }
+    more = pairs_get(&q->headers, "x-amz-optional-object-attributes");
+    p.thaws = more && strcmp(more, "RestoreStatus") == 0;
     s3d_xml(r, "ListBucketResult");
     mst_str_addf(&r->body, "<Name>%s</Name>", b->name);
     add_key(&r->body, &p, "Prefix", p.prefix);
