@@ -11,6 +11,7 @@
 #include "engine/own.h"
 #include "engine/runs.h"
 #include "hash/hash.h"
+#include "restore/source.h"
 
 #define RECOVER_WAIT_MS 600000
 
@@ -96,8 +97,15 @@ static enum mst_rc env_source(struct env *e, struct local *l, const struct mst_c
     }
     rc = mst_local_catalog(l, cmd->store, &e->cat, err);
     rc = rc == MST_OK ? mst_own_as_of(&e->cat, cmd->as_of_ms, task, &e->past, err) : rc;
-    return rc == MST_OK ? mst_restore_source_backup(&e->cat, cmd->backup, task, &e->source, err)
-                        : rc;
+    rc = rc == MST_OK ? mst_restore_source_backup(&e->cat, cmd->backup, task, &e->source, err) : rc;
+    if (rc == MST_OK && cmd->as_of_ms) {
+        char then[MST_TIME_MAX];
+        const size_t n = strlen(e->source->label);
+
+        (void)snprintf(e->source->label + n, sizeof(e->source->label) - n, " as of %s",
+                       mst_time_iso(cmd->as_of_ms, then));
+    }
+    return rc;
 }
 
 /* --- plans --- */

@@ -36,6 +36,7 @@ struct asof {
     struct item *items; /* by key, one each */
     size_t n, cap;
     bool full;
+    bool older;           /* a version was seen that is not the newest, or a marker */
     struct mst_mutex mtx; /* guards the windows */
     uint64_t uses;
     struct window windows[WINDOWS];
@@ -59,6 +60,7 @@ static bool see(void *arg, const struct mst_store_version *v)
     struct asof *a = arg;
     struct item *i;
 
+    a->older = a->older || !v->newest || v->deleted;
     if (v->modified_wall_ms > a->at_ms || (v->gone_wall_ms && v->gone_wall_ms <= a->at_ms)) {
         return true;
     }
@@ -342,10 +344,12 @@ enum mst_rc mst_store_asof_open(struct mst_store *inner, const char *below, int6
                                              .info = a_info,
                                              .thaw = a_thaw};
     struct asof *a;
-    enum mst_rc rc = mst_store_keeps_versions(inner, task, err);
+    struct mst_err unknown = {0};
+    enum mst_rc rc = mst_store_keeps_versions(inner, task, &unknown);
 
     *out = NULL;
-    if (rc != MST_OK) {
+    if (rc != MST_OK && rc != MST_E_AUTH) {
+        *err = unknown;
         return rc;
     }
     a = mst_xcalloc(1, sizeof(*a));
@@ -357,6 +361,12 @@ enum mst_rc mst_store_asof_open(struct mst_store *inner, const char *below, int6
     (void)snprintf(a->base.where, sizeof(a->base.where), "%.440s as it stood at %s", inner->where,
                    mst_time_iso(at_wall_ms, a->at));
     rc = mst_store_versions(inner, below, see, a, task, err);
+    if (rc == MST_OK && unknown.rc && !a->older) {
+        rc = mst_err_set(err, MST_E_PRECOND,
+                         "nothing older is in the store %s (%s), and whether its bucket keeps "
+                         "versions is not known: %.300s",
+                         inner->name, inner->where, unknown.msg);
+    }
     if (rc == MST_OK && a->full) {
         rc = mst_err_set(err, MST_E_LIMIT, "the store %s (%s) has more than %zu versions before %s",
                          inner->name, inner->where, ITEMS_MAX, a->at);

@@ -164,9 +164,11 @@ enum mst_rc gcs_keeps_versions(struct mst_store *s, struct mst_task *task, struc
     if (mst_task_check(task, err) != MST_OK) {
         return err->rc;
     }
-    return caps.versions || caps.text[0] /* not known: the listing of versions tells */
-               ? MST_OK
-               : mst_err_set(err, MST_E_PRECOND,
-                             "the bucket of the store %s (%s) keeps no versions", s->name,
-                             s->where);
+    if (caps.text[0]) {
+        return mst_err_set(err, MST_E_AUTH, "the store %s (%s): %s", s->name, s->where, caps.text);
+    }
+    return caps.versions ? MST_OK
+                         : mst_err_set(err, MST_E_PRECOND,
+                                       "the bucket of the store %s (%s) keeps no versions", s->name,
+                                       s->where);
 }

@@ -40,7 +40,6 @@ struct mst_store_ops {
                                 struct mst_err *err);
     enum mst_rc (*info_version)(struct mst_store *s, const char *key, const char *version,
                                 struct mst_store_info *out, struct mst_err *err);
-    /* MST_OK: older versions are kept; MST_E_PRECOND says that and why they are not. */
     enum mst_rc (*keeps_versions)(struct mst_store *s, struct mst_task *task, struct mst_err *err);
     enum mst_rc (*probe)(struct mst_store *s, struct mst_task *task, struct mst_err *err);
     const struct mst_store_caps *(*caps)(const struct mst_store *s); /* else those below */

@@ -377,8 +377,8 @@ enum mst_rc mst_s3_keeps_versions(struct mst_store *store, struct mst_task *task
         rc = MST_OK; /* it does not know what that is */
     }
     mst_http_reply_release(&a.reply);
-    if (rc == MST_E_AUTH || (rc == MST_OK && status[0])) {
-        return MST_OK; /* not known: the listing of versions tells */
+    if (rc == MST_OK && status[0]) {
+        return MST_OK; /* also where it was suspended since */
     }
     if (rc != MST_OK) {
         *err = why;

@@ -147,7 +147,8 @@ bool mst_store_class_sleeps(const char *storage_class);
 enum mst_rc mst_store_read_version(struct mst_store *s, const char *key, const char *version,
                                    uint64_t from, void *buf, size_t n, size_t *got,
                                    struct mst_err *err) MST_MUST_CHECK;
-/* Are older versions of objects kept? MST_E_PRECOND says that they are not. */
+/* Are older versions of objects kept? MST_E_PRECOND says that they are not, MST_E_AUTH that the key
+ * may not ask. */
 enum mst_rc mst_store_keeps_versions(struct mst_store *s, struct mst_task *task,
                                      struct mst_err *err) MST_MUST_CHECK;
 /* No segment that is empty or begins with '.', no leading or final '/', no control bytes, backslash

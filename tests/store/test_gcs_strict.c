@@ -2,6 +2,8 @@
  * reads and listings, and each of their calls failed at each step. */
 #include "gcs_kit.h"
 
+#include "store/asof.h"
+
 static const size_t sizes[] = {
     0, 1, KIT_CHUNK - 1, KIT_CHUNK, KIT_CHUNK + 1, 2 * KIT_CHUNK, 3 * KIT_CHUNK + 77};
 
@@ -395,6 +397,40 @@ static void versions_come_newest_first_and_what_is_gone_is_said(void **state)
     kit_no_complaints(k);
 }
 
+/* The server says of everything that it was made at 22:30 and removed at 10:00 the next day. */
+static void what_is_gone_is_read_as_it_stood_before(void **state)
+{
+    struct kit *k = *state;
+    struct mst_store *past = NULL;
+    struct mst_err err = {0};
+    struct mst_buf b = {0};
+    uint8_t *data = kit_data(3 * KIT_CHUNK, 9);
+    uint64_t bytes;
+
+    gcsd_versions(k->d);
+    gcsd_put(k->d, "rs0/b/c", data, 3 * KIT_CHUNK);
+    assert_ok(mst_store_delete(k->s, "b/c", &err), &err);
+    assert_ok(
+        mst_store_asof_open(k->s, "b", mst_time_parse("2026-11-23T09:59:59Z"), NULL, &past, &err),
+        &err);
+    assert_ok(mst_store_read_all(past, "b/c", 3 * KIT_CHUNK, &b, &err), &err);
+    assert_int_equal(b.len, 3 * KIT_CHUNK);
+    assert_memory_equal(b.p, data, b.len);
+    mst_buf_release(&b);
+    mst_store_free(past);
+    assert_ok(
+        mst_store_asof_open(k->s, "", mst_time_parse("2026-11-23T10:00:01Z"), NULL, &past, &err),
+        &err);
+    assert_rc(mst_store_stat(past, "b/c", &bytes, &err), MST_E_NOTFOUND, &err);
+    mst_store_free(past);
+    /* A later one of the same name is another one. */
+    gcsd_put(k->d, "rs0/b/c", "new", 3);
+    assert_ok(mst_store_stat(k->s, "b/c", &bytes, &err), &err);
+    assert_int_equal(bytes, 3);
+    free(data);
+    kit_no_complaints(k);
+}
+
 static void a_listing_without_end_is_refused(void **state)
 {
     struct kit *k = *state;
@@ -504,6 +540,7 @@ int main(void)
         T(what_changed_on_the_way_or_in_between_is_noticed),
         T(a_listing_goes_through_all_pages_in_order),
         T(versions_come_newest_first_and_what_is_gone_is_said),
+        T(what_is_gone_is_read_as_it_stood_before),
         T(a_listing_without_end_is_refused),
         T(what_the_store_can_do_is_asked),
         T(who_may_not_see_the_bucket_is_told_what_is_not_known),

@@ -174,7 +174,7 @@ static void it_is_verified_exported_and_restored(void **state)
     assert_int_equal(access(one, F_OK), 0);
     fill(&kit, "old");
     MUST(&r, &home, 10, "restore", id, "--store", "far", "--as-of", before, "--include", "shop.*");
-    HAS(mst_str_c(&r.out), "--as-of 20");
+    HAS(mst_str_c(&r.out), "-full as of 20");
     at = strstr(mst_str_c(&r.err), "--confirm '");
     assert_non_null(at);
     (void)snprintf(phrase, sizeof(phrase), "%.*s", (int)strcspn(at + 11, "'"), at + 11);

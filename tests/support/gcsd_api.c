@@ -52,8 +52,8 @@ static void object_answer(struct gcsd_reply *r, const struct gobject *o, const s
 static bool known_params(struct gcsd *g, const struct gcsd_request *q, struct gcsd_reply *r)
 {
     static const char *const known[] = {
-        "fields", "alt",       "uploadType", "upload_id", "name",
-        "prefix", "pageToken", "maxResults", "versions",  "ifGenerationMatch"};
+        "fields",    "alt",        "uploadType", "upload_id",         "name",      "prefix",
+        "pageToken", "maxResults", "versions",   "ifGenerationMatch", "generation"};
 
     for (size_t i = 0; i < q->n_query; i++) {
         bool found = false;
@@ -85,10 +85,17 @@ static bool generation_ok(struct gcsd *g, const struct gcsd_request *q, const st
 
 static struct gobject *need(struct gcsd *g, const struct gcsd_request *q, struct gcsd_reply *r)
 {
+    const char *generation = gcsd_query(q, "generation");
     size_t at;
     struct gobject *o = gcsd_find(g, q->name, &at);
 
-    if (!o) {
+    for (size_t i = 0; *generation && i < g->n_old; i++) {
+        if (strcmp(g->old[i]->name, q->name) == 0 &&
+            g->old[i]->generation == strtoull(generation, NULL, 10)) {
+            o = g->old[i];
+        }
+    }
+    if (!o || (*generation && o->generation != strtoull(generation, NULL, 10))) {
         gcsd_error(g, q, r, 404, "notFound", "No such object", false);
         return NULL;
     }
