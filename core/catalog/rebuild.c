@@ -98,6 +98,11 @@ static enum mst_rc read_manifests(const struct mst_catalog *c, struct mst_backup
     *damage = broken(rc);
     if (rc == MST_E_STALE) {
         set_problem(b, MST_BK_NEWER, text);
+    } else if (rc == MST_E_PRECOND) {
+        (void)snprintf(text, sizeof(text),
+                       "its manifest is in an archive tier: 'muster store thaw %.60s %s'",
+                       mst_store_name(c->store), b->id);
+        set_problem(b, MST_BK_ARCHIVED, text);
     } else if (rc != MST_OK && !*damage) {
         char why[200];
 

@@ -115,7 +115,9 @@ bool mst_s3_take_object(struct s3_page *pg, const char *leaf, const char *text)
     } else if (strcmp(leaf, "Contents/RestoreStatus/IsRestoreInProgress") == 0) {
         now->item.thawing = strcmp(text, "true") == 0;
     } else if (strcmp(leaf, "Contents/RestoreStatus/RestoreExpiryDate") == 0) {
-        now->item.thawed_until_ms = mst_time_parse(text) > 0 ? mst_time_parse(text) : 0;
+        /* When that is over it is asleep again, whatever is still said. */
+        now->item.thawed_until_ms =
+            mst_time_parse(text) > mst_clock_utc_ms(NULL) ? mst_time_parse(text) : 0;
     } else if (strcmp(leaf, "Contents") == 0) {
         pg->open = false;
         pg->n += now->key != NULL;

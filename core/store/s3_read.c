@@ -331,6 +331,7 @@ static void copy_header(const struct s3_answer *a, const char *name, char *to, s
 /* x-amz-restore: ongoing-request="false", expiry-date="Fri, 21 Dec 2012 00:00:00 GMT" */
 static void read_thaw(const struct s3_answer *a, struct mst_store_info *out)
 {
+    const int64_t now = a->reply.date_ms ? a->reply.date_ms : mst_clock_utc_ms(NULL);
     const char *v = mst_http_header(&a->reply.headers, "x-amz-restore"), *date;
     char text[64];
 
@@ -343,8 +344,8 @@ static void read_thaw(const struct s3_answer *a, struct mst_store_info *out)
     date = strstr(v, "expiry-date=\"");
     if (date) {
         (void)snprintf(text, sizeof(text), "%.*s", (int)strcspn(date + 13, "\""), date + 13);
-        out->thawed_until_ms = mst_http_time(text);
-        out->archived = out->archived && out->thawing;
+        out->thawed_until_ms = mst_http_time(text) > now ? mst_http_time(text) : 0;
+        out->archived = out->archived && (out->thawing || !out->thawed_until_ms);
     }
 }
 

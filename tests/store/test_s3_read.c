@@ -371,6 +371,10 @@ static void an_archived_object_is_thawed_before_it_is_read(void **state)
     assert_true(info.thawed_until_ms > mst_clock_utc_ms(NULL));
     assert_ok(mst_store_read(k.store, "cold", 0, b, 4, &got, &k.err), &k.err);
     assert_int_equal(got, 1);
+    s3d_clock(k.srv, INT64_C(48) * 3600 * 1000); /* and that is over, by the store's clock */
+    assert_ok(mst_store_info(k.store, "cold", &info, &k.err), &k.err);
+    assert_true(info.archived && !info.thawing);
+    assert_int_equal(info.thawed_until_ms, 0);
     kit_close(&k);
 }
 

@@ -90,6 +90,32 @@ static void moto_takes_objects_locks_and_versions(void **state)
     assert_int_equal(info.locked_until_ms, until);
 }
 
+/* It thaws at once, and says until when. */
+static void moto_says_of_an_archived_object_that_it_is_thawed(void **state)
+{
+    struct mst_store_info info;
+    struct mst_err err = {0};
+
+    (void)state;
+    bytes = kit_bytes(LARGE, 5);
+    realstore_start(&r, REAL_MOTO, NULL);
+    s = kit_open_real(&r, (struct mst_s3_conf){.profile = "other",
+                                               .single_writer = true,
+                                               .storage_class = "GLACIER"});
+    assert_ok(kit_put(s, "cold/one", bytes, 3000, &err), &err);
+    assert_ok(mst_store_info(s, "cold/one", &info, &err), &err);
+    assert_string_equal(info.storage_class, "GLACIER");
+    assert_true(info.archived && !info.thawing);
+    assert_false(kit_same(s, "cold/one", bytes, 3000, &err));
+    assert_int_equal(err.rc, MST_E_PRECOND);
+    memset(&err, 0, sizeof(err));
+    assert_ok(mst_store_thaw(s, "cold/one", 3, &err), &err);
+    assert_ok(mst_store_info(s, "cold/one", &info, &err), &err);
+    assert_false(info.archived || info.thawing);
+    assert_true(info.thawed_until_ms > mst_clock_utc_ms(NULL) + 2 * INT64_C(86400000));
+    assert_true(kit_same(s, "cold/one", bytes, 3000, &err));
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_teardown(f, stop)
@@ -97,6 +123,7 @@ int main(void)
         T(rclone_is_used_only_by_a_single_writer),
         T(what_rclone_ignores_is_found),
         T(moto_takes_objects_locks_and_versions),
+        T(moto_says_of_an_archived_object_that_it_is_thawed),
     };
 
     realstore_need(REAL_RCLONE);

@@ -2,6 +2,7 @@
 
 #include "catalog/asleep.h"
 #include "catalog/copy.h"
+#include "catalog/rebuild.h"
 #include "fake_backup.h"
 #include "store/impl.h"
 
@@ -342,6 +343,22 @@ static void a_listing_says_the_class_and_archived(void **state)
     assert_non_null(strstr(k->err.msg, "is ARCHIVED"));
 }
 
+static void a_rebuild_calls_a_manifest_that_sleeps_archived(void **state)
+{
+    struct mst_backup b;
+    bool unmarked = true;
+    struct kit *k = *state;
+
+    k->cold.sleeps = "/manifest";
+    assert_ok(mst_catalog_find(&k->c, k->f.id, NULL, &b, &k->err), &k->err);
+    assert_int_equal(b.state, MST_BK_COMPLETE);
+    assert_ok(mst_rebuild_look(&k->c, &b, "ann", NULL, &unmarked, &k->err), &k->err);
+    assert_int_equal(b.state, MST_BK_ARCHIVED);
+    assert_string_equal(b.problem, "its manifest is in an archive tier: 'muster store thaw far "
+                                   "2026-11-22T22-30-00Z-full'");
+    assert_false(unmarked);
+}
+
 static void a_predecessor_that_sleeps_is_not_called_missing(void **state)
 {
     struct mst_link links[2] = {{.asleep = true}, {.good = true, .counter = 2}};
@@ -378,6 +395,7 @@ int main(void)
         T(a_thaw_asks_for_what_nobody_asked_for),
         T(a_thaw_that_fails_in_the_middle_says_how_far_it_came),
         T(a_listing_says_the_class_and_archived),
+        T(a_rebuild_calls_a_manifest_that_sleeps_archived),
         cmocka_unit_test(a_predecessor_that_sleeps_is_not_called_missing),
         cmocka_unit_test(how_long_a_thaw_takes_is_known_of_known_classes),
     };

@@ -67,6 +67,24 @@ static void latest_is_the_newest_complete_one_of_all_stores(void **state)
     picks(&t, 0, "latest", MST_WANT_GOOD, 0, ID2); /* a complete one counts more than a newer one */
 }
 
+static void a_copy_that_sleeps_is_the_second_choice(void **state)
+{
+    struct table t = {.n = 0};
+
+    (void)state;
+    add(&t, "local", true, (struct row[]){{ID2, MST_BK_COMPLETE, 0}}, 1);
+    add(&t, "vault", true, (struct row[]){{ID2, MST_BK_COMPLETE, 0}}, 1);
+    t.backups[0][0].archived = 2;
+    picks(&t, 0, "latest", MST_WANT_GOOD, 1, ID2);
+    picks(&t, 0, ID2, MST_WANT_GOOD, 1, ID2);
+    t.backups[0][0].thawed = 2;
+    picks(&t, 0, "latest", MST_WANT_GOOD, 0, ID2);
+    picks(&t, 0, ID2, MST_WANT_GOOD, 0, ID2);
+    t.backups[0][0].thawed = 0;
+    t.backups[1][0].state = MST_BK_PARTIAL; /* better asleep than in part */
+    picks(&t, 0, ID2, MST_WANT_GOOD, 0, ID2);
+}
+
 static void a_partial_one_is_taken_when_none_is_complete(void **state)
 {
     struct table t = {.n = 0};
@@ -131,6 +149,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(latest_is_the_newest_complete_one_of_all_stores),
+        cmocka_unit_test(a_copy_that_sleeps_is_the_second_choice),
         cmocka_unit_test(a_partial_one_is_taken_when_none_is_complete),
         cmocka_unit_test(a_store_that_was_not_read_counts_for_nothing_and_is_named),
         cmocka_unit_test(a_named_backup_is_taken_where_it_is_whole),
