@@ -247,8 +247,7 @@ static enum mst_rc show_past(const struct cmd_ctx *c, const char *id, int64_t as
 
     if (rc == MST_OK && !p.store && c->cfg->n_stores > 1) {
         rc = mst_err_set(err, MST_E_USAGE,
-                         "there are %zu stores: say by --store whose past is meant",
-                         c->cfg->n_stores);
+                         "several stores are configured: say by --store whose past is meant");
     }
     p.store = p.store ? p.store : "";
     rc = rc == MST_OK ? cmd_work(c, id ? past_detail : past_list, &p, NULL, err) : rc;

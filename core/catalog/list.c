@@ -366,7 +366,7 @@ static void examine(const struct look *k, const struct group *g, struct mst_back
         PROBLEM(b, MST_BK_FOREIGN, "not a name that muster gives: it is left alone");
     } else if (g->commit) {
         committed(k, g, b);
-        k->link->asleep = b->state == MST_BK_ARCHIVED;
+        k->link->counter = b->state == MST_BK_ARCHIVED ? MST_COUNTER_ASLEEP : k->link->counter;
     } else if (g->n_attempts || g->claim || g->key_alone) {
         PROBLEM(
             b, MST_BK_INCOMPLETE,

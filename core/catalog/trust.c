@@ -146,7 +146,7 @@ void mst_chain_judge(const struct mst_link *links, size_t n, size_t i, char out[
             return;
         }
         older = older || (k < i && *links[k].sha);
-        asleep = asleep || (k < i && links[k].asleep);
+        asleep = asleep || (k < i && links[k].counter == MST_COUNTER_ASLEEP);
     }
     if (asleep) {
         (void)snprintf(out, 200,

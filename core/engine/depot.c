@@ -338,7 +338,7 @@ enum mst_rc mst_depot_choose(struct local *l, struct mst_cmd *cmd, enum mst_want
     }
     if (cmd->as_of_ms) {
         return mst_err_set(err, MST_E_USAGE,
-                           "there are %zu stores: say by --store whose past is meant", l->n_depots);
+                           "several stores are configured: say by --store whose past is meant");
     }
     if (mst_depots_list(l, err) != MST_OK) {
         return err->rc;

@@ -361,14 +361,14 @@ static void a_rebuild_calls_a_manifest_that_sleeps_archived(void **state)
 
 static void a_predecessor_that_sleeps_is_not_called_missing(void **state)
 {
-    struct mst_link links[2] = {{.asleep = true}, {.good = true, .counter = 2}};
+    struct mst_link links[2] = {{.counter = MST_COUNTER_ASLEEP}, {.good = true, .counter = 2}};
     char out[200];
 
     (void)state;
     (void)mst_copy(links[1].previous, sizeof(links[1].previous), "abc");
     mst_chain_judge(links, 2, 1, out);
     assert_non_null(strstr(out, "is not known: a COMMIT in an archive tier"));
-    links[0].asleep = false;
+    links[0].counter = 0;
     mst_chain_judge(links, 2, 1, out);
     assert_non_null(strstr(out, "are not here any more"));
 }
