@@ -31,6 +31,8 @@ static const struct arg_spec globals[] = {
     {"help", NULL, "this; after a command: its own", false},
     {NULL, NULL, NULL, false}};
 
+#define HELP_COLUMNS 80U
+
 static struct mst_wake signal_wake = {-1};
 static volatile sig_atomic_t signal_got;
 
@@ -81,11 +83,30 @@ static void report(const struct cmd_ctx *c, const struct mst_err *err)
     mst_str_release(&line);
 }
 
+/* One family on the line that has room for it. */
+static void help_words(struct mst_str *family, size_t *column, struct mst_str *out)
+{
+    if (family->len == 0) {
+        return;
+    }
+    if (*column > 0 && *column + 2 + family->len >= HELP_COLUMNS) {
+        mst_str_add(out, ",\n       ");
+        *column = 7;
+    } else {
+        mst_str_add(out, *column ? ", " : "  and: ");
+        *column += *column ? 2 : 7;
+    }
+    mst_str_add(out, mst_str_c(family));
+    *column += family->len;
+    mst_str_reset(family);
+}
+
 /* What has no line of its own, by name: "restore discard|recover". */
 static void help_others(const struct cmd *t, size_t n, struct mst_str *out)
 {
-    const char *lead = "  and: ", *family = "", *last = "";
-    size_t width = 0;
+    const char *family = "", *last = "";
+    struct mst_str words = {0};
+    size_t column = 0;
 
     for (size_t i = 0; i < n; i++) {
         const size_t first = strcspn(t[i].name, " ");
@@ -96,15 +117,15 @@ static void help_others(const struct cmd *t, size_t n, struct mst_str *out)
             continue;
         }
         if (strncmp(t[i].name, last, first) == 0) {
-            mst_str_addf(out, "|%s", t[i].name + first + 1);
+            mst_str_addf(&words, "|%s", t[i].name + first + 1);
         } else {
-            mst_str_addf(out, "%s%s", width > 62 ? ",\n       " : lead, t[i].name);
-            width = width > 62 ? 0 : width;
+            help_words(&words, &column, out);
+            mst_str_add(&words, t[i].name);
         }
-        width += strlen(t[i].name) + 2;
-        lead = ", ";
         last = t[i].name;
     }
+    help_words(&words, &column, out);
+    mst_str_release(&words);
 }
 
 /* A line for each family of commands, then the others by name: it fits a screen of 24 lines. */
@@ -124,7 +145,7 @@ static void help_all(struct mst_str *out)
         }
     }
     help_others(t, n, out);
-    mst_str_add(out, "\n\n"
+    mst_str_add(out, "\n"
                      "  which set: --config FILE, --uri URI, --password-file FILE\n"
                      "  how:       --json, --plain, --no-color, --read-only, --no-agent, --debug\n"
                      "  --version, --help; after a COMMAND, --help says all of it\n");
