@@ -10,7 +10,6 @@
 #include "catalog/catalog.h"
 
 #define MST_THAW_DAYS 7 /* where nobody says how many */
-#define MST_THAW_DAYS_MAX 365
 
 /* May an object of this class be asleep? What is not cannot be. Pure. */
 bool mst_class_doubtful(const char *storage_class);

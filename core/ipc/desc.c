@@ -319,14 +319,9 @@ static const struct field mst_backup_ns_fields[] = {
 static DESC(ipc_backup_ns, mst_backup_ns);
 
 static const struct field mst_object_fields[] = {
-    F(mst_object, key),
-    F(mst_object, bytes),
-    F(mst_object, modified_wall_ms),
-    F(mst_object, storage_class),
-    F(mst_object, asked),
-    F(mst_object, archived),
-    F(mst_object, thawing),
-    F(mst_object, thawed_until_ms),
+    F(mst_object, key),           F(mst_object, bytes),           F(mst_object, modified_wall_ms),
+    F(mst_object, storage_class), F(mst_object, asked),           F(mst_object, archived),
+    F(mst_object, thawing),       F(mst_object, thawed_until_ms),
 };
 static DESC(ipc_object, mst_object);
 
