@@ -322,9 +322,9 @@ static void count_lines(const struct run *v, const struct mst_buf *have, struct 
         return;
     }
     if (mst_sums_each((const char *)have->p, have->len, compare_line, &l, &why) == MST_OK) {
-        (void)mst_err_set(err, MST_E_INTEGRITY,
-                          "%.100s: %zu of its %zu lines %s not the manifest's", was.msg, l.other,
-                          l.n, l.other == 1 ? "is" : "are");
+        (void)mst_err_set(err, MST_E_INTEGRITY, "%.100s: %zu of %zu %s %s not the manifest's",
+                          was.msg, l.other, l.n, mst_text_noun(l.n, "line", "lines"),
+                          l.other == 1 ? "is" : "are");
     } else {
         (void)mst_err_set(err, MST_E_INTEGRITY, "%.90s: %.55s", was.msg, why.msg);
     }

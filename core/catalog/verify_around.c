@@ -172,7 +172,7 @@ static enum mst_rc check_mark(struct around *a, const char *name, struct mst_buf
     mst_trust_judge(a->c->trust, (const char *)buf->p, buf->len, m.signer, m.signature, &j);
     if (strcmp(m.id, commit->id) != 0) {
         say(a, "%s: it is about %.40s and was put here", at, m.id);
-    } else if (!named_so(name, &m)) {
+    } else if (m.kind != MST_MARK_OTHER && !named_so(name, &m)) {
         say(a, "%s: it is a mark of another kind, %s, under this name", at,
             mst_mark_kind_word(m.kind));
     } else if (j.how == MST_SIGNED_FORGED) {
@@ -230,17 +230,11 @@ static bool dead_attempt(const char *rest, size_t len)
     return len == 16 && strspn(rest, "0123456789abcdef") == 16;
 }
 
+/* "2026-11-22T22-30-00.000Z-hold"; a kind that we do not know is a newer muster's */
 static bool is_mark(const char *name)
 {
-    static const char *const kinds[] = {"-verified", "-copied", "-hold", "-release", "-tombstone"};
-    const char *kind = strrchr(name, '-');
-
-    for (size_t i = 0; kind && i < MST_COUNT(kinds); i++) {
-        if (strcmp(kind, kinds[i]) == 0) {
-            return true;
-        }
-    }
-    return false;
+    return strlen(name) > 25 && name[4] == '-' && name[10] == 'T' && name[23] == 'Z' &&
+           name[24] == '-' && strspn(name + 25, "abcdefghijklmnopqrstuvwxyz") == strlen(name + 25);
 }
 
 static bool see(void *arg, const struct mst_store_item *item)

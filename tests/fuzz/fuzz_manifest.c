@@ -14,6 +14,7 @@ static void signed_text(const uint8_t *data, size_t size)
     struct mst_header h;
     struct mst_commit c;
     struct mst_mark m;
+    struct mst_claim claim;
     struct mst_key_object *k = mst_xcalloc(1, sizeof(*k));
     struct mst_str who = {0};
     const struct mst_trust trust = {.n = 1, .v[0].id = "00000000000000000000000000000000"};
@@ -29,6 +30,7 @@ static void signed_text(const uint8_t *data, size_t size)
         mst_trust_judge(&trust, s.p, s.len, c.signer, c.signature, &j);
         MST_ASSERT(j.how != MST_SIGNED_GOOD);
     }
+    (void)(mst_claim_get(s.p, s.len, &claim, &err) == MST_OK);
     (void)(mst_mark_get(s.p, s.len, &m, &err) == MST_OK);
     if (mst_key_object_get(s.p, s.len, k, &err) == MST_OK) {
         mst_key_object_who(k, &who);

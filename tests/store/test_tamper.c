@@ -287,7 +287,7 @@ static void harm(struct fix *x, const struct row *r, enum harm how)
         assert_true(s3d_flip(x->k.srv, r->key, n / 2));
         break;
     case CUT:
-        put_as(x, r->key, p, n - 5);
+        put_as(x, r->key, p, n - n / 3); /* no other one happens to be as long */
         break;
     case SWAPPED:
         put_as(x, r->sibling, p, n);
@@ -440,16 +440,26 @@ static void a_key_object_of_his(struct fix *x)
     s3d_put(x->k.srv, ROOT "keys/" SECOND "." FAKE_ATTEMPT ".7", "x", 1);
 }
 
+static void a_name_that_is_no_mark(struct fix *x)
+{
+    s3d_put(x->k.srv, FOLDER SECOND "/marks/2026-11-22T23-20-05.000Z-hold.bak", "x", 1);
+}
+
 static void another_key_here(struct fix *x)
 {
     x->means.identity = &x->other;
 }
 
-/* want: MST_OK when a restore begins all the same. */
+static void something_unopened(struct fix *x)
+{
+    another_key_here(x);
+    something_beside(x);
+}
+
 static const struct {
     const char *what;
     void (*act)(struct fix *x);
-    enum mst_rc want;
+    enum mst_rc want; /* of a restore: MST_OK when it begins all the same */
     const char *part;
 } acts[] = {
     {"COMMIT by a stranger", by_a_stranger, MST_E_INTEGRITY, "whom seal.trusted does not name"},
@@ -462,8 +472,11 @@ static const struct {
      "d/0077-0: it is not an object of this backup"},
     {"an object beside ours", something_above, MST_OK,
      "readme.txt: no run of muster writes such an object here"},
+    {"a file among marks", a_name_that_is_no_mark, MST_OK, "Z-hold.bak: no run of muster"},
     {"a key object", a_key_object_of_his, MST_OK, "is nothing that muster wrote"},
     {"a wrong key", another_key_here, MST_E_AUTH, "there is no key here that opens it"},
+    {"a wrong key, an object", something_unopened, MST_E_AUTH,
+     "d/0077-0: it is not an object of this backup"},
 };
 
 static void what_a_stranger_writes_is_said(void **state)
