@@ -156,10 +156,19 @@ static void answer(struct depot *d, struct ask *a)
     }
 }
 
+/* Whose thread this is. */
+static _Thread_local const struct depot *here;
+
+bool mst_depot_here(const struct depot *d)
+{
+    return here == d;
+}
+
 static void depot_run(void *arg)
 {
     struct depot *d = arg;
 
+    here = d;
     while (!atomic_load(&d->l->stop)) {
         struct ask *a = mst_queue_pop(d->asks, 500);
 

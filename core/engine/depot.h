@@ -28,6 +28,8 @@ enum mst_rc mst_depot_open_soon(struct depot *d, int64_t ms, struct mst_task *ta
 /* Listed anew; the error is why it was not. */
 enum mst_rc mst_depot_read_soon(struct depot *d, int64_t ms, struct mst_task *task,
                                 struct mst_err *err) MST_MUST_CHECK;
+/* Is this its thread, which must not wait for itself? */
+bool mst_depot_here(const struct depot *d);
 /* A question for its thread; a listing that is waiting already is not asked for twice. */
 enum mst_rc mst_depot_ask_take(struct depot *d, struct ask *a, struct mst_err *err) MST_MUST_CHECK;
 enum mst_rc mst_depots_list(struct local *l, struct mst_err *err) MST_MUST_CHECK; /* all of them */

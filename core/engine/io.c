@@ -16,6 +16,7 @@
 #define NAME_WAIT_MS 5000
 #define NOTES_MS 10000 /* a note is open for a minute, so none is missed */
 #define FIRST_NOTES_MS 250
+#define ANSWER_MS 3000 /* of a store that should carry a question to all */
 
 /* Name of the set: configured, or what its members say. */
 static enum mst_rc set_name(struct local *l, char *out, size_t size, struct mst_err *err)
@@ -149,10 +150,29 @@ static bool of_store(const struct mst_cmd *cmd)
 }
 
 /* Where no store is named, what is meant is in all of them. */
-static bool of_all(const struct mst_cmd *cmd)
+static bool of_readers(const struct mst_cmd *cmd)
 {
-    return cmd->kind == MST_CMD_ORPHANS || cmd->kind == MST_CMD_KEY_ADD ||
-           cmd->kind == MST_CMD_KEY_REMOVE || cmd->kind == MST_CMD_KEY_ROTATE;
+    return cmd->kind == MST_CMD_KEY_ADD || cmd->kind == MST_CMD_KEY_REMOVE ||
+           cmd->kind == MST_CMD_KEY_ROTATE;
+}
+
+/* A question to all is carried by the thread of one that is not stuck itself. */
+static struct depot *that_answers(struct local *l, struct depot *home)
+{
+    struct mst_err err = {0};
+
+    if (l->n_depots < 2 ||
+        mst_depot_read_soon(home, ANSWER_MS, &l->io_task, &err) != MST_E_TIMEOUT) {
+        return home;
+    }
+    for (size_t i = 0; i < l->n_depots; i++) {
+        err.rc = MST_OK;
+        if (&l->depots[i] != home &&
+            mst_depot_read_soon(&l->depots[i], ANSWER_MS, &l->io_task, &err) != MST_E_TIMEOUT) {
+            return &l->depots[i];
+        }
+    }
+    return home;
 }
 
 /* What reads a store goes to the store's own thread. True when it went there. */
@@ -164,13 +184,16 @@ static bool forward(struct local *l, struct ask *a)
     char note[200] = "";
     enum mst_rc rc = MST_OK;
 
-    if (!of_all(&a->cmd)) {
+    if (a->cmd.kind != MST_CMD_ORPHANS && !of_readers(&a->cmd)) {
         rc = mst_depot_choose(l, &a->cmd, want, &l->io_task, note, sizeof(note), &err);
     }
     if (note[0]) {
         mst_say(l, MST_SEV_WARN, "%s", note);
     }
     rc = rc == MST_OK ? mst_depot_named(l, a->cmd.store, &d, &err) : rc;
+    if (rc == MST_OK && of_readers(&a->cmd) && !a->cmd.store[0]) {
+        d = that_answers(l, d);
+    }
     if (rc == MST_OK) {
         (void)mst_copy(a->id, sizeof(a->id), a->cmd.backup);
         (void)!mst_depot_ask_take(d, a, &err); /* it consumes a; closing: nobody waits */

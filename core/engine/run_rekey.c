@@ -17,7 +17,7 @@
 #include "hash/hash.h"
 
 #define STEPS (4 + MST_CFG_STORES)
-#define OPEN_MS 10000
+#define ANSWER_MS 5000
 
 struct outcome { /* over all backups of one store */
     size_t done, already, failed, staying;
@@ -102,12 +102,12 @@ static enum mst_rc meant(const struct mst_catalog *cat, const struct mst_cmd *cm
     return rc;
 }
 
-/* Opens a store and lists it. The thread of a store must not wait for itself. */
-static void look_at(struct depot *d, bool own_thread, const struct mst_cmd *cmd,
-                    struct mst_task *task, struct at_store *s)
+/* Opens a store and lists it; one of several that hangs is not waited for. */
+static void look_at(struct depot *d, bool alone, const struct mst_cmd *cmd, struct mst_task *task,
+                    struct at_store *s)
 {
-    struct mst_store *store;
-    enum mst_rc rc = own_thread ? MST_OK : mst_depot_open_soon(d, OPEN_MS, task, &store, &s->err);
+    enum mst_rc rc =
+        alone || mst_depot_here(d) ? MST_OK : mst_depot_read_soon(d, ANSWER_MS, task, &s->err);
 
     s->name = d->cfg->name;
     if (rc == MST_OK) {
@@ -119,10 +119,9 @@ static void look_at(struct depot *d, bool own_thread, const struct mst_cmd *cmd,
     s->err.rc = rc;
 }
 
-/* Every store, or the one that is named. planning: on the thread of the one that is named, or of
- * the one that is meant where none is. */
-static enum mst_rc gather(struct local *l, const struct mst_cmd *cmd, bool planning,
-                          struct mst_task *task, struct places *p, struct mst_err *err)
+/* Every store, or the one that is named. */
+static enum mst_rc gather(struct local *l, const struct mst_cmd *cmd, struct mst_task *task,
+                          struct places *p, struct mst_err *err)
 {
     struct depot *only = NULL;
     const char *lead = "";
@@ -138,7 +137,7 @@ static enum mst_rc gather(struct local *l, const struct mst_cmd *cmd, bool plann
             continue;
         }
         mst_task_phase(task, "listing the store %s", d->cfg->name);
-        look_at(d, planning && (only || i == l->home), cmd, task, &p->s[p->n++]);
+        look_at(d, only != NULL, cmd, task, &p->s[p->n++]);
         if (mst_task_check(task, err) != MST_OK) {
             return err->rc;
         }
@@ -369,7 +368,7 @@ enum mst_rc mst_rekey_plan(struct local *l, const struct ask *a, struct mst_tick
     t->cmd = a->cmd;
     t->steps = mst_xcalloc(STEPS, sizeof(t->steps[0]));
     if (rc == MST_OK) {
-        rc = gather(l, &a->cmd, true, &l->io_task, p, err);
+        rc = gather(l, &a->cmd, &l->io_task, p, err);
     }
     for (size_t i = 0; rc == MST_OK && i < p->n; i++) {
         foresee(&p->s[i], &r, &l->io_task);
@@ -483,7 +482,7 @@ enum mst_rc mst_run_rekey(void *arg, struct mst_task *task, struct mst_err *err)
     enum mst_rc rc = asked(r->l, &r->cmd, &s, &rekey, err);
 
     if (rc == MST_OK) {
-        rc = gather(r->l, &r->cmd, false, task, p, err);
+        rc = gather(r->l, &r->cmd, task, p, err);
     }
     for (size_t i = 0; rc == MST_OK && i < p->n; i++) {
         rc = run_store(&p->s[i], &rekey, task, err);

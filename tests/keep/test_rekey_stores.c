@@ -183,6 +183,28 @@ static void one_act_is_for_every_store_and_a_dead_one_is_named(void **state)
         "rotate", "--dry-run");
 }
 
+static void a_store_that_hangs_keeps_no_other_from_it(void **state)
+{
+    const char *hung[] = {env_dir, "MUSTER_CONFIG=", "MUSTER_URI=", "MUSTER_FAULT=hang=list-local",
+                          NULL};
+    struct ran r;
+
+    (void)state;
+    RUN(&r, env, "copy", FIRST, "--from", "local", "--to", "vault");
+    DONE(r, 0);
+    ran_release(&r);
+    RUN(&r, env, "agent", "stop");
+    ran_release(&r);
+    RUN(&r, hung, "--no-agent", "key", "add", eva, "eva"); /* local is where backups go */
+    DONE(r, 15);
+    if (!strstr(mst_str_c(&r.out), "the store local stays as it is: ") ||
+        !strstr(mst_str_c(&r.out), "1 backup has a new key object in the store vault")) {
+        fail_msg("%s%s", mst_str_c(&r.out), mst_str_c(&r.err));
+    }
+    ran_release(&r);
+    assert_true(key_there(vault, 1) && !key_there(local, 1));
+}
+
 static void assert_hold(const char *store, bool held)
 {
     struct ran r;
@@ -218,6 +240,7 @@ int main(void)
                                         stop),
         cmocka_unit_test_setup_teardown(one_act_is_for_every_store_and_a_dead_one_is_named, start,
                                         stop),
+        cmocka_unit_test_setup_teardown(a_store_that_hangs_keeps_no_other_from_it, start, stop),
         cmocka_unit_test_setup_teardown(a_release_counts_where_signers_are_named, start, stop),
     };
 
