@@ -22,7 +22,7 @@ enum mst_rc mst_copies_open(struct copies *c, struct local *l, const size_t *tar
                             struct mst_task *task, struct mst_err *err)
 {
     struct mst_tee_opts o = {
-        .wait_ms = l->cfg->backup.store_wait_s * 1000, .out = said_out, .arg = c};
+        .wait_ms = l->cfg->backup.store_wait_s * 1000, .task = task, .out = said_out, .arg = c};
 
     memset(c, 0, sizeof(*c));
     c->l = l;
