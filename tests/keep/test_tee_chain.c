@@ -194,6 +194,36 @@ static void what_another_set_has_there_is_left_alone(void **state)
     DO(&t.home, 0, "verify", "--store", "local");
 }
 
+/* Another set of the same name writes to the same place: nothing is lost, and it is said, in each
+ * of the stores. */
+static void another_set_of_the_same_name_is_noticed(void **state)
+{
+    struct ran r;
+
+    (void)state;
+    tee_config(&t, &t.home, true, "", "");
+    MUST(&r, &t.home, 0, "backup");
+    HAS_NOT(mst_str_c(&r.out), "another set");
+    ran_release(&r);
+    agents_die(&t.home);
+    kit_stop(&t.set);
+    kit_start(&t.set, (struct sbx_opts){.fast = true, .seed = 2});
+    fill(&t.set, "other");
+    tee_config(&t, &t.home, true, "", "");
+    MUST(&r, &t.home, 0, "backup");
+    HAS(mst_str_c(&r.out), "copies 2/2");
+    HAS(mst_str_c(&r.out), "WARNING: the backup before it in the store local, ");
+    HAS(mst_str_c(&r.out), "WARNING: the backup before it in the store vault, ");
+    HAS(mst_str_c(&r.out), "is of another set that is called rs0 too (id ");
+    ran_release(&r);
+    MUST(&r, &t.home, 0, "backup", "--store", "local"); /* the newest is its own now */
+    HAS_NOT(mst_str_c(&r.out), "another set");
+    ran_release(&r);
+    tee_list(&t.home, "local", &r);
+    assert_int_equal(tee_count(&r.out, "\"state\":\"COMPLETE\""), 3);
+    ran_release(&r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -201,6 +231,7 @@ int main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(a_commit_of_a_stranger_removes_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(what_another_set_has_there_is_left_alone, setup, teardown),
+        cmocka_unit_test_setup_teardown(another_set_of_the_same_name_is_noticed, setup, teardown),
         cmocka_unit_test_setup_teardown(two_agents_on_one_prefix_keep_out_of_each_others_way, setup,
                                         teardown),
     };
