@@ -411,7 +411,7 @@ static enum mst_rc list_orphans(struct cmd_ctx *c, int64_t older, struct mst_err
         mst_str_addf(
             &l.out,
             "%zu %s of no backup, %s; %zu of them foreign (never removed), %zu younger than "
-            "--older, %zu held, %zu of backups whose COMMIT is not believed\n",
+            "--older, %zu held, %zu whose COMMIT is not believed\n",
             sum.n, mst_text_noun(sum.n, "object", "objects"), mst_text_bytes(sum.bytes, size),
             sum.foreign, sum.young, sum.held, sum.doubtful);
     }

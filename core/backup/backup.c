@@ -447,6 +447,7 @@ static void tell(struct run *r, enum mst_rc rc, int64_t took_ms, const struct ms
     res->committed = rc == MST_OK;
     res->partial = r->h.left_out > 0;
     res->unproven = r->h.unproven;
+    (void)mst_copy(res->set_id, sizeof(res->set_id), r->h.set_id);
     res->first = r->first;
     res->last = r->last;
     res->documents = r->h.documents;

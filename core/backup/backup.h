@@ -89,6 +89,7 @@ struct mst_backup_result {
     char id[MST_ID_MAX]; /* known as soon as something is stored, also on failure */
     bool committed, partial, unproven;
     struct mst_source source;
+    char set_id[32]; /* settings.replicaSetId in hex; "" not known */
     struct mst_optime first, last;
     uint64_t documents, data_bytes, stored_bytes, oplog_entries;
     uint32_t namespaces, left_out, objects;

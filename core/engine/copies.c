@@ -22,7 +22,7 @@ enum mst_rc mst_copies_open(struct copies *c, struct local *l, const size_t *tar
                             struct mst_task *task, struct mst_err *err)
 {
     struct mst_tee_opts o = {
-        .wait_ms = l->cfg->backup.store_wait_s * 1000, .out = said_out, .arg = c};
+        .wait_ms = l->cfg->backup.store_wait_s * 1000, .task = task, .out = said_out, .arg = c};
 
     memset(c, 0, sizeof(*c));
     c->l = l;
@@ -67,6 +67,18 @@ struct look {
     char id[MST_ID_MAX];
 };
 
+static void look_at(const struct mst_catalog *cat, const char *id, struct look *l)
+{
+    l->cat = *cat;
+    l->cat.signer = NULL;
+    l->cat.unlock = NULL;
+    l->cat.unlock_arg = NULL;
+    if (cat->trust) {
+        l->trust = *cat->trust;
+    }
+    (void)mst_copy(l->id, sizeof(l->id), id);
+}
+
 static enum mst_rc look_before(struct mst_store *s, const void *ask, void *answer,
                                struct mst_err *err)
 {
@@ -89,14 +101,7 @@ enum mst_rc mst_copies_before(struct copies *c, const struct mst_catalog *cat, c
     size_t n = 0;
     enum mst_rc rc;
 
-    l->cat = *cat;
-    l->cat.signer = NULL;
-    l->cat.unlock = NULL;
-    l->cat.unlock_arg = NULL;
-    if (cat->trust) {
-        l->trust = *cat->trust;
-    }
-    (void)mst_copy(l->id, sizeof(l->id), id);
+    look_at(cat, id, l);
     rc = mst_store_tee_ask(c->tee, look_before, l, sizeof(*l), all, sizeof(all[0]), said, err);
     for (size_t i = 0; rc == MST_OK && i < c->n; i++) {
         if (c->at[i] != SIZE_MAX && said[c->at[i]]) {
@@ -110,6 +115,68 @@ enum mst_rc mst_copies_before(struct copies *c, const struct mst_catalog *cat, c
     }
     free(l);
     return rc;
+}
+
+enum mst_rc mst_copies_other_set(const struct mst_catalog *cat, const char *id, const char *set_id,
+                                 char text[MST_OTHER_SET], struct mst_err *err)
+{
+    struct mst_before before;
+    struct mst_bkr *bkr = NULL;
+    const char *other;
+    enum mst_rc rc = mst_catalog_before(cat, id, NULL, &before, err);
+
+    text[0] = '\0';
+    if (rc != MST_OK || !before.id[0] || !*set_id) {
+        return rc;
+    }
+    rc = mst_bkr_open_clear(cat, before.id, NULL, &bkr, err);
+    other = rc == MST_OK ? mst_bkr_header(bkr)->set_id : "";
+    if (*other && strcmp(other, set_id) != 0) {
+        (void)snprintf(
+            text, MST_OTHER_SET,
+            "the backup before it in the store %.40s, %.25s, is of another set that is called "
+            "%.40s too (id %.24s, this one has %.24s): unless this set was initiated anew, give "
+            "each set a prefix or a directory of its own",
+            mst_store_name(cat->store), before.id, cat->set, other, set_id);
+    }
+    mst_bkr_free(bkr);
+    return rc;
+}
+
+struct other_set { /* what look_other is asked: look, and the id of this set */
+    struct look look;
+    char set_id[32];
+};
+
+static enum mst_rc look_other(struct mst_store *s, const void *ask, void *answer,
+                              struct mst_err *err)
+{
+    const struct other_set *o = ask;
+    struct mst_catalog cat = o->look.cat;
+
+    cat.store = s;
+    cat.trust = &o->look.trust;
+    return mst_copies_other_set(&cat, o->look.id, o->set_id, answer, err);
+}
+
+void mst_copies_other_sets(struct copies *c, const struct mst_catalog *cat, const char *id,
+                           const char *set_id, void (*say)(void *arg, const char *text), void *arg)
+{
+    char text[MST_TEE_STORES][MST_OTHER_SET];
+    bool said[MST_TEE_STORES];
+    struct other_set *o = mst_xcalloc(1, sizeof(*o));
+    struct mst_err ignore = {0};
+
+    look_at(cat, id, &o->look);
+    (void)mst_copy(o->set_id, sizeof(o->set_id), set_id);
+    (void)!mst_store_tee_ask(c->tee, look_other, o, sizeof(*o), text, sizeof(text[0]), said,
+                             &ignore);
+    for (size_t i = 0; i < MST_TEE_STORES; i++) {
+        if (said[i] && text[i][0]) {
+            say(arg, text[i]);
+        }
+    }
+    free(o);
 }
 
 /* "cannot write KEY in the store far (bucket ...): it is full": who reads the result knows which

@@ -24,6 +24,14 @@ enum mst_rc mst_copies_open(struct copies *c, struct local *l, const size_t *tar
  * one, and compared with what was seen there. cat is the catalog over c->tee. */
 enum mst_rc mst_copies_before(struct copies *c, const struct mst_catalog *cat, const char *id,
                               struct mst_commit *commit, struct mst_err *err) MST_MUST_CHECK;
+#define MST_OTHER_SET 400
+/* Is the newest backup before id in a store of another set that has the same name? Its place in
+ * text: a sentence, or "". set_id is this set's, "" unknown. */
+enum mst_rc mst_copies_other_set(const struct mst_catalog *cat, const char *id, const char *set_id,
+                                 char text[MST_OTHER_SET], struct mst_err *err) MST_MUST_CHECK;
+/* The same in each store of a run that is over. */
+void mst_copies_other_sets(struct copies *c, const struct mst_catalog *cat, const char *id,
+                           const char *set_id, void (*say)(void *arg, const char *text), void *arg);
 /* After the run: "copies 1/2: vault failed: ..." into text; how many are whole. */
 size_t mst_copies_tell(struct copies *c, char *text, size_t size);
 void mst_copies_close(struct copies *c);

@@ -105,6 +105,19 @@ static enum mst_rc run(struct mst_run *r, struct mst_catalog *cat, struct copies
     return rc;
 }
 
+struct hears {
+    struct local *l;
+    struct mst_task *task;
+};
+
+static void warn(void *arg, const char *text)
+{
+    const struct hears *h = arg;
+
+    mst_say(h->l, MST_SEV_WARN, "%s", text);
+    mst_task_log(h->task, "WARNING: %s", text);
+}
+
 /* Into several stores at once: good when as many copies as are wanted are whole. */
 static enum mst_rc run_copies(struct mst_run *r, const size_t *targets, size_t n,
                               struct mst_task *task, struct mst_err *err)
@@ -113,6 +126,7 @@ static enum mst_rc run_copies(struct mst_run *r, const size_t *targets, size_t n
     struct mst_backup_result res = {0};
     struct mst_catalog cat;
     struct copies c;
+    struct hears hears = {l, task};
     char told[600], text[512];
     size_t whole;
     enum mst_rc rc = mst_copies_open(&c, l, targets, n, task, err);
@@ -124,6 +138,9 @@ static enum mst_rc run_copies(struct mst_run *r, const size_t *targets, size_t n
     }
     rc = run(r, &cat, &c, &res, task, err);
     whole = mst_copies_tell(&c, told, sizeof(told));
+    if (rc == MST_OK) {
+        mst_copies_other_sets(&c, &cat, res.id, res.set_id, warn, &hears);
+    }
     (void)snprintf(text, sizeof(text), "%.200s; %.305s", res.text, told);
     if (rc == MST_OK && whole < (size_t)l->cfg->backup.copies) {
         rc = mst_err_set(err, MST_E_INCOMPLETE, "%s, of %s; %lld are wanted", told, res.id,
@@ -145,6 +162,8 @@ enum mst_rc mst_run_backup(void *arg, struct mst_task *task, struct mst_err *err
     struct mst_backup_result res = {0};
     struct mst_catalog cat;
     size_t targets[MST_CFG_STORES], n = 0;
+    struct mst_err ignore = {0};
+    char other[MST_OTHER_SET];
     enum mst_rc rc = r->cmd.store[0] ? MST_OK : mst_cfg_targets(l->cfg, targets, &n, err);
 
     if (rc == MST_OK && n > 1) {
@@ -157,6 +176,10 @@ enum mst_rc mst_run_backup(void *arg, struct mst_task *task, struct mst_err *err
         return rc;
     }
     rc = run(r, &cat, NULL, &res, task, err);
+    if (rc == MST_OK && mst_copies_other_set(&cat, res.id, res.set_id, other, &ignore) == MST_OK &&
+        other[0]) {
+        warn(&(struct hears){l, task}, other);
+    }
     mst_jobq_result(l->jobq, mst_jobq_current(), res.id[0] ? res.id : NULL,
                     rc == MST_OK ? res.text : NULL);
     return rc;

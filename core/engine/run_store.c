@@ -273,7 +273,7 @@ static enum mst_rc plan_orphans(struct local *l, struct mst_ticket *t, struct ms
     (void)snprintf(
         t->summary, sizeof(t->summary),
         "remove %zu %s (%s) that belong to no backup from %s; %zu foreign, %zu too young, %zu held "
-        "and %zu of backups whose COMMIT is not believed stay",
+        "and %zu whose COMMIT is not believed stay",
         o.n - o.foreign, mst_text_noun(o.n - o.foreign, "object", "objects"),
         mst_text_bytes(o.bytes, size), mst_store_name(cat.store), o.foreign, o.young, o.held,
         o.doubtful);
@@ -281,8 +281,8 @@ static enum mst_rc plan_orphans(struct local *l, struct mst_ticket *t, struct ms
     if (t->n_steps == 0) {
         (void)mst_err_set(
             err, MST_E_NOTFOUND,
-            "the store %s has nothing to remove (%zu foreign, %zu too young, %zu held, %zu of "
-            "backups whose COMMIT is not believed)",
+            "the store %s has nothing to remove (%zu foreign, %zu too young, %zu held, %zu "
+            "whose COMMIT is not believed)",
             mst_store_name(cat.store), o.foreign, o.young, o.held, o.doubtful);
     }
     mst_orphans_release(&o);

@@ -219,7 +219,9 @@ static void lane_await(const struct tee_put *p, size_t i, bool to_end)
             counts = !counts;
             count_wait(s, counts, now);
         }
-        if (too_long(sh, l, s, now, &err) == MST_OK) {
+        if (tee_stopped(sh)) {
+            (void)!mst_task_check(sh->o.task, &err);
+        } else if (too_long(sh, l, s, now, &err) == MST_OK) {
             (void)mst_cond_wait_ms(&sh->cond, &sh->mtx, STEP_MS);
         }
     }

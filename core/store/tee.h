@@ -26,6 +26,7 @@ struct mst_tee_opts {
     atomic_int *inside[MST_TEE_STORES];       /* threads that are in it now; NULL: not counted */
     int64_t stall_ms;                         /* takes nothing for so long: out; 0: 120 s */
     int64_t wait_ms;                          /* so long others wait for one, in all; 0: 600 s */
+    struct mst_task *task; /* nothing is waited for once it is cancelled; may be NULL */
     /* A store is out; on any thread, no lock held. May be NULL. */
     void (*out)(void *arg, const char *store, const struct mst_err *why);
     void *arg;

@@ -71,12 +71,15 @@ enum mst_rc call_wait(struct call *c, struct mst_err *err)
     enum mst_rc rc;
 
     mst_mutex_lock(&sh->mtx);
-    while (!c->done && mst_clock_mono_ms(NULL) < end) {
+    while (!c->done && mst_clock_mono_ms(NULL) < end && !tee_stopped(sh)) {
         (void)mst_cond_wait_ms(&sh->cond, &sh->mtx, STEP_MS);
     }
     if (c->done) {
         *err = c->err;
         rc = c->rc;
+    } else if (tee_stopped(sh)) {
+        c->gone = true;
+        rc = mst_task_check(sh->o.task, err);
     } else {
         c->gone = true;
         rc = mst_err_set(err, MST_E_TIMEOUT, "the store %s did not answer within %lld s",

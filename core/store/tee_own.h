@@ -51,6 +51,8 @@ size_t tee_in(struct shared *sh);
 /* Why nothing is left: the first store's reason. */
 enum mst_rc tee_none(struct shared *sh, struct mst_err *err);
 void tee_enter(const struct side *s);
+/* Was the run stopped? Then its calls in the stores are, too. */
+bool tee_stopped(struct shared *sh);
 /* This thread works for the run, in this store; its reference keeps the task. */
 void tee_work_for(struct side *s);
 void tee_leave(const struct side *s);

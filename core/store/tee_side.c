@@ -42,6 +42,19 @@ void tee_enter(const struct side *s)
     }
 }
 
+bool tee_stopped(struct shared *sh)
+{
+    if (!mst_task_cancelled(sh->o.task)) {
+        return false;
+    }
+    for (size_t i = 0; i < sh->o.n; i++) {
+        if (sh->side[i].has_task && !mst_task_cancelled(&sh->side[i].task)) {
+            mst_task_cancel(&sh->side[i].task);
+        }
+    }
+    return true;
+}
+
 void tee_work_for(struct side *s)
 {
     mst_store_work_for(s->has_task ? &s->task : NULL);

@@ -106,7 +106,7 @@ static void a_commit_of_a_stranger_removes_nothing(void **state)
     assert_ok(mst_file_replace(path, 0600, s.p, s.len, &err), &err);
     MUST(&r, &t.home, 0, "store", "orphans", "vault", "--older", "0s");
     HAS(mst_str_c(&r.out), "0 objects of no backup");
-    HAS_NOT(mst_str_c(&r.out), " 0 of backups whose COMMIT is not believed");
+    HAS_NOT(mst_str_c(&r.out), " 0 whose COMMIT is not believed");
     ran_release(&r);
     RUN(&r, t.home.env, "store", "orphans", "vault", "--older", "0s", "--remove", "--confirm",
         "vault");
@@ -163,12 +163,75 @@ static void two_agents_on_one_prefix_keep_out_of_each_others_way(void **state)
     home_end(&other);
 }
 
+/* The directory is another set's, too: what it has there is neither shown, nor counted, nor
+ * removed.
+ */
+static void what_another_set_has_there_is_left_alone(void **state)
+{
+    struct ran r;
+    char own[160], theirs[160];
+
+    (void)state;
+    tee_config(&t, &t.home, true, "", "");
+    DO(&t.home, 0, "backup");
+    (void)snprintf(own, sizeof(own), "%s/rs0", t.local);
+    (void)snprintf(theirs, sizeof(theirs), "%s/rs1", t.local);
+    agents_die(&t.home);
+    assert_int_equal(rename(own, theirs), 0);
+    MUST(&r, &t.home, 0, "backup");
+    HAS(mst_str_c(&r.out), "copies 2/2");
+    ran_release(&r);
+    tee_list(&t.home, "local", &r);
+    assert_int_equal(tee_count(&r.out, "\"state\":\"COMPLETE\""), 1);
+    ran_release(&r);
+    MUST(&r, &t.home, 0, "store", "orphans", "local", "--older", "0s");
+    HAS(mst_str_c(&r.out), "0 objects of no backup");
+    ran_release(&r);
+    /* and nothing of it was touched */
+    agents_die(&t.home);
+    temp_remove(own);
+    assert_int_equal(rename(theirs, own), 0);
+    DO(&t.home, 0, "verify", "--store", "local");
+}
+
+/* Another set of the same name writes to the same place: nothing is lost, and it is said, in each
+ * of the stores. */
+static void another_set_of_the_same_name_is_noticed(void **state)
+{
+    struct ran r;
+
+    (void)state;
+    tee_config(&t, &t.home, true, "", "");
+    MUST(&r, &t.home, 0, "backup");
+    HAS_NOT(mst_str_c(&r.out), "another set");
+    ran_release(&r);
+    agents_die(&t.home);
+    kit_stop(&t.set);
+    kit_start(&t.set, (struct sbx_opts){.fast = true, .seed = 2});
+    fill(&t.set, "other");
+    tee_config(&t, &t.home, true, "", "");
+    MUST(&r, &t.home, 0, "backup");
+    HAS(mst_str_c(&r.out), "copies 2/2");
+    HAS(mst_str_c(&r.out), "WARNING: the backup before it in the store local, ");
+    HAS(mst_str_c(&r.out), "WARNING: the backup before it in the store vault, ");
+    HAS(mst_str_c(&r.out), "is of another set that is called rs0 too (id ");
+    ran_release(&r);
+    MUST(&r, &t.home, 0, "backup", "--store", "local"); /* the newest is its own now */
+    HAS_NOT(mst_str_c(&r.out), "another set");
+    ran_release(&r);
+    tee_list(&t.home, "local", &r);
+    assert_int_equal(tee_count(&r.out, "\"state\":\"COMPLETE\""), 3);
+    ran_release(&r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_store_that_missed_a_backup_is_not_one_that_lost_it, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(a_commit_of_a_stranger_removes_nothing, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_another_set_has_there_is_left_alone, setup, teardown),
+        cmocka_unit_test_setup_teardown(another_set_of_the_same_name_is_noticed, setup, teardown),
         cmocka_unit_test_setup_teardown(two_agents_on_one_prefix_keep_out_of_each_others_way, setup,
                                         teardown),
     };

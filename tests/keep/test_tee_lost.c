@@ -47,7 +47,7 @@ static void swept(const char *store)
     ran_release(&r);
 }
 
-/* Each request takes a second and a half; the directory is there at once and has to wait. */
+/* Each request takes its time; the directory is there at once and has to wait. */
 static void a_slow_store_is_waited_for_so_long_and_no_longer(void **state)
 {
     struct ran r;
@@ -55,22 +55,22 @@ static void a_slow_store_is_waited_for_so_long_and_no_longer(void **state)
     int64_t begin;
 
     (void)state;
-    tee_config(&t, &t.home, true, "store_wait_s = 2;", "");
+    tee_config(&t, &t.home, true, "store_wait_s = 1;", "");
     DO(&t.home, 0, "store", "show", "far"); /* it answers at first */
-    s3d_latency(t.far, 1500);
+    s3d_latency(t.far, 700);
     begin = mst_clock_mono_ms(NULL);
     MUST(&r, &t.home, 0, "backup");
     HAS(mst_str_c(&r.out), "copies 1/2: far failed: the store far is too slow: the others waited "
                            "for it for ");
     at = strstr(mst_str_c(&r.out), "waited for it for ");
-    assert_in_range(strtol(at + strlen("waited for it for "), NULL, 10), 2, 4);
+    assert_in_range(strtol(at + strlen("waited for it for "), NULL, 10), 1, 4);
     ran_release(&r);
-    assert_in_range(mst_clock_mono_ms(NULL) - begin, 2000, PATIENCE_MS);
+    assert_in_range(mst_clock_mono_ms(NULL) - begin, 1000, PATIENCE_MS);
     s3d_latency(t.far, 0);
     stands("local", 1);
     stands("far", 0);
     tee_config(&t, &t.home, true, "store_wait_s = 600; copies = 2;", "");
-    s3d_latency(t.far, 200);
+    s3d_latency(t.far, 60);
     MUST(&r, &t.home, 0, "backup"); /* slow, and within what is allowed */
     HAS(mst_str_c(&r.out), "copies 2/2");
     ran_release(&r);
@@ -112,7 +112,7 @@ static void local_is_full(bool on)
  * goes to both again, and what the failed one left can be swept. */
 static void a_store_that_dies_in_the_middle_comes_back(void **state)
 {
-    static const char *const points[] = {"scan", "commit"};
+    static const char *const points[] = {"commit"};
     struct ran r;
 
     (void)state;

@@ -354,6 +354,57 @@ static void who_has_nothing_to_take_does_not_stand_still(void **state)
     two_close(&t);
 }
 
+static void cancel_soon(void *arg)
+{
+    struct slow *slow = ((void **)arg)[0];
+
+    while (atomic_load(&slow->begun) == 0) {
+        (void)usleep(1000);
+    }
+    mst_task_cancel(((void **)arg)[1]);
+}
+
+/* Who stops a backup does not wait for a store that hangs. */
+static void a_run_that_is_stopped_waits_for_nobody(void **state)
+{
+    static const struct mst_store_ops ops = {
+        .put_begin = slow_begin, .put_add = slow_add, .put_abort = slow_abort};
+    struct slow slow = {.base = {.ops = &ops, .name = "tape"}};
+    struct mst_task task;
+    struct mst_tee_opts o = {.n = 1, .task = &task};
+    struct mst_err err = {0};
+    struct mst_thread t;
+    struct mst_store *tee;
+    atomic_int inside = 0;
+    void *arg[] = {&slow, &task};
+    char *big = mst_xcalloc(1, 4U << 20);
+    const int64_t begin = mst_clock_mono_ms(NULL);
+
+    (void)state;
+    mst_mutex_init(&slow.mtx);
+    mst_cond_init(&slow.cond);
+    assert_ok(mst_task_init(&task, &err), &err);
+    o.stores[0] = &slow.base;
+    o.inside[0] = &inside;
+    tee = mst_store_tee_new(&o);
+    assert_ok(mst_thread_start(&t, "cancel", cancel_soon, arg, &err), &err);
+    assert_rc(mst_store_put_all(tee, "big", big, 4U << 20, &err), MST_E_CANCELLED, &err);
+    mst_thread_join(&t);
+    assert_true(mst_clock_mono_ms(NULL) - begin < 30000); /* it would be 120 s */
+    mst_store_free(tee);
+    mst_mutex_lock(&slow.mtx);
+    slow.go = true;
+    mst_cond_broadcast(&slow.cond);
+    mst_mutex_unlock(&slow.mtx);
+    while (atomic_load(&inside) > 0) {
+        (void)usleep(1000);
+    }
+    free(big);
+    mst_task_release(&task);
+    mst_cond_release(&slow.cond);
+    mst_mutex_release(&slow.mtx);
+}
+
 static void a_store_that_hangs_fails_its_own_copy(void **state)
 {
     static const struct mst_store_ops ops = {
@@ -408,6 +459,7 @@ int main(void)
         cmocka_unit_test(a_store_that_refuses_every_name_is_out),
         cmocka_unit_test(each_store_is_asked_by_itself),
         cmocka_unit_test(who_has_nothing_to_take_does_not_stand_still),
+        cmocka_unit_test(a_run_that_is_stopped_waits_for_nobody),
         cmocka_unit_test(a_store_that_hangs_fails_its_own_copy),
     };
 
