@@ -130,8 +130,9 @@ enum mst_rc mst_catalog_new_id(int64_t now_wall_ms, const char *newest, const ch
 
 struct newest {
     size_t skip;
-    char id[MST_ID_MAX];
+    char id[MST_ID_MAX], last[MST_ID_MAX];
     int64_t ms;
+    size_t n; /* names, of backups or not */
 };
 
 static bool see_newest(void *arg, const struct mst_store_item *item)
@@ -142,6 +143,11 @@ static bool see_newest(void *arg, const struct mst_store_item *item)
     char name[MST_ID_MAX];
     int64_t ms;
 
+    (void)snprintf(name, sizeof(name), "%.*s", (int)strcspn(id, "/"), id);
+    if (n->n == 0 || strcmp(name, n->last) != 0) {
+        (void)mst_copy(n->last, sizeof(n->last), name);
+        n->n++;
+    }
     if (slash && (size_t)(slash - id) < sizeof(name)) {
         memcpy(name, id, (size_t)(slash - id));
         name[slash - id] = '\0';
@@ -150,7 +156,7 @@ static bool see_newest(void *arg, const struct mst_store_item *item)
             (void)mst_copy(n->id, sizeof(n->id), name);
         }
     }
-    return true;
+    return n->n <= MST_CATALOG_BACKUPS_MAX;
 }
 
 enum mst_rc mst_catalog_newest(const struct mst_catalog *c, struct mst_task *task,
@@ -163,6 +169,12 @@ enum mst_rc mst_catalog_newest(const struct mst_catalog *c, struct mst_task *tas
     n.skip = strlen(prefix) + 1;
     if (mst_store_list(c->store, prefix, see_newest, &n, task, err) != MST_OK) {
         return err->rc;
+    }
+    if (n.n > MST_CATALOG_BACKUPS_MAX) {
+        return mst_err_set(err, MST_E_LIMIT,
+                           "the store %s lists more than %u backups below %s: its listing has no "
+                           "end, or something else writes there",
+                           mst_store_name(c->store), MST_CATALOG_BACKUPS_MAX, prefix);
     }
     (void)mst_copy(out, MST_ID_MAX, n.id);
     return MST_OK;

@@ -49,13 +49,13 @@ static void local_close(struct mst_engine *e)
     if (l->asks) {
         mst_queue_close(l->asks);
     }
+    mst_wake_signal(&l->stir);
+    mst_thread_join(&l->thread); /* these two look at jobs until they end */
+    mst_thread_join(&l->io);
     if (l->jobq) {
-        mst_jobq_close(l->jobq); /* jobs look at the monitor: they end first */
+        mst_jobq_close(l->jobq); /* and jobs at the monitor */
         l->jobq = NULL;
     }
-    mst_wake_signal(&l->stir);
-    mst_thread_join(&l->io);
-    mst_thread_join(&l->thread);
     all = mst_depots_stop(l);
     mst_keep_stop(l);
     mst_monitor_stop(l->monitor);

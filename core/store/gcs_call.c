@@ -31,7 +31,7 @@ static bool wanted(const struct mst_gcall *c, int status)
 
 /* One try with a token of its own; what was in the headers is wiped. */
 static enum mst_rc once(struct mst_gcall *c, struct mst_secret *token, struct mst_http_reply *reply,
-                        struct mst_task *task, struct mst_err *err)
+                        bool *no_token, struct mst_task *task, struct mst_err *err)
 {
     struct mst_http_headers *hs = mst_xmalloc(sizeof(*hs));
     struct mst_http_request q;
@@ -45,6 +45,7 @@ static enum mst_rc once(struct mst_gcall *c, struct mst_secret *token, struct ms
     q.headers = hs;
     if (c->auth) {
         rc = mst_gauth_token(c->auth, token, task, err);
+        *no_token = rc != MST_OK;
         if (rc == MST_OK) {
             char *value = mst_xasprintf("Bearer %s", token->p);
 
@@ -105,6 +106,12 @@ static enum mst_rc refused(const struct mst_gcall *c, const struct mst_http_repl
                                   "cannot %s: %s answered %d and points elsewhere, which is not "
                                   "followed: set endpoint",
                                   c->what, c->host, r->status);
+    }
+    if (strcmp(e->reason, "quotaExceeded") == 0 || r->status == 507) {
+        return mst_err_set_detail(err, MST_E_IO, r->status,
+                                  "cannot %s: %s is full: its quota is reached (%s): 'muster "
+                                  "clean' makes room, or raise the quota",
+                                  c->what, c->host, e->reason[0] ? e->reason : "507");
     }
     if (r->status == 407) {
         return mst_err_set_detail(err, MST_E_AUTH, r->status,
@@ -201,10 +208,11 @@ enum mst_rc mst_gcall_do(struct mst_gcall *c, struct mst_http_reply *reply, stru
     for (;;) {
         int64_t wait_ms = 0;
         enum mst_retry_what what;
+        bool no_token = false;
 
         mst_http_reply_release(reply);
         memset(reply, 0, sizeof(*reply));
-        l.f.rc = once(c, &token, reply, task, &why);
+        l.f.rc = once(c, &token, reply, &no_token, task, &why);
         rc = l.f.rc;
         if (rc == MST_OK && wanted(c, reply->status)) {
             c->unclear |= reply->resent;
@@ -212,8 +220,14 @@ enum mst_rc mst_gcall_do(struct mst_gcall *c, struct mst_http_reply *reply, stru
             mst_http_earned(c->http);
             break;
         }
-        if (rc == MST_E_AUTH || rc == MST_E_CONFIG) {
-            break; /* of the token: said already */
+        if (no_token) { /* tried often enough there */
+            if (rc != MST_E_CANCELLED) {
+                mst_err_prefix(&why, "cannot %s in %s", c->what, c->host);
+            }
+            break;
+        }
+        if (rc == MST_E_CONFIG) {
+            break;
         }
         l.f.tries++;
         what = judge(c, &l, reply, &wait_ms, &why);

@@ -38,7 +38,7 @@ struct gcs {
     struct mst_gauth *auth;
     char host[128], endpoint[300], bucket[224];
     char who[MST_STORE_WHERE_MAX + 80]; /* "the store NAME (bucket ...)", for messages */
-    char prefix[202]; /* "" or with its '/' */
+    char prefix[202];                   /* "" or with its '/' */
     char storage_class[32];
     bool write;
     size_t chunk;

@@ -12,6 +12,8 @@
 #define SMALL 65536U
 #define LARGE (16U << 20)
 #define CHUNK (1U << 20)
+#define LISTED_MAX \
+    1000U /* there are two of ours below the prefix: past it the listing is no help */
 
 struct probe {
     struct mst_store *s;
@@ -98,6 +100,7 @@ struct found {
     const char *key;
     bool there;
     uint64_t bytes;
+    size_t n;
 };
 
 static bool see(void *arg, const struct mst_store_item *item)
@@ -108,7 +111,7 @@ static bool see(void *arg, const struct mst_store_item *item)
         f->there = true;
         f->bytes = item->bytes;
     }
-    return true;
+    return !f->there && ++f->n < LISTED_MAX;
 }
 
 static void try_list(struct probe *p)

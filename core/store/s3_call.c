@@ -159,6 +159,11 @@ static enum mst_rc about_the_place(struct s3 *s, const struct s3_req *r, const s
                            "set region = \"%s\"",
                            a->region, s->region, a->region);
     }
+    if (a->reply.status == 400) {
+        return mst_err_set(err, MST_E_CONFIG,
+                           "it does not take the region %s and does not say its own: set region",
+                           s->region);
+    }
     return mst_err_set(err, MST_E_SERVER,
                        "it sends us elsewhere (HTTP %d): credentials are not sent to another host; "
                        "mend endpoint or region",

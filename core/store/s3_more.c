@@ -68,7 +68,7 @@ bool mst_s3_take_version(struct s3_page *pg, const char *leaf, const char *text)
     return true;
 }
 
-static bool take_upload(struct s3_page *pg, const char *leaf, const char *text)
+bool mst_s3_take_upload(struct s3_page *pg, const char *leaf, const char *text)
 {
     if (strncmp(leaf, "Upload", 6) != 0 || (leaf[6] && leaf[6] != '/')) {
         return true;
@@ -221,7 +221,7 @@ enum mst_rc mst_s3_uploads(struct mst_store *store, const char *prefix,
                                      .action = "s3:ListBucketMultipartUploads",
                                      .marker = "key-marker",
                                      .marker_also = "upload-id-marker",
-                                     .take = take_upload};
+                                     .take = mst_s3_take_upload};
     struct to_upload t = {fn, arg};
 
     return walk(s3_of(store), &l, prefix, each_upload, &t, task, err);

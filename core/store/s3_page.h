@@ -25,6 +25,7 @@ struct s3_page {
 bool mst_s3_page_take(void *arg, const char *path, const char *text); /* a mst_xml_fn */
 bool mst_s3_take_object(struct s3_page *pg, const char *leaf, const char *text);
 bool mst_s3_take_version(struct s3_page *pg, const char *leaf, const char *text);
+bool mst_s3_take_upload(struct s3_page *pg, const char *leaf, const char *text);
 enum mst_rc mst_s3_page_get(struct s3_page *pg, struct s3_req *r, struct mst_err *err);
 /* The name below the prefix; false when it is none of ours. */
 bool mst_s3_page_key(struct s3_page *pg, const char *text, char out[MST_KEY_MAX]);

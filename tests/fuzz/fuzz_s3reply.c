@@ -1,4 +1,4 @@
-/* Answers of an S3 store: listings of objects and of versions, and error bodies. */
+/* Answers of an S3 store: listings of objects, versions and uploads, and error bodies. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,6 +34,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     MST_ASSERT(a);
     read_page(data, size, "ListBucketResult", mst_s3_take_object);
     read_page(data, size, "ListVersionsResult", mst_s3_take_version);
+    read_page(data, size, "ListMultipartUploadsResult", mst_s3_take_upload);
     mst_buf_add(&a->reply.body, data, size);
     mst_s3_read_error(a);
     MST_ASSERT(strlen(a->code) < sizeof(a->code));

@@ -7,6 +7,7 @@
 
 #include "base/file.h"
 #include "conc/thread.h"
+#include "store/gcs_own.h"
 
 static enum mst_rc stat_x(struct kit *k, struct mst_err *err)
 {
@@ -431,6 +432,27 @@ static void a_server_that_asks_for_patience_gets_it(void **state)
     kit_no_complaints(k);
 }
 
+static void a_server_that_asks_for_less_gets_less(void **state)
+{
+    struct kit *k = *state;
+    struct mst_err err = {0};
+    struct mst_http *h = gcs_of(k->s)->http;
+
+    gcsd_put(k->d, "rs0/x", "abc", 3);
+    assert_int_equal(mst_http_at_once(h), 4);
+    gcsd_plan(k->d, &(struct gcsd_fault){.kind = GCSD_STAT,
+                                         .what = GCSD_STATUS,
+                                         .status = 429,
+                                         .reason = "rateLimitExceeded"});
+    assert_ok(stat_x(k, &err), &err);
+    assert_int_equal(mst_http_at_once(h), 1);
+    for (int i = 0; i < 48; i++) {
+        assert_ok(stat_x(k, &err), &err);
+    }
+    assert_int_equal(mst_http_at_once(h), 4); /* and after a while all of it again */
+    kit_no_complaints(k);
+}
+
 static void a_cancelled_task_ends_the_wait(void **state)
 {
     struct kit *k = *state;
@@ -462,6 +484,7 @@ int main(void)
         T(the_metadata_server_must_say_that_it_is_one),
         T(a_command_is_asked_again_when_its_token_is_refused),
         T(many_threads_ask_for_one_token),
+        T(a_server_that_asks_for_less_gets_less),
         T(a_file_that_cannot_be_used_is_said_in_one_sentence),
         T(a_bucket_or_an_endpoint_that_cannot_be_used_is_said),
         T(what_is_no_answer_is_said_in_one_sentence),

@@ -66,9 +66,9 @@ static const struct bad answers[] = {
      {.what = S3D_STATUS, .status = 403, .code = "InvalidAccessKeyId"},
      MST_E_AUTH,
      "cannot read a in " WHERE ": it does not know the access key (InvalidAccessKeyId): 'muster "
-                               "store show' says where the key comes from",
+     "store show' says where the key comes from",
      "cannot list " WHERE ": it does not know the access key (InvalidAccessKeyId): 'muster store "
-                          "show' says where the key comes from"},
+     "show' says where the key comes from"},
     {"read-only key",
      {.what = S3D_STATUS, .status = 403, .code = "AccessDenied"},
      MST_E_AUTH,
@@ -80,16 +80,16 @@ static const struct bad answers[] = {
      {.what = S3D_REDIRECT, .status = 307, .to = "http://127.0.0.1:1/"},
      MST_E_SERVER,
      "cannot read a in " WHERE ": it sends us elsewhere (HTTP 307): credentials are not sent to "
-                               "another host; mend endpoint or region",
+     "another host; mend endpoint or region",
      "cannot list " WHERE ": it sends us elsewhere (HTTP 307): credentials are not sent to another "
-                          "host; mend endpoint or region"},
+     "host; mend endpoint or region"},
     {"gzip",
      {.what = S3D_GZIP, .status = 403},
      MST_E_SERVER,
      "cannot read a in " WHERE ": it answered HTTP 403 with a compressed page, which no store "
-                               "does: is there a proxy, or is the endpoint wrong",
+     "does: is there a proxy, or is the endpoint wrong",
      "cannot list " WHERE ": it answered HTTP 403 with a compressed page, which no store does: is "
-                          "there a proxy, or is the endpoint wrong"},
+     "there a proxy, or is the endpoint wrong"},
     {"captive portal",
      {.what = S3D_HTML},
      MST_E_SERVER,
@@ -130,9 +130,9 @@ static const struct bad answers[] = {
      {.what = S3D_EXPIRED},
      MST_E_AUTH,
      "cannot read a in " WHERE ": the credentials have expired, and fresh ones too (ExpiredToken): "
-                               "renew them where they come from",
+     "renew them where they come from",
      "cannot list " WHERE ": the credentials have expired, and fresh ones too (ExpiredToken): "
-                          "renew them where they come from"},
+     "renew them where they come from"},
     {"archived",
      {.what = S3D_STATUS, .status = 403, .code = "InvalidObjectState"},
      MST_E_PRECOND,
@@ -188,7 +188,7 @@ static void what_cannot_be_written_says_why(void **state)
     assert_int_not_equal(kit_put(s, "a", &byte, 1, &err), MST_OK);
     sentence(&err, MST_E_IO,
              "cannot write a in " WHERE ": it is full: its quota is reached (QuotaExceeded): "
-                                        "'muster clean' makes room, or raise the quota");
+             "'muster clean' makes room, or raise the quota");
     s3d_quota(d, 1000);
     memset(&err, 0, sizeof(err));
     assert_ok(kit_put(s, "a", &byte, 1, &err), &err);

@@ -362,6 +362,10 @@ struct s3d *s3d_start(const struct s3d_opts *o)
     }
     if (s->o.cert_file) {
         s->ctx = SSL_CTX_new(TLS_server_method());
+        if (s->o.tls11) {
+            SSL_CTX_set_security_level(s->ctx, 0);
+            MST_ASSERT(SSL_CTX_set_max_proto_version(s->ctx, TLS1_1_VERSION) == 1);
+        }
         MST_ASSERT(SSL_CTX_use_certificate_chain_file(s->ctx, s->o.cert_file) == 1);
         MST_ASSERT(SSL_CTX_use_PrivateKey_file(s->ctx, s->o.cert_file, SSL_FILETYPE_PEM) == 1);
     }

@@ -97,6 +97,7 @@ struct s3d_opts {
     const char *region;                  /* NULL: S3D_REGION */
     const char *bucket;                  /* made at the start; NULL: S3D_BUCKET_NAME; "": none */
     const char *cert_file;               /* PEM with key and certificate: TLS; NULL plain */
+    bool tls11;                          /* no TLS newer than 1.1 */
     size_t part_min;                     /* 0: 5 MiB; the last part may be smaller */
     unsigned parts_max;                  /* 0: 10000 */
     unsigned page_max;                   /* 0: 1000 entries of a listing */

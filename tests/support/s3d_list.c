@@ -383,7 +383,7 @@ static void made_up(struct s3d *s, struct bucket *b, struct request *q, struct r
 {
     s3d_xml(r, "ListBucketResult");
     mst_str_addf(&r->body, "<Name>%s</Name><IsTruncated>true</IsTruncated>", b->name);
-    for (int i = 0; i < 10; i++) {
+    for (unsigned i = 0; i < s->o.page_max; i++) {
         mst_str_addf(&r->body,
                      "<Contents><Key>%sendless%010u</Key><LastModified>2026-01-01T00:00:00.000Z"
                      "</LastModified><ETag>&quot;0&quot;</ETag><Size>1</Size></Contents>",

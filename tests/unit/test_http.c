@@ -368,6 +368,44 @@ static void a_rate_is_kept_over_all_calls(void **state)
     free(body);
 }
 
+/* It stands for the proxy: what it is asked, and what it is not told. */
+static void a_proxy_is_used_when_it_is_named_and_sees_no_secret(void **state)
+{
+    const struct canned_answer a[] = {
+        {.text = OK, .closes = true},
+        {.text = "HTTP/1.1 407 No\r\nContent-Length: 0\r\n\r\n", .closes = true}};
+    struct canned direct;
+    struct mst_http_opts opts = {.plain = true, .stall_ms = 2000, .connect_ms = 2000};
+    char proxy[64], url[64];
+    struct mst_http_request q = {.method = "GET", .url = url};
+    struct one o;
+
+    (void)state;
+    canned_start(&direct, a, 1);
+    (void)snprintf(url, sizeof(url), "http://127.0.0.1:%d/x", direct.port);
+    (void)setenv("http_proxy", "http://127.0.0.1:1", 1); /* the environment has no say */
+    open_with(&o, a, 2, &opts);
+    assert_ok(mst_http_do(o.http, &q, &o.reply, NULL, &o.err), &o.err);
+    assert_int_equal(direct.requests, 1);
+    assert_int_equal(o.srv.requests, 0);
+    mst_http_free(o.http);
+    (void)snprintf(proxy, sizeof(proxy), "http://127.0.0.1:%d", o.srv.port);
+    opts.proxy = proxy;
+    assert_ok(mst_http_new(&opts, &o.http, &o.err), &o.err);
+    assert_ok(mst_http_do(o.http, &q, &o.reply, NULL, &o.err), &o.err);
+    assert_int_equal(direct.requests, 1);
+    assert_int_equal(strncmp(o.srv.seen[0].p, "GET http://127.0.0.1:", 21), 0);
+    assert_ok(mst_http_add(o.headers, "authorization", "tell nobody", &o.err), &o.err);
+    (void)snprintf(url, sizeof(url), "https://127.0.0.1:%d/x", direct.port);
+    q.headers = o.headers;
+    assert_int_not_equal(mst_http_do(o.http, &q, &o.reply, NULL, &o.err), MST_OK);
+    assert_int_equal(strncmp(o.srv.seen[1].p, "CONNECT 127.0.0.1:", 18), 0);
+    assert_null(strstr(o.srv.seen[1].p, "tell"));
+    (void)unsetenv("http_proxy");
+    canned_stop(&direct);
+    close_one(&o);
+}
+
 static void plain_http_is_refused_unless_said(void **state)
 {
     const struct mst_http_opts opts = {0};
@@ -516,6 +554,7 @@ int main(void)
         cmocka_unit_test(a_cancelled_task_ends_a_call_at_once),
         cmocka_unit_test(a_deadline_ends_a_drip),
         cmocka_unit_test(a_rate_is_kept_over_all_calls),
+        cmocka_unit_test(a_proxy_is_used_when_it_is_named_and_sees_no_secret),
         cmocka_unit_test(plain_http_is_refused_unless_said),
         cmocka_unit_test(every_refusal_has_its_answer),
         cmocka_unit_test(a_wait_grows_is_random_and_has_a_ceiling),
