@@ -164,7 +164,8 @@ struct mst_fo {
     int64_t hard_ms;    /* t0, or the last jump of the clock */
     int64_t carried_ms; /* since when the old primary carries entries of the new term */
     int64_t base_version;
-    uint64_t done_mask, rolled_mask; /* served in this state; rolled back since the plan */
+    int64_t behind_ms[MST_FO_FROZEN]; /* since when it is too far behind; 0 it is not */
+    uint64_t done_mask, rolled_mask;  /* served in this state; rolled back since the plan */
     int lift_tries[MST_FO_FROZEN];
     int64_t lift_ms[MST_FO_FROZEN];
     struct mst_optime final, last_old; /* of the old primary, in its own term */

@@ -7,6 +7,7 @@
 #define CALM_MS 30000
 #define OLD_BACK_MS 30000
 #define LAG_MAX_MS 10000
+#define BEHIND_MS 2000 /* so long it must last: see behind() */
 #define RECONFIG_TRIES 3
 #define INSTALLED_MS 5000
 #define WATCH_MORE_MS 180000
@@ -48,10 +49,24 @@ static bool seat_stands(const struct mst_fo_at *a, bool *gone, char why[160])
     return true;
 }
 
+/* On an idle set entries are ten seconds apart: for the moment until a member has the newest one,
+ * or until its next answer tells so, it seems that far behind. Who really is stays so. */
+static bool behind(struct mst_fo *f, size_t i, int64_t lag_ms)
+{
+    if (lag_ms >= 0 && lag_ms <= LAG_MAX_MS) {
+        f->behind_ms[i] = 0;
+        return false;
+    }
+    if (f->behind_ms[i] == 0) {
+        f->behind_ms[i] = f->now_ms;
+    }
+    return lag_ms < 0 || f->now_ms - f->behind_ms[i] >= BEHIND_MS;
+}
+
 /* Is this member in its place behind the new primary? why says what is missing. */
 static bool follows(const struct mst_fo_at *a, size_t i, char why[160])
 {
-    const struct mst_fo *f = a->f;
+    struct mst_fo *f = a->f;
     const struct mst_fo_seen *s = &a->p->m[i];
     const char *name = mst_fo_member(f, (int)i);
     int64_t lag;
@@ -73,7 +88,7 @@ static bool follows(const struct mst_fo_at *a, size_t i, char why[160])
         return false;
     }
     lag = mst_fo_lag_ms(a, (size_t)f->winner, i);
-    if (lag < 0 || lag > LAG_MAX_MS) {
+    if (behind(f, i, lag)) {
         mst_fo_put(why, 160, "%s is %.0f s behind", name, (double)lag / 1000);
         return false;
     }

@@ -432,9 +432,35 @@ static void a_set_can_be_initiated_over_the_wire(void **state)
     kit_stop(&k);
 }
 
+/* Whoever has had its turn before the primary writes its periodic entry is not left behind until
+ * something else happens: on an idle set that looked like a lag of ten seconds and more. */
+static void who_ticks_before_the_primary_follows_its_noop_at_once(void **state)
+{
+    struct kit k;
+    struct mst_optime before;
+    struct sbx_member *p;
+    int64_t due;
+
+    (void)state;
+    kit_start(&k, (struct sbx_opts){.seed = 21, .primary = 2});
+    assert_int_equal(sbx_world_wait_primary(k.w, -1, 20000), 2);
+    assert_true(kit_wait_same(&k, 0, 2, 20000));
+    sbx_lock(k.w);
+    p = &k.w->members[2];
+    before = p->applied.op;
+    p->noop_seen = before;
+    p->next_noop_mono = 0;
+    due = sbx_set_tick(k.w);
+    assert_true(mst_optime_cmp(p->applied.op, before) > 0);
+    assert_true(due <= sbx_mono(k.w));
+    sbx_unlock(k.w);
+    kit_stop(&k);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(who_ticks_before_the_primary_follows_its_noop_at_once),
         cmocka_unit_test(a_fresh_set_has_a_writable_primary_and_two_secondaries),
         cmocka_unit_test(status_shows_divided_intervals_and_every_opinion),
         cmocka_unit_test(what_must_move_moves),

@@ -272,6 +272,43 @@ static void the_seat_stays_only_after_one_reconfig_that_is_seen(void **state)
     assert_int_equal(sim.thawed[2], 1);
 }
 
+static void seems_behind_for_a_moment(struct fs_sim *s)
+{
+    fs_event(s, MST_FO_SETTLE, 2000, FS_STUCK, 0);
+    fs_event(s, MST_FO_SETTLE, 13000, FS_UNSTUCK, 0);
+}
+static void is_behind_for_long(struct fs_sim *s)
+{
+    fs_event(s, MST_FO_SETTLE, 2000, FS_STUCK, 0);
+    fs_event(s, MST_FO_SETTLE, 18000, FS_UNSTUCK, 0);
+}
+
+static int64_t settle_ms(const struct mst_fo *f)
+{
+    for (size_t i = 0; i < f->n_lines; i++) {
+        if (f->lines[i].state == MST_FO_SETTLE) {
+            return f->lines[i].to_ms - f->lines[i].from_ms;
+        }
+    }
+    return -1;
+}
+
+/* Calm begins anew only for who stays behind. */
+static void the_moment_before_an_entry_arrives_is_no_lag(void **state)
+{
+    (void)state;
+    fs_init(&sim, 3);
+    seems_behind_for_a_moment(&sim);
+    fs_run(&sim);
+    fs_must(&sim, MST_FO_DONE, "a moment");
+    assert_true(settle_ms(&sim.f) < 35000);
+    fs_init(&sim, 3);
+    is_behind_for_long(&sim);
+    fs_run(&sim);
+    fs_must(&sim, MST_FO_DONE, "for long");
+    assert_true(settle_ms(&sim.f) > 45000);
+}
+
 static void a_step_down_freezes_nobody_and_takes_any_heir(void **state)
 {
     (void)state;
@@ -502,6 +539,7 @@ int main(void)
         cmocka_unit_test(done_needs_calm_and_nobody_who_rolled_back),
         cmocka_unit_test(divided_intervals_shorten_the_calm_to_three_election_timeouts),
         cmocka_unit_test(the_seat_stays_only_after_one_reconfig_that_is_seen),
+        cmocka_unit_test(the_moment_before_an_entry_arrives_is_no_lag),
         cmocka_unit_test(a_step_down_freezes_nobody_and_takes_any_heir),
         cmocka_unit_test(no_certificate_for_a_target_that_was_not_seen_there),
         cmocka_unit_test(an_old_primary_that_restarted_proves_nothing),

@@ -116,8 +116,7 @@ static enum mst_rc ask(const struct process *p, const bson_t *cmd, bson_t *reply
     return rc;
 }
 
-static enum mst_rc wait_for(struct sbx_real *r, struct process *p, const char *field,
-                            struct mst_err *err)
+static enum mst_rc wait_for(struct sbx_real *r, struct process *p, struct mst_err *err)
 {
     const int64_t end = mst_clock_mono_ms(NULL) + r->deadline_ms;
     bson_t *cmd = BCON_NEW("isMaster", BCON_INT32(1));
@@ -127,9 +126,6 @@ static enum mst_rc wait_for(struct sbx_real *r, struct process *p, const char *f
         bson_t reply;
 
         rc = ask(p, cmd, &reply, err);
-        if (rc == MST_OK && field && !sbx_doc_true(&reply, field)) {
-            rc = mst_err_set(err, MST_E_TIMEOUT, "port %d did not become %s", p->port, field);
-        }
         bson_destroy(&reply);
         if (rc == MST_OK) {
             break;
@@ -150,6 +146,38 @@ static enum mst_rc wait_for(struct sbx_real *r, struct process *p, const char *f
     return rc;
 }
 
+static bool is_primary(const struct process *p, const bson_t *cmd)
+{
+    struct mst_err err = {0};
+    bson_t reply;
+    const bool yes = ask(p, cmd, &reply, &err) == MST_OK && sbx_doc_true(&reply, "ismaster");
+
+    bson_destroy(&reply);
+    return yes;
+}
+
+/* Whoever it is: who is elected first is the set's own choice. */
+static enum mst_rc wait_primary(struct sbx_real *r, struct mst_err *err)
+{
+    const int64_t end = mst_clock_mono_ms(NULL) + r->deadline_ms;
+    bson_t *cmd = BCON_NEW("isMaster", BCON_INT32(1));
+    bool found = false;
+
+    while (!found && mst_clock_mono_ms(NULL) < end) {
+        for (size_t i = 0; i < r->n && !found; i++) {
+            found = is_primary(&r->p[i], cmd);
+        }
+        if (!found) {
+            mst_clock_sleep_ms(50);
+        }
+    }
+    bson_destroy(cmd);
+    return found ? MST_OK
+                 : mst_err_set(err, MST_E_TIMEOUT, "%s: no member became primary in %lld s",
+                               r->mongod, (long long)(r->deadline_ms / 1000));
+}
+
+/* All with the same priority: with another one a switch is refused, or reversed by the server. */
 static bson_t *initiate_command(const struct sbx_real *r)
 {
     bson_t *cmd = bson_new(), cfg, members, one;
@@ -165,9 +193,6 @@ static bson_t *initiate_command(const struct sbx_real *r)
         BSON_APPEND_DOCUMENT_BEGIN(&members, key, &one);
         BSON_APPEND_INT32(&one, "_id", (int32_t)i);
         BSON_APPEND_UTF8(&one, "host", host);
-        if (i == 0) {
-            BSON_APPEND_DOUBLE(&one, "priority", 2);
-        }
         if (r->arbiter && i + 1 == r->n) {
             BSON_APPEND_BOOL(&one, "arbiterOnly", true);
         }
@@ -189,7 +214,7 @@ static enum mst_rc initiate(struct sbx_real *r, struct mst_err *err)
         mst_err_prefix(err, "replSetInitiate on port %d", r->p[0].port);
         return rc;
     }
-    return wait_for(r, &r->p[0], "ismaster", err);
+    return wait_primary(r, err);
 }
 
 static enum mst_rc prepare(struct sbx_real *r, const struct sbx_real_opts *o, struct mst_err *err)
@@ -228,14 +253,14 @@ enum mst_rc sbx_real_start(const struct sbx_real_opts *o, struct sbx_real **out,
     r->set = mst_xstrdup(o->set);
     r->n = o->n <= SBX_REAL_MAX ? o->n : 0;
     r->arbiter = o->arbiter;
-    r->oplog_mb = o->oplog_mb ? o->oplog_mb : 64;
+    r->oplog_mb = o->oplog_mb ? o->oplog_mb : 1024;
     r->deadline_ms = o->deadline_ms ? o->deadline_ms : 60000;
     rc = prepare(r, o, err);
     for (size_t i = 0; rc == MST_OK && i < r->n; i++) {
         rc = launch(r, &r->p[i], err);
     }
     for (size_t i = 0; rc == MST_OK && i < r->n; i++) {
-        rc = wait_for(r, &r->p[i], NULL, err);
+        rc = wait_for(r, &r->p[i], err);
     }
     if (rc == MST_OK) {
         rc = initiate(r, err);
@@ -365,7 +390,7 @@ enum mst_rc sbx_real_verb(struct sbx_real *r, const char *verb, const char *memb
     if (launch(r, p, err) != MST_OK) {
         return err->rc;
     }
-    return wait_for(r, p, NULL, err);
+    return wait_for(r, p, err);
 }
 
 void sbx_real_status(struct sbx_real *r, struct mst_str *out)

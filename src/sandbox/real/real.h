@@ -23,7 +23,7 @@ struct sbx_real_opts {
     size_t n;            /* members, 1 to SBX_REAL_MAX */
     bool arbiter;        /* the last one is an arbiter */
     int base_port;       /* 0: free ones are picked */
-    unsigned oplog_mb;   /* 0: 64 */
+    unsigned oplog_mb;   /* 0: 1024: P27 counts the hours that it reaches back */
     int64_t deadline_ms; /* for start and initiate; 0: 60 s */
 };
 

@@ -179,6 +179,7 @@ void sbx_drain_tick(struct sbx_member *m, int64_t now)
         m->next_noop_mono = now + 10000 / m->w->fast;
     } else if (now >= m->next_noop_mono) {
         m->noop_seen = sbx_log_noop(m, "periodic noop");
+        sbx_due(m->w, now); /* who had its turn before this one follows at once */
         m->next_noop_mono = now + 10000 / m->w->fast;
     }
     sbx_due(m->w, m->next_noop_mono);
