@@ -292,8 +292,8 @@ enum mst_rc mst_run_orphans(void *arg, struct mst_task *task, struct mst_err *er
     struct mst_run *r = arg;
     struct mst_orphans o = {0};
     struct mst_catalog cat;
-    uint64_t n = 0;
-    char text[160];
+    struct mst_store_swept w = {0};
+    char text[400], more[240];
     enum mst_rc rc;
 
     mst_task_phase(task, "listing the store");
@@ -302,12 +302,13 @@ enum mst_rc mst_run_orphans(void *arg, struct mst_task *task, struct mst_err *er
         return rc;
     }
     mst_task_phase(task, "removing");
-    rc = mst_orphans_remove(&cat, &o, task, &n, err);
-    (void)snprintf(text, sizeof(text), "%llu %s removed from %s", (unsigned long long)n,
-                   mst_text_noun(n, "object", "objects"), mst_store_name(cat.store));
+    rc = mst_orphans_sweep(&cat, &o, task, &w, err);
+    mst_store_swept_text(&w, more, sizeof(more));
+    (void)snprintf(text, sizeof(text), "%llu %s removed from %s%s", (unsigned long long)w.gone,
+                   mst_text_noun(w.gone, "object", "objects"), mst_store_name(cat.store), more);
     if (rc == MST_OK) {
         mst_jobq_result(r->l->jobq, mst_jobq_current(), NULL, text);
-    } else if (n > 0) {
+    } else if (w.gone > 0) {
         mst_err_prefix(err, "%s, then", text);
     }
     mst_orphans_release(&o);

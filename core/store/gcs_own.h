@@ -38,6 +38,7 @@ struct gcs {
     char host[128], endpoint[300], bucket[224];
     char prefix[202]; /* "" or with its '/' */
     char storage_class[32];
+    char *tags;
     bool write;
     size_t chunk;
     unsigned tries_max;
@@ -85,6 +86,27 @@ enum mst_rc gcs_finish_as(struct mst_store_put *p, bool session, bool false_sum,
 void gcs_windows_release(struct gcs *g);
 void gcs_unpin(struct gcs *g, const char *key); /* it is not what it was any more */
 enum mst_rc gcs_remove(struct mst_store *s, const char *key, struct mst_err *err);
+/* ---- gcs_lock.c ---- */
+/* Fields of a new object's metadata: ",\"retention\":{...}", and its tags inside of "metadata". */
+void gcs_lock_field(const struct gcs *g, int64_t until_ms, struct mst_str *out);
+void gcs_tag_fields(const struct gcs *g, struct mst_str *out);
+/* Where locks are wanted: MST_E_CONFIG unless the bucket takes them. Nothing is written for it. */
+enum mst_rc gcs_lock_ready(struct gcs *g, struct mst_err *err);
+/* Does the answer say that it is locked? Else it is locked now. */
+enum mst_rc gcs_lock_kept(struct gcs *g, const char *key, int64_t until_ms, const bson_t *b,
+                          struct mst_err *err);
+/* MST_E_AUTH: the key may not look at the bucket. */
+enum mst_rc gcs_settings(struct gcs *g, struct mst_task *task, bool *versions, bool *lock,
+                         struct mst_err *err);
+enum mst_rc gcs_info(struct mst_store *s, const char *key, struct mst_store_info *out,
+                     struct mst_err *err);
+enum mst_rc gcs_lock(struct mst_store *s, const char *key, const char *mode, int64_t until_wall_ms,
+                     struct mst_err *err);
+bool gcs_may_lock(struct mst_store *s);
+enum mst_rc gcs_tags(struct mst_store *s, const char *key, struct mst_str *out,
+                     struct mst_err *err);
+enum mst_rc gcs_trial(struct mst_store *s, enum mst_store_trial what, const char *key,
+                      const char *version, struct mst_err *err);
 enum mst_rc gcs_probe(struct mst_store *s, struct mst_task *task, struct mst_err *err);
 const struct mst_store_caps *gcs_caps(const struct mst_store *s);
 enum mst_rc gcs_read(struct mst_store *s, const char *key, uint64_t from, void *buf, size_t n,

@@ -94,22 +94,12 @@ static enum mst_rc find_checksums(struct gcs *g, struct mst_store_caps *caps, st
 
 static void find_settings(struct gcs *g, struct mst_store_caps *caps, struct mst_task *task)
 {
-    struct gcs_ask *a = gcs_ask_new(g, "GET", "look at the bucket", g->bucket);
     struct mst_err why = {0};
-    bson_t *b = NULL;
 
-    mst_str_addf(&a->url, "%s/storage/v1/b/", g->endpoint);
-    mst_gcall_encode(g->bucket, &a->url);
-    mst_str_addc(&a->url, '?');
-    gcs_param(a, "fields", "versioning,objectRetention");
-    if (gcs_json(a, task, &b, &why) == MST_OK) {
-        caps->versions = mst_gjson_true(b, "versioning.enabled");
-        caps->lock = strcmp(mst_gjson_text(b, "objectRetention.mode"), "Enabled") == 0;
-    } else {
+    if (gcs_settings(g, task, &caps->versions, &caps->lock, &why) != MST_OK) {
+        caps->unknown = true;
         note(caps, "whether it keeps versions and locks is not known (storage.buckets.get)");
     }
-    bson_destroy(b);
-    gcs_ask_free(a);
 }
 
 static enum mst_rc ask_all(struct gcs *g, struct mst_task *task, struct mst_err *err)

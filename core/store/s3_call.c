@@ -214,7 +214,9 @@ static enum mst_rc send_once(struct s3 *s, const struct s3_req *r, bool fresh, c
     where_to(s, &url, host, sizeof(host), region, sizeof(region));
     mst_str_addf(&path, "/%s%s", s->path_style ? s->bucket : "",
                  s->path_style && r->key ? "/" : "");
-    if (r->key) {
+    if (r->key && r->outside) {
+        mst_str_add(&path, r->key);
+    } else if (r->key) {
         mst_s3_full_key(s, r->key, &path);
     }
     if (rc == MST_OK && s->profile->google) {

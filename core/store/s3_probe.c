@@ -157,41 +157,31 @@ static void find_checksums(struct s3 *s, struct mst_task *task, struct mst_store
     mst_http_reply_release(&a.reply);
 }
 
-static bool ends_in(const char *path, const char *leaf)
-{
-    const char *slash = strrchr(path, '/');
-
-    return slash && strcmp(slash + 1, leaf) == 0;
-}
-
-/* Roots are not called the same everywhere. */
-static bool take_enabled(void *arg, const char *path, const char *text)
-{
-    bool *on = arg;
-
-    *on = *on || (strcmp(text, "Enabled") == 0 &&
-                  (ends_in(path, "Status") || ends_in(path, "ObjectLockEnabled")));
-    return true;
-}
-
+/* A key that may not ask leaves it open. */
 static bool is_on(struct s3 *s, const char *what, const char *action, struct mst_task *task,
                   struct mst_store_caps *caps)
 {
-    struct s3_req r = {
-        .method = "GET", .what = "look at", .action = action, .tries_max = 2, .task = task};
-    struct s3_answer a;
     struct mst_err err = {0};
     bool on = false;
 
-    mst_s3_ask(&r, what, "");
-    if (mst_s3_call(s, &r, &a, &err) == MST_OK) {
-        on = mst_xml_parse(a.reply.body.p, a.reply.body.len, take_enabled, &on, &err) == MST_OK &&
-             on;
-    } else if (err.rc == MST_E_AUTH) {
+    if (mst_s3_is_on(s, what, action, task, &on, &err) == MST_E_AUTH) {
         note(caps, "not known whether it has %s: the key may not ask (%s)", what, action);
     }
-    mst_http_reply_release(&a.reply);
+    caps->unknown = caps->unknown || err.rc != MST_OK;
     return on;
+}
+
+static bool has_locks(struct s3 *s, struct mst_task *task, struct mst_store_caps *caps)
+{
+    struct mst_err why = {0};
+    const enum s3_locks locks = mst_s3_locks(s, task, &why);
+
+    if (locks == S3_LOCKS_UNKNOWN && why.rc == MST_E_AUTH) {
+        note(caps, "not known whether it has object-lock: the key may not ask "
+                   "(s3:GetBucketObjectLockConfiguration)");
+    }
+    caps->unknown = caps->unknown || locks == S3_LOCKS_UNKNOWN;
+    return locks == S3_LOCKS_YES;
 }
 
 enum mst_rc mst_s3_probe(struct mst_store *store, struct mst_task *task, struct mst_err *err)
@@ -222,8 +212,7 @@ enum mst_rc mst_s3_probe(struct mst_store *store, struct mst_task *task, struct 
         find_checksums(s, task, caps);
         caps->versions =
             !s->profile->google && is_on(s, "versioning", "s3:GetBucketVersioning", task, caps);
-        caps->lock = !s->profile->google &&
-                     is_on(s, "object-lock", "s3:GetBucketObjectLockConfiguration", task, caps);
+        caps->lock = !s->profile->google && has_locks(s, task, caps);
         atomic_store(&s->probed, caps);
     } else {
         free(caps);

@@ -162,6 +162,7 @@ enum mst_rc mst_s3_upload_begin(struct s3 *s, const char *key, const char *mark,
                        .error_in_200 = true,
                        .task = task};
     struct s3_answer a;
+    char until[MST_TIME_MAX];
     enum mst_rc rc;
 
     u->s = s;
@@ -170,6 +171,7 @@ enum mst_rc mst_s3_upload_begin(struct s3 *s, const char *key, const char *mark,
     (void)mst_copy(u->mark, sizeof(u->mark), mark);
     mst_s3_ask(&r, "uploads", "");
     mst_s3_object_headers(s, &r);
+    mst_s3_lock_headers(s, &r, until);
     mst_s3_say(&r, S3_MARK, u->mark);
     if (s->profile->checksum == 's') {
         mst_s3_say(&r, "x-amz-checksum-algorithm", "SHA256");
