@@ -158,6 +158,7 @@ static void go_screen(struct ui_app *app, enum ui_scr s)
         app->st.before = app->st.scr;
         app->st.scr = s;
         ui_app_settle(app);
+        ui_app_look(app, false);
     }
 }
 
@@ -193,24 +194,6 @@ static void act_move(struct ui_app *app, int by)
         move_row(app, by);
     } else {
         ui_app_scroll(app, by);
-    }
-}
-
-static void ask_detail(struct ui_app *app)
-{
-    const struct ui_ctx x = ctx_of(app);
-    const struct mst_backup *b = ui_backup_selected(&x);
-    struct mst_cmd cmd = {.kind = MST_CMD_DETAIL};
-    struct mst_err err = {0};
-    uint64_t job = 0;
-
-    if (!b) {
-        return;
-    }
-    (void)mst_copy(cmd.backup, sizeof cmd.backup, b->id);
-    (void)mst_copy(cmd.store, sizeof cmd.store, app->view->n_stores > 1 ? ui_store(&x)->store : "");
-    if (app->engine.submit(app->engine.arg, &cmd, &job, &err) != MST_OK) {
-        ui_app_say(app, MST_SEV_WARN, "%s", err.msg);
     }
 }
 
@@ -250,7 +233,7 @@ static void act_open(struct ui_app *app)
         return;
     }
     if (app->st.scr == UI_SCR_BUCKET && ss->pane == 0) {
-        ask_detail(app);
+        ui_app_ask_detail(app);
         ss->pane = 2;
     } else if (ss->pane == 0) {
         ss->pane = app->st.scr == UI_SCR_TOPO ? 2 : 1;
@@ -289,26 +272,6 @@ static void act_quit(struct ui_app *app)
     } else {
         app->quit = true;
     }
-}
-
-static void act_reload(struct ui_app *app)
-{
-    const enum mst_cmd_kind kinds[] = {MST_CMD_MONITOR_NOW, MST_CMD_BUCKET_RELOAD};
-    struct mst_err err = {0};
-    uint64_t job = 0;
-
-    for (size_t i = 0; i < MST_COUNT(kinds); i++) {
-        const struct mst_cmd cmd = {.kind = kinds[i]};
-
-        if (kinds[i] == MST_CMD_BUCKET_RELOAD && !app->view->bucket) {
-            continue;
-        }
-        if (app->engine.submit(app->engine.arg, &cmd, &job, &err) != MST_OK) {
-            ui_app_say(app, MST_SEV_WARN, "%s", err.msg);
-            return;
-        }
-    }
-    ui_app_say(app, MST_SEV_INFO, "asked every member and the store again");
 }
 
 static void act_ack(struct ui_app *app)
@@ -483,7 +446,7 @@ void ui_app_act(struct ui_app *app, enum ui_act act, int key)
         ui_switch_page_show(app);
         break;
     case UI_ACT_RELOAD:
-        act_reload(app);
+        ui_app_reload(app);
         break;
     default:
         if (act >= UI_ACT_FIRST_DIALOG && act < UI_ACT_COUNT) {

@@ -55,6 +55,11 @@ void ui_app_draw(const struct ui_app *app, struct ui_canvas *cv);
 void ui_app_say(struct ui_app *app, enum mst_severity severity, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 void ui_app_act(struct ui_app *app, enum ui_act act, int key);
+/* app_ask.c */
+void ui_app_ask_detail(struct ui_app *app);
+void ui_app_reload(struct ui_app *app);
+/* On the bucket screen: ask what its store says of itself, unless that is known already. */
+void ui_app_look(struct ui_app *app, bool again);
 void ui_app_command(struct ui_app *app, const char *line); /* of the ':' prompt */
 /* Shows the matching rows of the list only; the selection moves to one of them. */
 void ui_app_filter(struct ui_app *app, const char *text);

@@ -122,6 +122,7 @@ void ui_app_store(struct ui_app *app, int by)
 
             (void)mst_copy(app->st.store, sizeof app->st.store, v->stores[next]->store);
             memset(app->st.s[UI_SCR_BUCKET].top, 0, sizeof app->st.s[UI_SCR_BUCKET].top);
+            ui_app_look(app, false);
             return;
         }
     }

@@ -231,6 +231,9 @@ static int draw_backup(const struct ui_ctx *x, const struct ui_area *a, bool foc
     if (b->total_bytes > 0) {
         ui_pen_pair(&p, "free", UI_TEXT, "%s", mst_text_bytes(b->free_bytes, h));
     }
+    if (x->v->info->key_remind[0]) {
+        ui_pen_wrap(&p, 0, UI_WARN, x->v->info->key_remind);
+    }
     draw_recent(x, &p, b);
     return p.y;
 }
@@ -389,8 +392,10 @@ static void layout_large(const struct ui_ctx *x, int y, int h, int w, struct ui_
 static int backup_rows(const struct ui_ctx *x, int right)
 {
     const struct mst_bucket_part *b = x->v->bucket;
+    const int remind = ui_cols(x->v->info->key_remind);
 
-    return b && b->problem[0] ? 11 + ui_cols(b->problem) / (right - 8) : 9;
+    return (b && b->problem[0] ? 11 + ui_cols(b->problem) / (right - 8) : 9) +
+           (remind ? remind / (right - 8) + 1 : 0);
 }
 
 static int what_if_rows(const struct mst_topo_view *v, int inner)

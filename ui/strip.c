@@ -154,6 +154,9 @@ static void strip_rest(const struct ui_ctx *x, struct ui_pen *p)
         ui_pen_line(p, UI_TEXT, "store %s: %zu %s, newest %s", b->store, b->n,
                     mst_text_noun(b->n, "backup", "backups"), b->n ? b->backups[0].id : "none");
     }
+    if (x->v->info->key_remind[0]) {
+        ui_pen_line(p, UI_WARN, "! %s", x->v->info->key_remind);
+    }
     for (size_t i = 0; i < n; i++) {
         ui_pen_line(p, ui_severity_role(ev[i].severity), "%c%.8s %s",
                     ev[i].severity == MST_SEV_INFO ? ' ' : '!', ui_fmt_clock_z(ev[i].wall_ms, t),

@@ -435,6 +435,8 @@ static bool add_object(void *arg, const struct mst_store_item *item)
     mst_text_clean(o->key, sizeof(o->key), key, strlen(key));
     o->bytes = item->bytes;
     o->modified_wall_ms = item->modified_wall_ms;
+    mst_text_clean(o->storage_class, sizeof(o->storage_class), item->storage_class,
+                   strlen(item->storage_class));
     return d->n_objects < MST_MANIFEST_OBJECTS_MAX;
 }
 

@@ -38,7 +38,7 @@ static const struct field {
     F(counter, U64),      F(verified_ok, BOOL),    F(verified_text, TEXT),
     F(attempt, TEXT),     F(header_sha, TEXT),     F(hold_until_ms, I64),
     F(hold_text, TEXT),   F(hold_by, TEXT),        F(copied_to, TEXT),
-    F(leftovers, U32),
+    F(leftovers, U32),    F(foreign, U32),
 };
 
 void mst_cached_release(struct mst_cached *c)

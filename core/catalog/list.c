@@ -1,35 +1,19 @@
 /* Listing: one walk over the keys, then COMMIT, header and newest marks of each backup. The
  * objects' number and sizes come from the walk, so a missing or truncated one shows without being
  * read. */
+#include "catalog/list_own.h"
+
 #include <limits.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/text.h"
-#include "catalog/keyobj.h"
-#include "catalog/marks.h"
 
 #define ATTEMPTS_MAX 256U
 
-struct attempt {
-    char name[17];
-    uint64_t objects, bytes;              /* data and oplog */
-    uint64_t all;                         /* everything in it */
-    int64_t header, manifest, copy, sums; /* sizes; -1 absent */
-};
-
-struct group { /* everything below one id */
-    char id[MST_ID_MAX];
-    struct attempt *attempts;
-    size_t n_attempts, cap_attempts;
-    bool commit, claim, key_alone;
-    uint64_t bytes, foreign, half; /* half: of a writer that was killed */
-    struct mst_marks marks;
-};
-
 struct walk {
     size_t skip;
-    struct group *groups;
+    struct list_group *groups;
     size_t n, cap;
     bool too_many;
     /* telling, while it goes on */
@@ -46,18 +30,12 @@ struct walk {
     size_t n_keys;
 };
 
-struct look { /* what examining one backup needs */
-    const struct mst_catalog *c;
-    struct mst_buf *buf;
-    struct mst_link *link; /* of the backup in work */
-};
-
 static void tell(struct walk *w);
 
-static struct group *group_of(struct walk *w, const char *id, size_t len)
+static struct list_group *group_of(struct walk *w, const char *id, size_t len)
 {
     char name[MST_ID_MAX];
-    struct group *g;
+    struct list_group *g;
 
     mst_text_clean(name, sizeof(name), id, len);
     if (w->n && strcmp(w->groups[w->n - 1].id, name) == 0) {
@@ -87,9 +65,9 @@ static bool attempt_ok(const char *name, size_t len)
     return true;
 }
 
-static struct attempt *attempt_of(struct group *g, const char *name, size_t len)
+static struct list_attempt *attempt_of(struct list_group *g, const char *name, size_t len)
 {
-    struct attempt *a = g->n_attempts ? &g->attempts[g->n_attempts - 1] : NULL;
+    struct list_attempt *a = g->n_attempts ? &g->attempts[g->n_attempts - 1] : NULL;
 
     if (a && strlen(a->name) == len && strncmp(a->name, name, len) == 0) {
         return a;
@@ -105,10 +83,10 @@ static struct attempt *attempt_of(struct group *g, const char *name, size_t len)
     return a;
 }
 
-static void see_object(struct group *g, const char *rest, uint64_t bytes)
+static void see_object(struct list_group *g, const char *rest, uint64_t bytes)
 {
     const char *slash = strchr(rest, '/');
-    struct attempt *a;
+    struct list_attempt *a;
 
     if (strcmp(rest, "COMMIT") == 0) {
         g->commit = true;
@@ -153,7 +131,7 @@ static bool see(void *arg, const struct mst_store_item *item)
     struct walk *w = arg;
     const char *id = item->key + w->skip;
     const char *slash = strchr(id, '/');
-    struct group *g;
+    struct list_group *g;
 
     if (strlen(item->key) < w->skip) {
         return true;
@@ -172,209 +150,6 @@ static bool see(void *arg, const struct mst_store_item *item)
         g->foreign++; /* an object where a backup's directory should be */
     }
     return true;
-}
-
-/* --- one backup ------------------------------------------------------------------------------- */
-
-#define PROBLEM(b, st, ...) \
-    do { \
-        (b)->state = (st); \
-        (void)snprintf((b)->problem, sizeof((b)->problem), __VA_ARGS__); \
-        mst_text_sanitise((b)->problem); \
-    } while (0)
-
-static void fill(struct mst_backup *b, const struct mst_header *h, const struct mst_commit *c)
-{
-    b->started_wall_ms = h->started_wall_ms;
-    b->finished_wall_ms = h->finished_wall_ms;
-    b->first = h->first;
-    b->last = h->last;
-    b->data_bytes = h->data_bytes;
-    b->stored_bytes = h->stored_bytes + c->header_bytes + 2 * c->manifest_bytes + h->sums_bytes;
-    b->documents = h->documents;
-    b->namespaces = h->namespaces;
-    b->left_out = h->left_out;
-    (void)mst_copy(b->kind, sizeof(b->kind), h->kind);
-    (void)mst_copy(b->source, sizeof(b->source), h->source);
-    (void)mst_copy(b->server_version, sizeof(b->server_version), h->server_version);
-    (void)mst_copy(b->fcv, sizeof(b->fcv), h->fcv);
-    b->sealed = h->sealed;
-    b->counter = c->counter;
-    (void)mst_copy(b->key_id, sizeof(b->key_id), h->key_id);
-    (void)mst_copy(b->attempt, sizeof(b->attempt), c->attempt);
-    (void)mst_copy(b->header_sha, sizeof(b->header_sha), c->header_sha);
-    b->unproven = h->unproven;
-}
-
-/* MST_OK with the object in buf; else the backup's state says why. */
-static enum mst_rc get(const struct mst_catalog *c, const struct group *g, const char *attempt,
-                       const char *name, struct mst_buf *buf, struct mst_backup *b,
-                       struct mst_err *err)
-{
-    char key[MST_KEY_MAX];
-
-    mst_catalog_key(c, g->id, attempt, name, key);
-    mst_buf_reset(buf);
-    if (mst_store_read_all(c->store, key, MST_HEADER_MAX, buf, err) != MST_OK) {
-        if (err->rc == MST_E_NOTFOUND) {
-            PROBLEM(b, MST_BK_DAMAGED, "its %s is missing", name);
-        } else {
-            PROBLEM(b, MST_BK_DAMAGED, "its %s cannot be read: %.150s", name, err->msg);
-        }
-    }
-    return err->rc;
-}
-
-static void refuse(struct mst_backup *b, const char *name, const struct mst_err *err)
-{
-    PROBLEM(b, err->rc == MST_E_STALE ? MST_BK_NEWER : MST_BK_DAMAGED, "its %s %.170s", name,
-            err->msg);
-}
-
-static void check_sizes(struct mst_backup *b, const struct attempt *a, const struct mst_header *h,
-                        const struct mst_commit *c)
-{
-    const int64_t want = (int64_t)c->manifest_bytes;
-
-    if (a->objects != h->objects || a->bytes != h->stored_bytes) {
-        PROBLEM(b, MST_BK_DAMAGED,
-                "objects: %llu of %u are there, with %llu of %llu bytes: verify it for their names",
-                (unsigned long long)a->objects, h->objects, (unsigned long long)a->bytes,
-                (unsigned long long)h->stored_bytes);
-    } else if (a->manifest != want && a->copy != want) {
-        PROBLEM(b, MST_BK_DAMAGED, "its manifest and its copy are missing or cut short");
-    } else if (a->manifest != want || a->copy != want) {
-        PROBLEM(b, MST_BK_DAMAGED,
-                "one copy of its manifest (%s) is missing or cut short, the other is used: make a "
-                "new backup",
-                a->manifest != want ? "manifest" : "manifest.copy");
-    } else if (h->sealed && a->sums != (int64_t)h->sums_bytes) {
-        PROBLEM(b, MST_BK_DAMAGED, "its list of sums is missing or cut short: make a new backup");
-    }
-}
-
-static const struct attempt *attempt_named(const struct group *g, const char *name)
-{
-    for (size_t i = 0; i < g->n_attempts; i++) {
-        if (strcmp(g->attempts[i].name, name) == 0) {
-            return &g->attempts[i];
-        }
-    }
-    return NULL;
-}
-
-/* COMMIT as it stands, judged. */
-static enum mst_rc read_commit(const struct look *k, const struct group *g, struct mst_backup *b,
-                               struct mst_commit *commit, struct mst_judgement *j)
-{
-    struct mst_err err = {0};
-    uint8_t sha[MST_SHA256_LEN];
-
-    if (get(k->c, g, "", "COMMIT", k->buf, b, &err) != MST_OK) {
-        return err.rc;
-    }
-    mst_sha256_of(k->buf->p, k->buf->len, sha);
-    (void)mst_hex(sha, sizeof(sha), k->link->sha);
-    if (mst_commit_get((const char *)k->buf->p, k->buf->len, commit, &err) != MST_OK) {
-        refuse(b, "COMMIT", &err);
-        return err.rc;
-    }
-    mst_trust_judge(k->c->trust, (const char *)k->buf->p, k->buf->len, commit->signer,
-                    commit->signature, j);
-    b->signature = j->how;
-    b->is_signed = j->how == MST_SIGNED_GOOD;
-    (void)mst_copy(b->signer, sizeof(b->signer), j->who);
-    (void)mst_copy(k->link->previous, sizeof(k->link->previous), commit->previous);
-    k->link->counter = commit->counter;
-    k->link->good = b->is_signed;
-    return MST_OK;
-}
-
-static enum mst_rc read_header(const struct look *k, const struct group *g, struct mst_backup *b,
-                               const struct mst_commit *commit, struct mst_header *h)
-{
-    struct mst_err err = {0};
-    uint8_t sha[MST_SHA256_LEN];
-    char hex[MST_SHA256_HEX];
-
-    if (get(k->c, g, commit->attempt, "header", k->buf, b, &err) != MST_OK) {
-        return err.rc;
-    }
-    mst_sha256_of(k->buf->p, k->buf->len, sha);
-    if (mst_header_get((const char *)k->buf->p, k->buf->len, h, &err) != MST_OK) {
-        refuse(b, "header", &err);
-        return err.rc;
-    }
-    if (strcmp(mst_hex(sha, sizeof(sha), hex), commit->header_sha) != 0 ||
-        strcmp(h->id, g->id) != 0 || strcmp(h->attempt, commit->attempt) != 0) {
-        PROBLEM(b, MST_BK_DAMAGED, "its header is not the one that COMMIT names");
-        return MST_E_INTEGRITY;
-    }
-    if (strcmp(h->set, k->c->set) != 0) {
-        PROBLEM(b, MST_BK_DAMAGED, "it is a backup of the set %.64s, not of %.64s", h->set,
-                k->c->set);
-        return MST_E_INTEGRITY;
-    }
-    return MST_OK;
-}
-
-static void committed(const struct look *k, const struct group *g, struct mst_backup *b)
-{
-    struct mst_commit commit;
-    struct mst_judgement j = {0};
-    struct mst_header h;
-    const struct attempt *a;
-
-    if (read_commit(k, g, b, &commit, &j) != MST_OK) {
-        return;
-    }
-    a = attempt_named(g, commit.attempt);
-    if (strcmp(commit.id, g->id) != 0 || !a) {
-        PROBLEM(b, MST_BK_DAMAGED, "its COMMIT names %s/%s, which is not here", commit.id,
-                commit.attempt);
-        return;
-    }
-    if (read_header(k, g, b, &commit, &h) != MST_OK) {
-        return;
-    }
-    fill(b, &h, &commit);
-    b->leftovers = (uint32_t)g->half;
-    for (size_t i = 0; i < g->n_attempts; i++) {
-        b->leftovers += &g->attempts[i] == a ? 0 : (uint32_t)g->attempts[i].all;
-    }
-    b->state = h.left_out ? MST_BK_PARTIAL : MST_BK_COMPLETE;
-    if (h.left_out) {
-        PROBLEM(b, MST_BK_PARTIAL, "%u %s left out by name", h.left_out,
-                mst_text_noun(h.left_out, "collection was", "collections were"));
-    }
-    check_sizes(b, a, &h, &commit);
-    mst_marks_read(k->c, g->id, &g->marks, commit.header_sha, b);
-    if (j.how == MST_SIGNED_FORGED) {
-        PROBLEM(b, MST_BK_FORGED, "%s", j.why);
-    } else if (j.how == MST_SIGNED_NOT && k->c->trust && k->c->trust->n &&
-               (b->state == MST_BK_COMPLETE || b->state == MST_BK_PARTIAL)) {
-        PROBLEM(b, MST_BK_UNSIGNED, "%s", j.why);
-    }
-}
-
-static void examine(const struct look *k, const struct group *g, struct mst_backup *b)
-{
-    memset(b, 0, sizeof(*b));
-    (void)mst_copy(b->id, sizeof(b->id), g->id);
-    b->stored_bytes = g->bytes;
-    if (!mst_catalog_id_ok(g->id, &b->started_wall_ms, b->kind)) {
-        PROBLEM(b, MST_BK_FOREIGN, "not a name that muster gives: it is left alone");
-    } else if (g->commit) {
-        committed(k, g, b);
-    } else if (g->n_attempts || g->claim || g->key_alone) {
-        PROBLEM(
-            b, MST_BK_INCOMPLETE,
-            "no COMMIT: its run is still going on, or died; 'muster clean' removes what is left "
-            "of dead runs");
-        mst_marks_read(k->c, g->id, &g->marks, "", b);
-    } else {
-        PROBLEM(b, MST_BK_FOREIGN, "holds nothing that muster wrote: it is left alone");
-    }
 }
 
 /* --- the list --------------------------------------------------------------------------------- */
@@ -416,7 +191,7 @@ static void judge_keys(const struct walk *w, struct mst_backup *b, size_t n)
         b[i].stored_bytes += mst_keyobj_bytes(w->keys, w->n_keys, b[i].id, b[i].attempt);
         if (b[i].sealed && b[i].state != MST_BK_FORGED &&
             !mst_keyobj_has(w->keys, w->n_keys, b[i].id, b[i].attempt)) {
-            PROBLEM(&b[i], MST_BK_DAMAGED, "its key object is missing: nobody can open it");
+            LIST_PROBLEM(&b[i], MST_BK_DAMAGED, "its key object is missing: nobody can open it");
         }
     }
 }
@@ -424,22 +199,22 @@ static void judge_keys(const struct walk *w, struct mst_backup *b, size_t n)
 /* Groups that are complete: all before the one that is being walked. */
 static void read_groups(struct walk *w, size_t n)
 {
-    struct look k = {.c = w->c, .buf = &w->buf};
+    struct list_look k = {.c = w->c, .buf = &w->buf};
 
     mst_grow((void **)&w->read, &w->cap_read, n + 1, sizeof(*w->read));
     mst_grow((void **)&w->links, &w->cap_links, n + 1, sizeof(*w->links));
     for (; w->n_read < n; w->n_read++) {
         k.link = &w->links[w->n_read];
         memset(k.link, 0, sizeof(*k.link));
-        examine(&k, &w->groups[w->n_read], &w->read[w->n_read]);
+        mst_list_examine(&k, &w->groups[w->n_read], &w->read[w->n_read]);
     }
 }
 
 /* A group that the walk did not see, at its place. */
 static void insert_alone(struct walk *w, size_t at, const char *id)
 {
-    struct look k = {.c = w->c, .buf = &w->buf};
-    struct group *g;
+    struct list_look k = {.c = w->c, .buf = &w->buf};
+    struct list_group *g;
 
     mst_grow((void **)&w->groups, &w->cap, w->n + 1, sizeof(*w->groups));
     g = &w->groups[at];
@@ -457,7 +232,7 @@ static void insert_alone(struct walk *w, size_t at, const char *id)
     w->n_read++;
     k.link = &w->links[at];
     memset(k.link, 0, sizeof(*k.link));
-    examine(&k, &w->groups[at], &w->read[at]);
+    mst_list_examine(&k, &w->groups[at], &w->read[at]);
 }
 
 /* Key objects are listed behind the walk: what was committed while it went on has its key by then.
@@ -569,7 +344,7 @@ enum mst_rc mst_catalog_find(const struct mst_catalog *c, const char *id, struct
         rc = mst_catalog_id_ok(id, NULL, NULL) ? walk_keys(c, id, task, &w, err) : MST_OK;
         rc = rc == MST_OK ? look_at_keys(&w, id, task, err) : rc;
         if (rc == MST_OK && w.n == 1) {
-            examine(&(struct look){c, &buf, &link}, &w.groups[0], out);
+            mst_list_examine(&(struct list_look){c, &buf, &link}, &w.groups[0], out);
             judge_keys(&w, out, 1);
         } else if (rc == MST_OK) {
             rc = mst_err_set(err, MST_E_NOTFOUND, "there is no backup %.64s in the store %s", id,

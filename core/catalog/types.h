@@ -59,6 +59,7 @@ struct mst_backup {
     char hold_by[64];      /* who */
     char copied_to[160];   /* stores that marks here say it was copied to: "vault, far" */
     uint32_t leftovers;    /* objects that no COMMIT names, of dead runs */
+    uint32_t foreign;      /* objects below it that muster did not write */
 };
 #define MST_HOLD_EVER INT64_MAX
 
@@ -87,6 +88,7 @@ struct mst_object { /* as stored */
     char key[256];  /* below the set's prefix */
     uint64_t bytes;
     int64_t modified_wall_ms;
+    char storage_class[32]; /* "" the store's own, or it has none */
 };
 
 #endif

@@ -266,6 +266,8 @@ enum mst_rc mst_act_submit(struct mst_engine *e, const struct mst_cmd *cmd, uint
     case MST_CMD_DETAIL:
         show_loading(l, cmd);
         return push(l, ASK_DETAIL, cmd, err);
+    case MST_CMD_STORE_LOOK:
+        return mst_look_ask(l, cmd->store, err);
     case MST_CMD_MONITOR_NOW:
         mst_monitor_now(l->monitor);
         return MST_OK;

@@ -10,6 +10,7 @@
 #include "catalog/rebuild.h"
 #include "engine/inner.h"
 #include "engine/seals.h"
+#include "engine/stores.h"
 
 struct mst_bucket_part *mst_bucket_part_of(const struct depot *d)
 {
@@ -19,6 +20,13 @@ struct mst_bucket_part *mst_bucket_part_of(const struct depot *d)
     (void)mst_copy(p->kind, sizeof(p->kind), d->cfg->type);
     mst_cfg_store_where(d->cfg, p->where, sizeof(p->where));
     p->target = d->target;
+    (void)mst_copy(p->region, sizeof(p->region), d->cfg->region);
+    (void)mst_copy(p->storage_class, sizeof(p->storage_class), d->cfg->storage_class);
+    mst_text_sanitise(p->region);
+    mst_text_sanitise(p->storage_class);
+    p->allow_unsealed = d->cfg->allow_unsealed;
+    p->single_writer = d->cfg->single_writer;
+    p->per_day_bytes = p->days_left = -1;
     return p;
 }
 
@@ -41,6 +49,21 @@ static struct mst_cache_key key_of(const struct depot *d, const char *set, char 
     return key;
 }
 
+/* What follows from its backups and the free space. */
+static void sum(struct mst_bucket_part *p)
+{
+    struct mst_usage u;
+
+    mst_usage_of(p, p->as_of_wall_ms, &u);
+    p->backups_bytes = u.backups_bytes;
+    p->per_day_bytes = u.per_day_bytes;
+    p->days_left = u.days_left;
+    p->foreign = 0;
+    for (size_t i = 0; i < p->n; i++) {
+        p->foreign += p->backups[i].foreign;
+    }
+}
+
 static void copy_backups(struct mst_bucket_part *p, const struct mst_backup *b, size_t n)
 {
     p->backups = mst_xmemdup(n ? (const void *)b : "", n ? n * sizeof(*b) : 1);
@@ -58,6 +81,7 @@ static void from_cache(struct depot *d, struct mst_bucket_part *p)
         copy_backups(p, d->before.backups, d->before.n);
         p->cached = true;
         p->as_of_wall_ms = d->before.read_wall_ms;
+        sum(p);
     } else if (rc != MST_E_NOTFOUND) {
         mst_say(d->l, MST_SEV_WARN, "%s", err.msg);
     }
@@ -158,9 +182,8 @@ void mst_bucket_read_take(struct depot *d, const struct mst_catalog *cat, struct
     d->listings++;
     mst_mutex_unlock(&l->mtx);
     p->read_at_ms = mst_clock_mono_ms(NULL);
-    mst_io_leavings(l, d, p);
-    mst_put_bucket_take(d, p);
-    mst_io_leavings(l, NULL, NULL); /* another store may have come meanwhile */
+    sum(p);
+    mst_leavings_put(l, d, p);
 }
 
 void mst_bucket_before(struct depot *d, const char *set, struct mst_cached *out)
@@ -195,12 +218,11 @@ static void not_read(struct depot *d, struct mst_bucket_part *p, const struct ms
         copy_backups(p, old->backups, old->n);
         p->as_of_wall_ms = old->as_of_wall_ms;
         p->cached = true;
+        sum(p);
     }
     mst_shared_unref((struct mst_shared *)old);
     p->read_at_ms = mst_clock_mono_ms(NULL);
-    mst_io_leavings(d->l, d, p);
-    mst_put_bucket_take(d, p);
-    mst_io_leavings(d->l, NULL, NULL); /* of an old listing nothing can be cleaned */
+    mst_leavings_put(d->l, d, p); /* of an old listing nothing can be cleaned */
 }
 
 /* While the store is being listed: what is known so far, unless an older listing says more. */

@@ -45,12 +45,6 @@ static struct mst_store *opened(struct depot *d)
     return s;
 }
 
-enum mst_rc mst_depot_make(const struct mst_cfg_store *c, bool write, struct mst_store **out,
-                           struct mst_err *err)
-{
-    return mst_store_open(c, write, out, err);
-}
-
 enum mst_rc mst_depot_open(struct depot *d, struct mst_store **out, struct mst_err *err)
 {
     struct mst_store *fresh = NULL;
@@ -60,7 +54,7 @@ enum mst_rc mst_depot_open(struct depot *d, struct mst_store **out, struct mst_e
     if (*out) {
         return MST_OK;
     }
-    rc = mst_depot_make(d->cfg, !d->l->cfg->read_only, &fresh, err);
+    rc = mst_store_open(d->cfg, !d->l->cfg->read_only, &fresh, err);
     if (rc != MST_OK) {
         return rc;
     }
@@ -156,6 +150,9 @@ static void answer(struct depot *d, struct ask *a)
         mst_io_detail(d, a->id);
     } else if (a->kind == ASK_TICKET) {
         mst_io_ticket(d->l, a);
+    } else if (a->kind == ASK_LOOK) {
+        atomic_store(&d->look_asked, false);
+        mst_look_store(d);
     }
 }
 
@@ -256,17 +253,28 @@ void mst_depots_release(struct local *l)
         mst_store_free(d->store);
         mst_cached_release(&d->before);
         mst_shared_unref((struct mst_shared *)d->part);
+        mst_shared_unref((struct mst_shared *)d->look);
     }
+}
+
+/* Waits already, and one answer is enough: which flag says so; NULL for other questions. */
+static atomic_bool *waits(struct depot *d, const struct ask *a)
+{
+    return a->kind == ASK_BUCKET ? &d->listing_asked : a->kind == ASK_LOOK ? &d->look_asked : NULL;
 }
 
 enum mst_rc mst_depot_ask_take(struct depot *d, struct ask *a, struct mst_err *err)
 {
-    if (a->kind == ASK_BUCKET && atomic_exchange(&d->listing_asked, true)) {
+    atomic_bool *once = waits(d, a);
+
+    if (once && atomic_exchange(once, true)) {
         free(a);
         return MST_OK;
     }
     if (mst_queue_push_take(d->asks, a, err) != MST_OK) {
-        atomic_store(&d->listing_asked, false);
+        if (once) {
+            atomic_store(once, false);
+        }
         return err->rc;
     }
     return MST_OK;

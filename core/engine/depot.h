@@ -18,9 +18,6 @@ void mst_depots_release(struct local *l);
 /* Named, or "": the one that is meant where none is named. MST_E_CONFIG says what there is. */
 enum mst_rc mst_depot_named(struct local *l, const char *name, struct depot **out,
                             struct mst_err *err) MST_MUST_CHECK;
-/* A new handle of a configured store: the one place that knows the kinds. Blocks. */
-enum mst_rc mst_depot_make(const struct mst_cfg_store *c, bool write, struct mst_store **out,
-                           struct mst_err *err) MST_MUST_CHECK;
 /* Its store, opened when it is first needed and then kept; again while that fails, so that a mount
  * that comes late is found. Blocks. */
 enum mst_rc mst_depot_open(struct depot *d, struct mst_store **out,

@@ -44,7 +44,8 @@ enum mst_cmd_kind {
     MST_CMD_ORPHANS,    /* ticket: remove from `store` what belongs to no backup */
     MST_CMD_KEY_ADD, /* ticket: one more may read the sealed backup `backup`, or all of them ("") */
     MST_CMD_KEY_REMOVE, /* ticket: one less */
-    MST_CMD_KEY_ROTATE  /* ticket: who the configuration names now, and nobody else */
+    MST_CMD_KEY_ROTATE, /* ticket: who the configuration names now, and nobody else */
+    MST_CMD_STORE_LOOK  /* ask what `store` says of itself beside its listing */
 };
 
 #define MST_CMD_PATTERNS 16

@@ -27,6 +27,7 @@ struct mst_engine {
 struct mst_info_part *mst_info_new(void);
 struct mst_jobs_part *mst_jobs_new_take(struct mst_job *jobs, size_t n);
 struct mst_bucket_part *mst_bucket_new(void);
+struct mst_look_part *mst_look_new(void); /* nothing is known */
 struct mst_detail_part *mst_detail_new(void);
 struct mst_leavings_part *mst_leavings_new(size_t n);
 struct mst_messages_part *mst_messages_new(size_t n);

@@ -68,7 +68,7 @@ void mst_reach_release(struct reach *r);
 enum mst_rc mst_reach_primary(struct reach *r, struct mst_task *task, char out[MST_HOST_MAX],
                               struct mst_err *err) MST_MUST_CHECK;
 
-enum ask_kind { ASK_BUCKET, ASK_DETAIL, ASK_TICKET, ASK_RECOVER, ASK_STOP };
+enum ask_kind { ASK_BUCKET, ASK_DETAIL, ASK_TICKET, ASK_RECOVER, ASK_LOOK, ASK_STOP };
 struct ask { /* to the thread that may block */
     enum ask_kind kind;
     char id[MST_ID_MAX];
@@ -97,7 +97,7 @@ struct depot {
     bool target;            /* backups go there */
     struct mst_queue *asks; /* to its thread */
     bool started;
-    atomic_bool ended, listing_asked;
+    atomic_bool ended, listing_asked, look_asked;
     _Atomic int64_t moved_ms; /* monotonic: its listing got on */
     atomic_int inside;        /* calls that were given up and have not come back from the store */
     /* guarded by l->mtx */
@@ -105,6 +105,7 @@ struct depot {
     struct mst_cached before; /* what was cached when this engine started */
     unsigned listings;        /* good ones since; before is of use while there is one at most */
     struct mst_bucket_part *part;
+    struct mst_look_part *look; /* NULL: nobody looked yet */
 };
 
 struct local {
@@ -145,6 +146,7 @@ struct local {
     struct mst_mutex mtx; /* guards what follows, and parts of the depots */
     struct mst_detail_part *detail;
     struct mst_leavings_part *leavings;
+    uint64_t listings_gen;              /* changes with every listing that ended */
     struct mst_switch_part *move;       /* NULL: none */
     struct planned *plans[MST_TICKETS]; /* NULL: free */
     size_t n_plans;                     /* ever */
@@ -154,10 +156,11 @@ struct local {
     bool parts_changed;
     size_t n_notes; /* foreign open notes on the set */
     struct mst_note notes[8];
-    int64_t notes_at_ms; /* monotonic; 0 never read */
-    bool notes_changed;
-    char own_note[24];  /* id of the note that we hold, "" none */
-    struct job_source { /* backups that run, and the member that each reads; job 0: free */
+    int64_t notes_at_ms;  /* monotonic; 0 never read */
+    char key_remind[240]; /* of seals.c */
+    bool notes_changed;   /* or the reminder */
+    char own_note[24];    /* id of the note that we hold, "" none */
+    struct job_source {   /* backups that run, and the member that each reads; job 0: free */
         uint64_t job;
         char member[MST_HOST_MAX];
     } reading[MST_READING];
@@ -171,8 +174,12 @@ void mst_say(struct local *l, enum mst_severity severity, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 /* Replace a part; the reference moves. */
 void mst_put_bucket_take(struct depot *d, struct mst_bucket_part *p);
+void mst_put_look_take(struct depot *d, struct mst_look_part *p);
 void mst_put_detail_take(struct local *l, struct mst_detail_part *p);
-void mst_put_leavings_take(struct local *l, struct mst_leavings_part *p);
+/* A listing (d NULL: none) and the leavings that were computed with it, together; both move. False,
+ * and the listing does not move, when another listing came since gen. */
+bool mst_put_listing_take(struct local *l, struct depot *d, struct mst_bucket_part *fresh,
+                          struct mst_leavings_part *p, uint64_t gen);
 void mst_put_move_take(struct local *l, struct mst_switch_part *p);
 /* The newest topology; the caller unrefs. */
 struct mst_monitor_view *mst_local_topo(struct local *l);
@@ -192,14 +199,21 @@ void mst_bucket_read_take(struct depot *d, const struct mst_catalog *cat,
                           struct mst_bucket_part *p);
 struct mst_bucket_part *mst_bucket_part_of(const struct depot *d); /* empty, with its name */
 
+/* look.c: what a store says of itself. The answer shows in a later view; a question that waits
+ * already is not asked twice. */
+enum mst_rc mst_look_ask(struct local *l, const char *store, struct mst_err *err) MST_MUST_CHECK;
+void mst_look_store(struct depot *d); /* on the depot's thread */
+/* Of the COMMIT of the backup in p; on the depot's thread. */
+void mst_look_commit(const struct mst_catalog *c, struct mst_detail_part *p);
+
 /* io.c: listings and plans, on a thread that may block. */
 void mst_io_run(void *arg);
 void mst_io_detail(struct depot *d, const char *id);
 void mst_io_ticket(struct local *l, const struct ask *a);
-/* Interrupted backups and copies in the stores that were read, and what restores left. */
-/* fresh: what d is about to show, so that no view has a listing without its leavings; both NULL: as
- * the stores are shown. */
-void mst_io_leavings(struct local *l, const struct depot *d, struct mst_bucket_part *fresh);
+/* leavings.c: interrupted backups and copies in the stores that were read, and what restores left.
+ * fresh, which moves, is shown as d's with them, so that no view has a listing without its
+ * leavings; both NULL: as the stores are shown. */
+void mst_leavings_put(struct local *l, struct depot *d, struct mst_bucket_part *fresh);
 /* The backups of the set in a store; name "": the one that is meant where none is named. */
 enum mst_rc mst_local_catalog(struct local *l, const char *store, struct mst_catalog *out,
                               struct mst_err *err) MST_MUST_CHECK;

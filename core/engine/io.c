@@ -96,6 +96,9 @@ void mst_io_detail(struct depot *d, const char *id)
         (void)mst_copy(p->problem, sizeof(p->problem), err.msg);
         p->problem_rc = (int)err.rc;
     }
+    if (p->n_objects > 0) {
+        mst_look_commit(&cat, p);
+    }
     p->read_at_ms = mst_clock_mono_ms(NULL);
     mst_put_detail_take(l, p);
 }
@@ -184,7 +187,7 @@ static bool answer(struct local *l, struct ask *a)
             mst_say(l, MST_SEV_WARN, "a store is busy and is not listed again: %s", err.msg);
         }
     } else if (a->kind == ASK_BUCKET) {
-        mst_io_leavings(l, NULL, NULL);
+        mst_leavings_put(l, NULL, NULL);
     } else if (a->kind == ASK_DETAIL || (a->kind == ASK_TICKET && of_store(&a->cmd))) {
         return forward(l, a);
     } else if (a->kind == ASK_TICKET) {
@@ -215,6 +218,7 @@ void mst_io_run(void *arg)
             free(a);
         } else if (!a && mst_clock_mono_ms(NULL) >= next && !atomic_load(&l->stop)) {
             mst_notes_look(l);
+            mst_seal_remind(l);
             next = mst_clock_mono_ms(NULL) + (l->notes_at_ms ? NOTES_MS : FIRST_NOTES_MS);
         }
     }

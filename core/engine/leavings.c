@@ -130,8 +130,9 @@ static bool in_work(const struct working *w, struct mst_bucket_part *const *p, s
     return false;
 }
 
+/* gen: of the listings that were looked at. */
 static void left_in_stores(struct local *l, const struct depot *d, struct mst_bucket_part *fresh,
-                           struct leavings *v)
+                           struct leavings *v, uint64_t *gen)
 {
     struct mst_bucket_part *p[MST_CFG_STORES];
     struct working w = {0};
@@ -141,10 +142,11 @@ static void left_in_stores(struct local *l, const struct depot *d, struct mst_bu
         look_working(l, &w);
     }
     mst_mutex_lock(&l->mtx);
+    *gen = l->listings_gen;
     for (size_t i = 0; i < l->n_depots; i++) {
         struct mst_bucket_part *one = &l->depots[i] == d ? fresh : l->depots[i].part;
 
-        if (one->read_at_ms && !one->cached) {
+        if (one->read_at_ms && !one->cached && !one->seen) { /* seen: half a listing */
             p[n] = one;
             mst_shared_ref(&p[n++]->shared);
         }
@@ -165,7 +167,8 @@ static void left_in_stores(struct local *l, const struct depot *d, struct mst_bu
     }
 }
 
-void mst_io_leavings(struct local *l, const struct depot *d, struct mst_bucket_part *fresh)
+static struct mst_leavings_part *look(struct local *l, const struct depot *d,
+                                      struct mst_bucket_part *fresh, uint64_t *gen)
 {
     struct leavings v = {0};
     struct mst_leavings_part *p;
@@ -180,11 +183,22 @@ void mst_io_leavings(struct local *l, const struct depot *d, struct mst_bucket_p
         v.items = runs;
         v.cap = v.n;
     }
-    left_in_stores(l, d, fresh, &v);
+    left_in_stores(l, d, fresh, &v, gen);
     p = mst_leavings_new(v.n);
     if (v.n > 0) {
         memcpy(p->items, v.items, v.n * sizeof(v.items[0]));
     }
     free(v.items);
-    mst_put_leavings_take(l, p);
+    return p;
+}
+
+void mst_leavings_put(struct local *l, struct depot *d, struct mst_bucket_part *fresh)
+{
+    struct mst_leavings_part *p;
+    uint64_t gen = 0;
+
+    /* Again only when another store's listing came meanwhile. */
+    do {
+        p = look(l, d, fresh, &gen);
+    } while (!mst_put_listing_take(l, d, fresh, p, gen));
 }

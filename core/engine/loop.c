@@ -24,6 +24,7 @@ struct now { /* parts of the view that was published last */
     struct mst_topo_part *topo;
     struct mst_jobs_part *jobs;
     struct mst_bucket_part *stores[MST_VIEW_STORES];
+    struct mst_look_part *looks[MST_VIEW_STORES];
     struct mst_detail_part *detail;
     struct mst_leavings_part *leavings;
     struct mst_messages_part *messages;
@@ -66,7 +67,6 @@ void mst_say(struct local *l, enum mst_severity severity, const char *fmt, ...)
         mst_wake_signal(&l->stir); \
     }
 PUT(mst_put_detail_take, struct mst_detail_part, detail)
-PUT(mst_put_leavings_take, struct mst_leavings_part, leavings)
 PUT(mst_put_move_take, struct mst_switch_part, move)
 
 void mst_put_bucket_take(struct depot *d, struct mst_bucket_part *p)
@@ -81,6 +81,48 @@ void mst_put_bucket_take(struct depot *d, struct mst_bucket_part *p)
     mst_mutex_unlock(&d->l->mtx);
     mst_shared_unref((struct mst_shared *)old);
     mst_wake_signal(&d->l->stir);
+}
+
+void mst_put_look_take(struct depot *d, struct mst_look_part *p)
+{
+    struct mst_look_part *old;
+
+    mst_mutex_lock(&d->l->mtx);
+    old = d->look;
+    d->look = p;
+    d->l->parts_changed = true;
+    mst_mutex_unlock(&d->l->mtx);
+    mst_shared_unref((struct mst_shared *)old);
+    mst_wake_signal(&d->l->stir);
+}
+
+bool mst_put_listing_take(struct local *l, struct depot *d, struct mst_bucket_part *fresh,
+                          struct mst_leavings_part *p, uint64_t gen)
+{
+    struct mst_bucket_part *old = NULL;
+    struct mst_leavings_part *before = p;
+    bool current;
+
+    mst_mutex_lock(&l->mtx);
+    current = l->listings_gen == gen;
+    if (current) {
+        before = l->leavings;
+        l->leavings = p;
+        if (d) {
+            old = d->part;
+            mst_bucket_inherit(fresh, old);
+            d->part = fresh;
+            l->listings_gen++;
+        }
+        l->parts_changed = true;
+    }
+    mst_mutex_unlock(&l->mtx);
+    mst_shared_unref((struct mst_shared *)before);
+    mst_shared_unref((struct mst_shared *)old);
+    if (current) {
+        mst_wake_signal(&l->stir);
+    }
+    return current;
 }
 
 struct mst_monitor_view *mst_local_topo(struct local *l)
@@ -189,6 +231,7 @@ static bool take_parts(struct local *l, struct now *now)
     if (news || !now->leavings) {
         for (size_t i = 0; i < l->n_depots; i++) {
             swap(&now->stores[i], ref(l->depots[i].part));
+            swap(&now->looks[i], ref(l->depots[i].look));
         }
         swap(&now->detail, ref(l->detail));
         swap(&now->leavings, ref(l->leavings));
@@ -226,6 +269,7 @@ static struct mst_info_part *make_info(const struct local *l)
     (void)mst_copy(p->agent, sizeof(p->agent), l->agent_text);
     (void)mst_copy(p->agent_note, sizeof(p->agent_note),
                    l->o.agent ? "private agent: schedules do not run here" : "");
+    (void)mst_copy(p->key_remind, sizeof(p->key_remind), l->key_remind);
     p->n_notes = l->n_notes;
     memcpy(p->notes, l->notes, sizeof(p->notes));
     p->notes_at_ms = l->notes_at_ms;
@@ -259,6 +303,7 @@ static void publish(struct local *l, struct now *now)
     v->n_stores = l->n_depots;
     for (size_t i = 0; i < l->n_depots; i++) {
         v->stores[i] = ref(now->stores[i]);
+        v->looks[i] = ref(now->looks[i]);
     }
     v->bucket = l->n_depots ? ref(now->stores[l->home]) : NULL;
     v->detail = ref(now->detail);
@@ -341,6 +386,7 @@ void mst_loop_run(void *arg)
     swap(&now.jobs, NULL);
     for (size_t i = 0; i < MST_VIEW_STORES; i++) {
         swap(&now.stores[i], NULL);
+        swap(&now.looks[i], NULL);
     }
     swap(&now.detail, NULL);
     swap(&now.leavings, NULL);

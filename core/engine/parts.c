@@ -74,6 +74,7 @@ static void free_view(struct mst_shared *s)
     mst_shared_unref((struct mst_shared *)v->bucket);
     for (size_t i = 0; i < MST_VIEW_STORES; i++) {
         mst_shared_unref((struct mst_shared *)v->stores[i]);
+        mst_shared_unref((struct mst_shared *)v->looks[i]);
     }
     mst_shared_unref((struct mst_shared *)v->detail);
     mst_shared_unref((struct mst_shared *)v->leavings);
@@ -108,6 +109,15 @@ struct mst_jobs_part *mst_jobs_new_take(struct mst_job *jobs, size_t n)
 struct mst_bucket_part *mst_bucket_new(void)
 {
     return make(sizeof(struct mst_bucket_part), free_bucket);
+}
+
+struct mst_look_part *mst_look_new(void)
+{
+    struct mst_look_part *p = make(sizeof(*p), free_plain);
+
+    p->versions = p->locks = -1;
+    p->uploads = -1;
+    return p;
 }
 
 struct mst_detail_part *mst_detail_new(void)
@@ -307,7 +317,8 @@ static const char *const words[] = {"backup",
                                     "store orphans --remove",
                                     "key add",
                                     "key remove",
-                                    "key rotate"};
+                                    "key rotate",
+                                    "store show"};
 
 void mst_cmd_line(const struct mst_cmd *cmd, char *out, size_t size)
 {

@@ -46,10 +46,18 @@ void mst_seal_trust(struct local *l)
 void mst_seal_remind(struct local *l)
 {
     struct mst_keyring *k = mst_xcalloc(1, sizeof(*k));
+    bool news;
 
     mst_keyring_list(l->cfg, mst_clock_utc_ms(NULL), k);
-    if (k->remind[0]) {
+    mst_mutex_lock(&l->mtx);
+    news = strcmp(l->key_remind, k->remind) != 0;
+    (void)mst_copy(l->key_remind, sizeof(l->key_remind), k->remind);
+    l->notes_changed = l->notes_changed || news;
+    mst_mutex_unlock(&l->mtx);
+    if (news && k->remind[0]) {
         mst_say(l, MST_SEV_WARN, "%s", k->remind);
+    } else if (news) {
+        mst_wake_signal(&l->stir);
     }
     free(k);
 }

@@ -9,7 +9,9 @@
 /* Who is believed: seal.trusted and this host's own signer. At the start; what cannot be read is
  * said and left out, so that less is believed. */
 void mst_seal_trust(struct local *l);
-/* What is missing before all keys are lost, as a message: once, at the start. */
+/* What is missing before all keys are lost: kept for the views, and a message when it is another
+ * sentence than before. At the start, and again now and then: 'muster key escrow' may have been
+ * done meanwhile. */
 void mst_seal_remind(struct local *l);
 /* Who is believed and how a sealed backup is opened, for a catalog that was just made. */
 void mst_seal_catalog(struct local *l, struct mst_catalog *c);

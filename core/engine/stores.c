@@ -7,7 +7,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "catalog/orphans.h"
-#include "engine/depot.h"
+#include "cfg/cfg.h"
 #include "store/open.h"
 #include "store/s3.h"
 
@@ -20,7 +20,7 @@ static enum mst_rc open_one(const struct mst_cfg *cfg, const char *name, struct 
     const struct mst_cfg_store *c;
 
     *out = NULL;
-    return mst_cfg_store(cfg, name, &c, err) == MST_OK ? mst_depot_make(c, false, out, err)
+    return mst_cfg_store(cfg, name, &c, err) == MST_OK ? mst_store_open(c, false, out, err)
                                                        : err->rc;
 }
 
@@ -68,7 +68,7 @@ enum mst_rc mst_engine_store_facts(const struct mst_cfg *cfg, const char *store,
     enum mst_rc rc = mst_cfg_store(cfg, store, &c, err);
 
     memset(out, 0, sizeof(*out));
-    rc = rc == MST_OK ? mst_depot_make(c, !cfg->read_only, &s, err) : rc;
+    rc = rc == MST_OK ? mst_store_open(c, !cfg->read_only, &s, err) : rc;
     if (rc != MST_OK) {
         return rc;
     }

@@ -22,10 +22,13 @@ struct mst_jobs_part { /* newest first */
  * the last one failed, what an earlier listing found. The latter says nothing about now. */
 struct mst_bucket_part { /* of one store; newest backup first */
     struct mst_shared shared;
-    char store[64];     /* its name in the configuration */
-    char kind[16];      /* "local" */
-    bool target;        /* backups go there */
-    char where[256];    /* "directory /srv/backups" */
+    char store[64];  /* its name in the configuration */
+    char kind[16];   /* "local" */
+    bool target;     /* backups go there */
+    char where[256]; /* "directory /srv/backups" */
+    /* As the configuration has it. */
+    char region[64], storage_class[32]; /* "" not said */
+    bool allow_unsealed, single_writer;
     char problem[256];  /* the store cannot be read: why */
     int problem_rc;     /* enum mst_rc of it */
     int64_t read_at_ms; /* monotonic: the store was asked, with success or not; 0 never */
@@ -42,6 +45,24 @@ struct mst_bucket_part { /* of one store; newest backup first */
     struct mst_backup_change *changes;
     size_t n;
     struct mst_backup *backups;
+    /* Of these backups, as of their listing. */
+    uint64_t backups_bytes, foreign; /* foreign: objects beside them that muster did not write */
+    int64_t per_day_bytes;           /* -1 not known */
+    int64_t days_left;               /* free space at that rate; -1 not known */
+};
+
+/* What a store says of itself beside its listing. Asked when somebody looks (MST_CMD_STORE_LOOK),
+ * without writing; -1: not known. */
+struct mst_look_part {
+    struct mst_shared shared;
+    int64_t read_at_ms; /* monotonic; 0 while the first answer is not there */
+    bool loading;
+    char problem[256];         /* why something is not known: the first reason; "" */
+    int versions, locks;       /* it keeps versions, it can lock: 1 yes, 0 no */
+    int64_t uploads;           /* begun and neither completed nor aborted */
+    int64_t since_wall_ms;     /* of the oldest of them; 0 none */
+    char who[200];             /* whose key it works with; "" none, or not known */
+    int64_t who_until_wall_ms; /* 0: for ever, or not known */
 };
 
 struct mst_detail_part { /* of the one backup that was asked for last */
@@ -56,6 +77,14 @@ struct mst_detail_part { /* of the one backup that was asked for last */
     struct mst_backup_ns *ns;
     size_t n_objects;
     struct mst_object *objects;
+    char storage_class[32]; /* of its objects; "mixed", "" none is said */
+    /* Of its COMMIT, which is asked for them. */
+    bool lock_known;         /* else lock_why says why not */
+    char lock_mode[16];      /* "" not locked; COMPLIANCE, GOVERNANCE */
+    int64_t locked_until_ms; /* wall clock; 0 not locked */
+    bool legal_hold;
+    char version[128]; /* "" where none is kept */
+    char lock_why[200];
 };
 
 /* Restores that were swapped in and whose old collections are still kept aside; leavings of dead
@@ -150,6 +179,7 @@ struct mst_info_part {
     bool may_switch; /* the same for moving the primary */
     char may_not_switch_why[160];
     bool read_only;
+    char key_remind[240];  /* what is missing before all keys are lost; "" nothing */
     char agent[96];        /* "private agent, pid 123", "in this process" */
     char agent_note[160];  /* "schedules do not run here" */
     char set_note[200];    /* note of the configuration, e.g. from the sandbox; "" none */
@@ -172,6 +202,7 @@ struct mst_view {
     struct mst_jobs_part *jobs; /* never NULL; may be empty */
     size_t n_stores;            /* in the order of the configuration */
     struct mst_bucket_part *stores[MST_VIEW_STORES];
+    struct mst_look_part *looks[MST_VIEW_STORES]; /* of each store; NULL: nobody looked yet */
     struct mst_bucket_part *bucket;     /* the one that is meant where none is named; NULL: none */
     struct mst_detail_part *detail;     /* NULL: nothing asked for */
     struct mst_leavings_part *leavings; /* never NULL */

@@ -56,6 +56,7 @@ static struct mst_view *next_view(const struct mst_view *from)
     v->n_stores = from->n_stores;
     for (size_t i = 0; i < v->n_stores; i++) {
         v->stores[i] = ref(from->stores[i]);
+        v->looks[i] = ref(from->looks[i]);
     }
     v->bucket = ref(from->bucket);
     v->detail = ref(from->detail);
@@ -87,10 +88,21 @@ static void check_topo(struct mst_topo_view *v)
     }
 }
 
+/* "store3" after "store": 3; SIZE_MAX: another name. */
+static size_t number_after(const char *name, const char *word)
+{
+    const size_t n = strlen(word);
+
+    return strncmp(name, word, n) == 0 && name[n] >= '0' && name[n] <= '9' && !name[n + 1]
+               ? (size_t)(name[n] - '0')
+               : SIZE_MAX;
+}
+
 static enum mst_rc take_part(struct mst_view *v, const char *name, const bson_t *doc,
                              struct mst_err *err)
 {
     enum mst_rc rc = MST_OK;
+    size_t i;
 
 #define PART(word, make, desc, at) \
     if (strcmp(name, word) == 0) { \
@@ -102,12 +114,15 @@ static enum mst_rc take_part(struct mst_view *v, const char *name, const bson_t 
     PART("detail", mst_detail_new(), ipc_detail, detail)
     PART("move", mst_switch_new(), ipc_move, move)
 #undef PART
-    if (strncmp(name, "store", 5) == 0 && name[5] >= '0' && name[5] < '0' + MST_VIEW_STORES &&
-        !name[6]) {
-        const size_t i = (size_t)(name[5] - '0');
-
+    i = number_after(name, "store");
+    if (i < MST_VIEW_STORES) {
         replace(&v->stores[i], mst_bucket_new());
         return ipc_decode(&ipc_bucket, doc, v->stores[i], err);
+    }
+    i = number_after(name, "look");
+    if (i < MST_VIEW_STORES) {
+        replace(&v->looks[i], mst_look_new());
+        return ipc_decode(&ipc_look, doc, v->looks[i], err);
     }
     /* These makers allocate an array; the decoder brings its own. */
     if (strcmp(name, "leavings") == 0) {

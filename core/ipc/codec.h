@@ -47,6 +47,6 @@ void ipc_encode(const struct desc *d, const void *from, bson_t *out);
 enum mst_rc ipc_decode(const struct desc *d, const bson_t *from, void *to,
                        struct mst_err *err) MST_MUST_CHECK;
 
-extern const struct desc ipc_info, ipc_topo, ipc_jobs, ipc_bucket, ipc_detail, ipc_leavings,
-    ipc_move, ipc_messages, ipc_cmd, ipc_ticket, ipc_err;
+extern const struct desc ipc_info, ipc_topo, ipc_jobs, ipc_bucket, ipc_look, ipc_detail,
+    ipc_leavings, ipc_move, ipc_messages, ipc_cmd, ipc_ticket, ipc_err;
 #endif

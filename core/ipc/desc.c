@@ -192,21 +192,14 @@ static const struct field mst_topo_view_fields[] = {
 DESC(ipc_topo, mst_topo_view);
 
 static const struct field mst_info_part_fields[] = {
-    F(mst_info_part, set_label),
-    F(mst_info_part, set_class),
-    F(mst_info_part, may_act),
-    F(mst_info_part, may_not_why),
-    F(mst_info_part, may_switch),
-    F(mst_info_part, may_not_switch_why),
-    F(mst_info_part, read_only),
-    F(mst_info_part, agent),
-    F(mst_info_part, agent_note),
-    F(mst_info_part, set_note),
-    F(mst_info_part, sandbox_ctl),
-    F(mst_info_part, config_path),
-    ARRAY(mst_info_part, notes, FT_FIXED, n_notes, 8, &ipc_note),
-    F(mst_info_part, notes_at_ms),
-    F(mst_info_part, agent_lost_ms),
+    F(mst_info_part, set_label),   F(mst_info_part, set_class),
+    F(mst_info_part, may_act),     F(mst_info_part, may_not_why),
+    F(mst_info_part, may_switch),  F(mst_info_part, may_not_switch_why),
+    F(mst_info_part, read_only),   F(mst_info_part, key_remind),
+    F(mst_info_part, agent),       F(mst_info_part, agent_note),
+    F(mst_info_part, set_note),    F(mst_info_part, sandbox_ctl),
+    F(mst_info_part, config_path), ARRAY(mst_info_part, notes, FT_FIXED, n_notes, 8, &ipc_note),
+    F(mst_info_part, notes_at_ms), F(mst_info_part, agent_lost_ms),
 };
 DESC(ipc_info, mst_info_part);
 
@@ -275,6 +268,7 @@ static const struct field mst_backup_fields[] = {
     F(mst_backup, hold_by),
     F(mst_backup, copied_to),
     F(mst_backup, leftovers),
+    F(mst_backup, foreign),
 };
 static DESC(ipc_backup, mst_backup);
 
@@ -291,6 +285,10 @@ static const struct field mst_bucket_part_fields[] = {
     F(mst_bucket_part, target),
     F(mst_bucket_part, seen),
     F(mst_bucket_part, where),
+    F(mst_bucket_part, region),
+    F(mst_bucket_part, storage_class),
+    F(mst_bucket_part, allow_unsealed),
+    F(mst_bucket_part, single_writer),
     F(mst_bucket_part, problem),
     F(mst_bucket_part, problem_rc),
     F(mst_bucket_part, read_at_ms),
@@ -304,8 +302,19 @@ static const struct field mst_bucket_part_fields[] = {
     F(mst_bucket_part, compared_wall_ms),
     ARRAY(mst_bucket_part, changes, FT_ROWS, n_changes, 200000, &ipc_backup_change),
     ARRAY(mst_bucket_part, backups, FT_ROWS, n, 100000, &ipc_backup),
+    F(mst_bucket_part, backups_bytes),
+    F(mst_bucket_part, foreign),
+    F(mst_bucket_part, per_day_bytes),
+    F(mst_bucket_part, days_left),
 };
 DESC(ipc_bucket, mst_bucket_part);
+
+static const struct field mst_look_part_fields[] = {
+    F(mst_look_part, read_at_ms),    F(mst_look_part, loading), F(mst_look_part, problem),
+    F(mst_look_part, versions),      F(mst_look_part, locks),   F(mst_look_part, uploads),
+    F(mst_look_part, since_wall_ms), F(mst_look_part, who),     F(mst_look_part, who_until_wall_ms),
+};
+DESC(ipc_look, mst_look_part);
 
 static const struct field mst_backup_ns_fields[] = {
     F(mst_backup_ns, ns),         F(mst_backup_ns, type),    F(mst_backup_ns, documents),
@@ -317,6 +326,7 @@ static const struct field mst_object_fields[] = {
     F(mst_object, key),
     F(mst_object, bytes),
     F(mst_object, modified_wall_ms),
+    F(mst_object, storage_class),
 };
 static DESC(ipc_object, mst_object);
 
@@ -329,6 +339,13 @@ static const struct field mst_detail_part_fields[] = {
     F(mst_detail_part, problem_rc),
     ARRAY(mst_detail_part, ns, FT_ROWS, n_ns, 1000000, &ipc_backup_ns),
     ARRAY(mst_detail_part, objects, FT_ROWS, n_objects, 1000000, &ipc_object),
+    F(mst_detail_part, storage_class),
+    F(mst_detail_part, lock_known),
+    F(mst_detail_part, lock_mode),
+    F(mst_detail_part, locked_until_ms),
+    F(mst_detail_part, legal_hold),
+    F(mst_detail_part, version),
+    F(mst_detail_part, lock_why),
 };
 DESC(ipc_detail, mst_detail_part);
 
@@ -402,7 +419,7 @@ static const struct field mst_switch_part_fields[] = {
 DESC(ipc_move, mst_switch_part);
 
 static const struct field mst_cmd_fields[] = {
-    ENUM(mst_cmd, kind, MST_CMD_KEY_ROTATE),
+    ENUM(mst_cmd, kind, MST_CMD_STORE_LOOK),
     F(mst_cmd, job),
     F(mst_cmd, backup),
     F(mst_cmd, source),

@@ -18,7 +18,7 @@
 #define CLIENTS_MAX 32
 #define TICKETS_MAX 16
 #define OUT_MAX ((size_t)2 * MST_IPC_FRAME_MAX)
-#define PARTS (7 + MST_VIEW_STORES)
+#define PARTS (7 + 2 * MST_VIEW_STORES)
 
 struct client {
     int fd;
@@ -55,6 +55,8 @@ static void parts_of(const struct mst_view *v, struct part out[PARTS])
 {
     static const char *const names[] = {"store0", "store1", "store2", "store3",
                                         "store4", "store5", "store6", "store7"};
+    static const char *const looks[] = {"look0", "look1", "look2", "look3",
+                                        "look4", "look5", "look6", "look7"};
     const struct part all[] = {
         {"info", &ipc_info, (struct mst_shared *)v->info, v->info},
         {"topo", &ipc_topo, (struct mst_shared *)v->topo, v->topo ? &v->topo->v : NULL},
@@ -71,6 +73,8 @@ static void parts_of(const struct mst_view *v, struct part out[PARTS])
                                v->stores[i]};
 
         out[MST_COUNT(all) + i] = p;
+        out[MST_COUNT(all) + MST_VIEW_STORES + i] =
+            (struct part){looks[i], &ipc_look, (struct mst_shared *)v->looks[i], v->looks[i]};
     }
 }
 

@@ -107,6 +107,7 @@ enum mst_rc gcs_tags(struct mst_store *s, const char *key, struct mst_str *out,
                      struct mst_err *err);
 enum mst_rc gcs_trial(struct mst_store *s, enum mst_store_trial what, const char *key,
                       const char *version, struct mst_err *err);
+void gcs_keeps(struct mst_store *s, struct mst_task *task, struct mst_store_keeps *out);
 enum mst_rc gcs_probe(struct mst_store *s, struct mst_task *task, struct mst_err *err);
 const struct mst_store_caps *gcs_caps(const struct mst_store *s);
 enum mst_rc gcs_read(struct mst_store *s, const char *key, uint64_t from, void *buf, size_t n,

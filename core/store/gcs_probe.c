@@ -92,11 +92,28 @@ static enum mst_rc find_checksums(struct gcs *g, struct mst_store_caps *caps, st
     return MST_OK;
 }
 
-static void find_settings(struct gcs *g, struct mst_store_caps *caps, struct mst_task *task)
+void gcs_keeps(struct mst_store *s, struct mst_task *task, struct mst_store_keeps *out)
 {
     struct mst_err why = {0};
+    bool versions, locks;
 
-    if (gcs_settings(g, task, &caps->versions, &caps->lock, &why) != MST_OK) {
+    if (gcs_settings(gcs_of(s), task, &versions, &locks, &why) == MST_OK) {
+        out->versions = versions;
+        out->locks = locks;
+    } else {
+        out->versions = out->locks = -1;
+        (void)mst_copy(out->text, sizeof(out->text), why.msg);
+    }
+}
+
+static void find_settings(struct gcs *g, struct mst_store_caps *caps, struct mst_task *task)
+{
+    struct mst_store_keeps keeps = {0};
+
+    gcs_keeps(&g->base, task, &keeps);
+    caps->versions = keeps.versions > 0;
+    caps->lock = keeps.locks > 0;
+    if (keeps.versions < 0) {
         caps->unknown = true;
         note(caps, "whether it keeps versions and locks is not known (storage.buckets.get)");
     }

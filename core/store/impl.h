@@ -37,6 +37,7 @@ struct mst_store_ops {
                         int64_t until_wall_ms, struct mst_err *err);
     enum mst_rc (*thaw)(struct mst_store *s, const char *key, int days, struct mst_err *err);
     enum mst_rc (*probe)(struct mst_store *s, struct mst_task *task, struct mst_err *err);
+    void (*keeps)(struct mst_store *s, struct mst_task *task, struct mst_store_keeps *out);
     const struct mst_store_caps *(*caps)(const struct mst_store *s); /* else those below */
     /* May an object there be locked? Asked before something is removed: where a bucket keeps
      * versions a lock does not keep its name from going. NULL: never. */

@@ -110,6 +110,7 @@ static const struct mst_store_ops ops = {
     .lock = mst_s3_lock,
     .thaw = mst_s3_thaw,
     .probe = mst_s3_probe,
+    .keeps = mst_s3_keeps,
     .caps = mst_s3_caps,
     .may_lock = mst_s3_may_lock,
     .remove_many = mst_s3_remove_many,

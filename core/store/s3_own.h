@@ -250,6 +250,7 @@ enum mst_rc mst_s3_lock(struct mst_store *s, const char *key, const char *mode,
                         int64_t until_wall_ms, struct mst_err *err);
 enum mst_rc mst_s3_thaw(struct mst_store *s, const char *key, int days, struct mst_err *err);
 /* What the store can do, asked once. */
+void mst_s3_keeps(struct mst_store *store, struct mst_task *task, struct mst_store_keeps *out);
 enum mst_rc mst_s3_probe(struct mst_store *s, struct mst_task *task, struct mst_err *err);
 const struct mst_store_caps *mst_s3_caps(const struct mst_store *s);
 

@@ -157,31 +157,43 @@ static void find_checksums(struct s3 *s, struct mst_task *task, struct mst_store
     mst_http_reply_release(&a.reply);
 }
 
-/* A key that may not ask leaves it open. */
-static bool is_on(struct s3 *s, const char *what, const char *action, struct mst_task *task,
-                  struct mst_store_caps *caps)
+/* Not known when it could not be asked; a key that may not ask is named. */
+static bool find_setting(struct s3 *s, const char *what, const char *action, struct mst_task *task,
+                         struct mst_store_caps *caps)
 {
-    struct mst_err err = {0};
+    struct mst_err why = {0};
     bool on = false;
 
-    if (mst_s3_is_on(s, what, action, task, &on, &err) == MST_E_AUTH) {
+    if (!s->profile->google && mst_s3_is_on(s, what, action, task, &on, &why) == MST_E_AUTH) {
         note(caps, "not known whether it has %s: the key may not ask (%s)", what, action);
     }
-    caps->unknown = caps->unknown || err.rc != MST_OK;
+    caps->unknown = caps->unknown || s->profile->google || why.rc != MST_OK;
     return on;
 }
 
-static bool has_locks(struct s3 *s, struct mst_task *task, struct mst_store_caps *caps)
-{
-    struct mst_err why = {0};
-    const enum s3_locks locks = mst_s3_locks(s, task, &why);
+#define ASK_VERSIONS "versioning", "s3:GetBucketVersioning"
+#define ASK_LOCKS "object-lock", "s3:GetBucketObjectLockConfiguration"
 
-    if (locks == S3_LOCKS_UNKNOWN && why.rc == MST_E_AUTH) {
-        note(caps, "not known whether it has object-lock: the key may not ask "
-                   "(s3:GetBucketObjectLockConfiguration)");
+void mst_s3_keeps(struct mst_store *store, struct mst_task *task, struct mst_store_keeps *out)
+{
+    struct s3 *s = s3_of(store);
+    struct mst_err first = {0}, second = {0};
+    bool versions = false, locks = false;
+
+    out->versions = out->locks = -1;
+    if (s->profile->google) { /* its XML has other words for both */
+        (void)mst_copy(out->text, sizeof(out->text), "with profile gcs it cannot be asked");
+        return;
     }
-    caps->unknown = caps->unknown || locks == S3_LOCKS_UNKNOWN;
-    return locks == S3_LOCKS_YES;
+    if (mst_s3_is_on(s, ASK_VERSIONS, task, &versions, &first) == MST_OK) {
+        out->versions = versions;
+    }
+    if (mst_s3_is_on(s, ASK_LOCKS, task, &locks, &second) == MST_OK) {
+        out->locks = locks;
+    }
+    if (out->versions < 0 || out->locks < 0) {
+        (void)mst_copy(out->text, sizeof(out->text), out->versions < 0 ? first.msg : second.msg);
+    }
 }
 
 enum mst_rc mst_s3_probe(struct mst_store *store, struct mst_task *task, struct mst_err *err)
@@ -210,9 +222,8 @@ enum mst_rc mst_s3_probe(struct mst_store *store, struct mst_task *task, struct 
     rc = find_create_only(s, task, caps, err);
     if (rc == MST_OK) {
         find_checksums(s, task, caps);
-        caps->versions =
-            !s->profile->google && is_on(s, "versioning", "s3:GetBucketVersioning", task, caps);
-        caps->lock = !s->profile->google && has_locks(s, task, caps);
+        caps->versions = find_setting(s, ASK_VERSIONS, task, caps);
+        caps->lock = find_setting(s, ASK_LOCKS, task, caps);
         atomic_store(&s->probed, caps);
     } else {
         free(caps);

@@ -174,6 +174,17 @@ enum mst_rc mst_store_probe(struct mst_store *s, struct mst_task *task, struct m
     return s->ops->probe ? s->ops->probe(s, task, err) : MST_OK;
 }
 
+void mst_store_keeps(struct mst_store *s, struct mst_task *task, struct mst_store_keeps *out)
+{
+    memset(out, 0, sizeof(*out));
+    if (s->ops->keeps) {
+        s->ops->keeps(s, task, out);
+    } else if (!s->local) { /* a directory does neither */
+        out->versions = out->locks = -1;
+        (void)mst_copy(out->text, sizeof(out->text), "this kind of store cannot be asked");
+    }
+}
+
 static _Thread_local struct mst_task *works_for;
 
 void mst_store_work_for(struct mst_task *task)

@@ -57,6 +57,12 @@ struct mst_store_info {
     char checksum[96]; /* as the store keeps it, "sha256:..." , "" none */
 };
 
+/* Settings of a bucket that are asked without writing: 1 yes, 0 no, -1 not known. */
+struct mst_store_keeps {
+    int versions, locks;
+    char text[200]; /* why something is not known; "" */
+};
+
 struct mst_store_version {
     char key[MST_KEY_MAX];
     char version[128];
@@ -135,6 +141,8 @@ const struct mst_store_caps *mst_store_caps(const struct mst_store *s); /* never
 /* Ask the store what it can do, unless that is known; caps have it afterwards. */
 enum mst_rc mst_store_probe(struct mst_store *s, struct mst_task *task,
                             struct mst_err *err) MST_MUST_CHECK;
+/* Does it keep versions, can it lock? What could not be asked is not known, and text says why. */
+void mst_store_keeps(struct mst_store *s, struct mst_task *task, struct mst_store_keeps *out);
 /* From now on the calls of this thread that carry no task of their own end when this one is
  * cancelled; NULL: none. Local stores do not wait, and do not look. */
 void mst_store_work_for(struct mst_task *task);

@@ -14,6 +14,7 @@ struct fx {
     struct mst_topo_part topo;
     struct mst_jobs_part jobs;
     struct mst_bucket_part bucket, vault;
+    struct mst_look_part looks[2];
     struct mst_backup in_vault[3];
     struct mst_detail_part detail;
     struct mst_leavings_part leavings;
@@ -55,7 +56,9 @@ struct fx *fx_silent(void);      /* one member does not answer; another lags */
 struct fx *fx_wrong_set(void);
 struct fx *fx_auth(void);
 struct fx *fx_empty_bucket(void);
-struct fx *fx_copies(void);   /* two stores, one with a damaged copy */
+struct fx *fx_copies(void); /* two stores, one with a damaged copy */
+struct fx *fx_s3(void);     /* a bucket: versions, a lock, uploads, strays; no escrow */
+struct fx *fx_s3_unknown(void);
 struct fx *fx_one_dead(void); /* two stores, one cannot be read */
 struct fx *fx_held(void);     /* a hold, and objects of dead runs */
 struct fx *fx_no_store(void);
