@@ -19,6 +19,9 @@ struct copies {
  * a store that hangs is waited for. */
 enum mst_rc mst_copies_open(struct copies *c, struct local *l, const size_t *targets, size_t n,
                             struct mst_task *task, struct mst_err *err) MST_MUST_CHECK;
+/* After a good run: what the locks of each copy are. One that is not locked as its store says is no
+ * good copy. */
+void mst_copies_settle(struct copies *c, const char *id);
 /* After the run: "copies 1/2: vault failed: ..." into text; how many are whole. */
 size_t mst_copies_tell(struct copies *c, char *text, size_t size);
 void mst_copies_close(struct copies *c);

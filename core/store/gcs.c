@@ -297,6 +297,7 @@ enum mst_rc mst_store_gcs_open_take(const char *name, const struct mst_gcs_opts 
     (void)mst_copy(g->storage_class, sizeof(g->storage_class),
                    o->storage_class ? o->storage_class : "");
     g->tags = mst_xstrdup(o->marks.tags ? o->marks.tags : "");
+    g->base.tags = g->tags;
     mst_store_marks_take(&g->base, &o->marks);
     g->write = o->write;
     g->tries_max = o->tries_max;

@@ -61,6 +61,7 @@ struct mst_store { /* first member of every kind */
     struct mst_store_caps caps;
     int64_t lock_days; /* what is written is locked so long; 0: not */
     char lock_mode[16];
+    const char *tags; /* of what is written, the kind's own; NULL: none */
 };
 
 void mst_store_marks_take(struct mst_store *s, const struct mst_store_marks *m);

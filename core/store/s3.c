@@ -199,6 +199,7 @@ static void fill(struct s3 *s, const struct mst_s3_conf *c, const struct mst_s3_
     s->sse = copy(c->sse);
     s->sse_key = copy(c->sse_key);
     s->tags = copy(c->marks.tags);
+    s->base.tags = s->tags;
     mst_store_marks_take(&s->base, &c->marks);
     /* A certificate for *.host does not cover a bucket with dots. */
     s->path_style = c->path_style || profile->path_style || strchr(c->bucket, '.');

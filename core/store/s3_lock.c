@@ -46,7 +46,8 @@ enum mst_rc mst_s3_is_on(struct s3 *s, const char *what, const char *action, str
     } else if (rc != MST_E_CONFIG &&
                (a.reply.status == 404 || a.reply.status == 405 || a.reply.status == 501 ||
                 strcmp(a.code, "InvalidRequest") == 0)) {
-        rc = MST_OK; /* it has no such thing */
+        memset(err, 0, sizeof(*err)); /* it has no such thing */
+        rc = MST_OK;
     }
     mst_http_reply_release(&a.reply);
     return rc;
@@ -118,6 +119,30 @@ void mst_s3_lock_headers(const struct s3 *s, struct s3_req *r, char until[MST_TI
     if (ms > 0 && mst_store_lock_wanted(r->key)) {
         mst_s3_say(r, "x-amz-object-lock-mode", s->base.lock_mode);
         mst_s3_say(r, "x-amz-object-lock-retain-until-date", mst_time_iso(ms, until));
+    }
+}
+
+enum mst_rc mst_s3_lock_kept(struct s3 *s, const char *key, struct mst_err *err)
+{
+    const int64_t until = mst_store_lock_until(&s->base, mst_clock_utc_ms(NULL));
+    struct mst_store_info info;
+
+    if (until == 0 || !mst_store_lock_wanted(key)) {
+        return MST_OK;
+    }
+    if (mst_s3_info(&s->base, key, &info, err) != MST_OK ||
+        (info.locked_until_ms < until &&
+         mst_s3_lock(&s->base, key, s->base.lock_mode, until, err) != MST_OK)) {
+        mst_err_prefix(err, "%s was written and is not known to be locked", key);
+    }
+    return err->rc;
+}
+
+void mst_s3_sum_headers(const struct s3 *s, struct s3_req *r, const char *sha256)
+{
+    mst_s3_say(r, "x-amz-checksum-sha256", sha256);
+    if (s->base.lock_days > 0) {
+        mst_s3_say(r, "x-amz-sdk-checksum-algorithm", "SHA256");
     }
 }
 

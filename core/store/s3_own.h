@@ -162,6 +162,10 @@ void mst_s3_object_headers(const struct s3 *s, struct s3_req *r);
 /* ---- s3_lock.c ---- */
 /* And those of a lock, where one is wanted for this name; until is the caller's. */
 void mst_s3_lock_headers(const struct s3 *s, struct s3_req *r, char until[MST_TIME_MAX]);
+/* Is it locked as it should be? Some servers forget it of what came in parts: it is locked now. */
+enum mst_rc mst_s3_lock_kept(struct s3 *s, const char *key, struct mst_err *err);
+/* A body that goes into a lock has to say of which kind its checksum is, too. */
+void mst_s3_sum_headers(const struct s3 *s, struct s3_req *r, const char *sha256);
 /* Where locks are wanted: MST_E_CONFIG unless the bucket takes them. Nothing is written for it. */
 enum mst_rc mst_s3_lock_ready(struct s3 *s, struct mst_task *task, struct mst_err *err);
 enum s3_locks mst_s3_locks(struct s3 *s, struct mst_task *task, struct mst_err *why);

@@ -245,7 +245,7 @@ static enum mst_rc put_small(struct s3 *s, struct s3_put *p, struct mst_err *err
         mst_s3_say(&r, "if-none-match", "*");
     }
     if (s->profile->checksum == 's') {
-        mst_s3_say(&r, "x-amz-checksum-sha256", mst_base64(digest, sizeof(digest), sum));
+        mst_s3_sum_headers(s, &r, mst_base64(digest, sizeof(digest), sum));
     } else {
         mst_md5_of(data, p->buf.len, md5);
         mst_s3_say(&r, "content-md5", mst_base64(md5, sizeof(md5), sum5));

@@ -41,7 +41,7 @@ static enum mst_rc send_part(struct s3_part *part, struct s3_done *done, struct 
     (void)mst_hex(digest, sizeof(digest), hash);
     if (u->s->profile->checksum == 's') {
         (void)mst_base64(digest, sizeof(digest), sum);
-        mst_s3_say(&r, "x-amz-checksum-sha256", sum);
+        mst_s3_sum_headers(u->s, &r, sum);
         (void)mst_copy(done->checksum, sizeof(done->checksum), sum);
     } else {
         mst_md5_of(part->data.p, part->data.len, md5);
@@ -369,6 +369,7 @@ enum mst_rc mst_s3_upload_complete_take(struct s3_upload *u, struct mst_err *err
     if (rc != MST_OK && rc != MST_E_UNKNOWN) {
         abort_it(u);
     }
+    rc = rc == MST_OK ? mst_s3_lock_kept(u->s, u->key, err) : rc;
     free_upload(u);
     return rc;
 }

@@ -170,6 +170,8 @@ const char *mst_store_lock_mode(const struct mst_store *s); /* "" when it does n
 /* Is an object of this name locked when it is written? Claims and objects of tests are not: who
  * wrote them takes them back. Pure. */
 bool mst_store_lock_wanted(const char *key);
+/* Of what is written, by its configuration: "a=b&c=d"; "" none. */
+const char *mst_store_tags_wanted(const struct mst_store *s);
 /* Tags of an object as the store keeps them, "a=b&c=d" in its order and encoding. */
 enum mst_rc mst_store_tags(struct mst_store *s, const char *key, struct mst_str *out,
                            struct mst_err *err) MST_MUST_CHECK;

@@ -28,6 +28,11 @@ const char *mst_store_lock_mode(const struct mst_store *s)
     return s->lock_mode;
 }
 
+const char *mst_store_tags_wanted(const struct mst_store *s)
+{
+    return s->tags ? s->tags : "";
+}
+
 bool mst_store_lock_wanted(const char *key)
 {
     const char *slash = strrchr(key, '/');
@@ -80,6 +85,20 @@ static void stays(struct mst_store_swept *out, const char *key, int64_t until_ms
     }
 }
 
+/* Refused: is it because something locks it that was not known before? */
+static bool locked_after_all(struct mst_store *s, const char *key, struct mst_store_swept *out)
+{
+    struct mst_store_info info;
+    struct mst_err ignore = {0};
+
+    if (!s->ops->info || s->ops->info(s, key, &info, &ignore) != MST_OK ||
+        (!info.legal_hold && info.locked_until_ms <= mst_clock_utc_ms(NULL))) {
+        return false;
+    }
+    stays(out, key, info.legal_hold ? 0 : info.locked_until_ms);
+    return true;
+}
+
 static enum mst_rc one_by_one(struct mst_store *s, const char (*keys)[MST_KEY_MAX], size_t n,
                               struct mst_store_swept *out, struct mst_task *task,
                               struct mst_err *err)
@@ -92,6 +111,10 @@ static enum mst_rc one_by_one(struct mst_store *s, const char (*keys)[MST_KEY_MA
         if (rc == MST_E_NOTFOUND) {
             memset(err, 0, sizeof(*err));
             rc = MST_OK;
+        } else if (rc == MST_E_PRECOND && locked_after_all(s, keys[i], out)) {
+            memset(err, 0, sizeof(*err));
+            rc = MST_OK;
+            continue;
         }
         out->gone += rc == MST_OK;
         out->markers += rc == MST_OK && mst_store_caps(s)->versions;

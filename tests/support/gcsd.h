@@ -93,7 +93,9 @@ bool gcsd_has(struct gcsd *g, const char *name, const void *data, size_t n);
 size_t gcsd_objects(struct gcsd *g);
 size_t gcsd_sessions(struct gcsd *g);
 void gcsd_put(struct gcsd *g, const char *name, const void *data, size_t n);
-void gcsd_versions(struct gcsd *g); /* from now on what is replaced or deleted is kept */
+void gcsd_versions(struct gcsd *g);     /* from now on what is replaced or deleted is kept */
+void gcsd_no_retention(struct gcsd *g); /* the bucket takes no object retention */
+void gcsd_may_delete(struct gcsd *g);   /* the key has storage.objects.delete and override */
 void gcsd_retain(struct gcsd *g, const char *name, const char *mode, const char *until, bool hold);
 
 #endif
