@@ -171,8 +171,9 @@ enum mst_rc mst_store_delete_many(struct mst_store *s, const char (*keys)[MST_KE
     if (rc == MST_OK && out->first.rc != MST_OK) {
         *err = out->first;
         if (out->failed > 1) {
-            mst_err_prefix(err, "%llu objects could not be removed, the first",
-                           (unsigned long long)out->failed);
+            mst_err_prefix(err, "%llu %s could not be removed, the first",
+                           (unsigned long long)out->failed,
+                           mst_text_noun(out->failed, "object", "objects"));
         }
         rc = err->rc;
     }
