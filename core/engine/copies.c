@@ -68,13 +68,15 @@ void mst_copies_settle(struct copies *c, const char *id)
         char text[80] = "";
         enum mst_rc rc;
 
-        if (c->at[i] == SIZE_MAX || mst_store_tee_status(c->tee, c->at[i], &ignore) != MST_OK) {
+        if (c->at[i] == SIZE_MAX || c->d[i]->cfg->lock_days == 0 ||
+            mst_store_tee_status(c->tee, c->at[i], &ignore) != MST_OK) {
             continue;
         }
         rc = mst_depot_open_soon(c->d[i], OPEN_MS, c->task, &s, &c->err[i]);
         rc = rc == MST_OK ? mst_store_catalog(c->l, s, &cat, &c->err[i]) : rc;
-        rc = rc == MST_OK ? mst_lock_settle(&cat, id, true, c->task, text, sizeof(text), &c->err[i])
-                          : rc;
+        if (rc == MST_OK) {
+            (void)!mst_lock_settle(&cat, id, true, c->task, text, sizeof(text), &c->err[i]);
+        }
         if (text[0]) {
             mst_task_log(c->task, "%s is %s", c->d[i]->cfg->name, text);
         }
