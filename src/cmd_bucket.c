@@ -324,6 +324,34 @@ static enum mst_rc await_detail(struct mst_engine *e, const char *id, const char
     return rc;
 }
 
+/* What the store says of its COMMIT. */
+static void show_lock(const struct mst_detail_part *d, bool json, int64_t now, struct mst_str *out)
+{
+    char until[MST_TIME_MAX];
+
+    if (json) {
+        js_begin(out, "lock", now);
+        js_text(out, "id", d->id);
+        js_text(out, "store", d->store);
+        js_bool(out, "known", d->lock_known);
+        js_text(out, "lock_mode", d->lock_mode);
+        js_time(out, "locked_until", d->locked_until_ms);
+        js_bool(out, "legal_hold", d->legal_hold);
+        js_text(out, "problem", d->lock_known ? "" : d->lock_why);
+        js_end(out);
+    } else if (!d->lock_known) {
+        mst_str_addf(out, "locks: not known%s%s\n", d->lock_why[0] ? ": " : "", d->lock_why);
+    } else if (d->locked_until_ms > now) {
+        mst_str_addf(out, "locked until %s (%s)%s\n", mst_time_iso(d->locked_until_ms, until),
+                     d->lock_mode, d->legal_hold ? ", and by a hold of the store" : "");
+    } else if (d->legal_hold) {
+        mst_str_add(out, "locked by a hold of the store, without an end\n");
+    } else if (d->locked_until_ms > 0) {
+        mst_str_addf(out, "not locked any more: its lock ended at %s\n",
+                     mst_time_iso(d->locked_until_ms, until));
+    }
+}
+
 /* The backup as its store's listing has it. */
 static void show_head(const struct cmd_ctx *c, const struct mst_view *v,
                       const struct mst_detail_part *d, struct mst_str *out)
@@ -367,6 +395,9 @@ enum mst_rc cmd_bucket_show(struct cmd_ctx *c, struct mst_err *err)
     }
     if (rc == MST_OK) {
         show_head(c, v, d->detail, &out);
+        if (!d->detail->problem[0]) {
+            show_lock(d->detail, c->json, d->now_wall_ms, &out);
+        }
         show_detail(d->detail, c->json, d->now_wall_ms, &out);
         rc = cmd_out(mst_str_c(&out), err);
         if (rc == MST_OK && d->detail->problem[0]) {

@@ -190,6 +190,9 @@ static void facts_json(const struct mst_store_facts *f, struct mst_str *out)
     js_time(out, "identity_expires", f->who_until_ms);
     js_bool(out, "single_writer", f->single_writer);
     js_bool(out, "allow_unsealed", f->allow_unsealed);
+    js_int(out, "lock_days", f->lock_days);
+    js_text(out, "lock_mode", f->lock_mode);
+    js_text(out, "tags", f->tags);
 }
 
 static void facts_text(const struct mst_store_facts *f, struct mst_str *out)
@@ -207,6 +210,13 @@ static void facts_text(const struct mst_store_facts *f, struct mst_str *out)
     }
     if (f->single_writer) {
         mst_str_add(out, "single writer: nobody else may write below its prefix\n");
+    }
+    if (f->lock_days > 0) {
+        mst_str_addf(out, "locks what is written for %lld %s, %s\n", (long long)f->lock_days,
+                     mst_text_noun((uint64_t)f->lock_days, "day", "days"), f->lock_mode);
+    }
+    if (f->tags[0]) {
+        mst_str_addf(out, "tags what is written: %s\n", f->tags);
     }
     if (f->allow_unsealed) {
         mst_str_add(out, "UNSEALED backups are allowed there\n");

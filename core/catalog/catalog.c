@@ -250,21 +250,17 @@ static bool collect_key(void *arg, const struct mst_store_item *item)
 }
 
 static enum mst_rc remove_all(const struct mst_catalog *c, const struct keys *keys,
-                              struct mst_task *task, uint64_t *removed, struct mst_err *err)
+                              struct mst_task *task, struct mst_store_swept *swept,
+                              struct mst_err *err)
 {
-    enum mst_rc rc = MST_OK;
-
-    for (size_t i = 0; rc == MST_OK && i < keys->n; i++) {
-        rc = mst_task_check(task, err);
-        rc = rc == MST_OK ? mst_store_delete(c->store, keys->v[i], err) : rc;
-        *removed += rc == MST_OK;
-    }
-    return rc;
+    return mst_store_delete_many(c->store, (const char(*)[MST_KEY_MAX])keys->v, keys->n, swept,
+                                 task, err);
 }
 
 /* The keys of what was removed go last: until then it can still be looked at. */
 static enum mst_rc clean_keys(const struct mst_catalog *c, const char *id, const char *alive,
-                              struct mst_task *task, uint64_t *removed, struct mst_err *err)
+                              struct mst_task *task, struct mst_store_swept *swept,
+                              struct mst_err *err)
 {
     struct orphans o = {.id = id, .alive = alive};
     char prefix[MST_KEY_MAX];
@@ -273,13 +269,13 @@ static enum mst_rc clean_keys(const struct mst_catalog *c, const char *id, const
     (void)snprintf(prefix, sizeof(prefix), "%s/keys", c->base);
     o.skip = strlen(prefix) + 1;
     rc = mst_store_list(c->store, prefix, collect_key, &o, task, err);
-    rc = rc == MST_OK ? remove_all(c, &o.keys, task, removed, err) : rc;
+    rc = rc == MST_OK ? remove_all(c, &o.keys, task, swept, err) : rc;
     free(o.keys.v);
     return rc;
 }
 
-enum mst_rc mst_catalog_clean(const struct mst_catalog *c, const char *id, struct mst_task *task,
-                              uint64_t *removed, struct mst_err *err)
+enum mst_rc mst_catalog_sweep(const struct mst_catalog *c, const char *id, struct mst_task *task,
+                              struct mst_store_swept *swept, struct mst_err *err)
 {
     char root[MST_KEY_MAX], commit_key[MST_KEY_MAX], marks[MST_KEY_MAX], alive[MST_KEY_MAX] = "";
     char claim[MST_KEY_MAX];
@@ -287,7 +283,7 @@ enum mst_rc mst_catalog_clean(const struct mst_catalog *c, const char *id, struc
     struct keys keys = {0};
     enum mst_rc rc;
 
-    *removed = 0;
+    memset(swept, 0, sizeof(*swept));
     if (!mst_catalog_id_ok(id, NULL, NULL)) {
         return mst_err_set(err, MST_E_USAGE, "'%.60s' is not a backup of muster: not touched", id);
     }
@@ -312,8 +308,18 @@ enum mst_rc mst_catalog_clean(const struct mst_catalog *c, const char *id, struc
     if (rc == MST_OK) {
         rc = mst_store_list(c->store, root, collect, &keys, task, err);
     }
-    rc = rc == MST_OK ? remove_all(c, &keys, task, removed, err) : rc;
-    rc = rc == MST_OK ? clean_keys(c, id, commit.attempt, task, removed, err) : rc;
+    rc = rc == MST_OK ? remove_all(c, &keys, task, swept, err) : rc;
+    rc = rc == MST_OK ? clean_keys(c, id, commit.attempt, task, swept, err) : rc;
     free(keys.v);
+    return rc;
+}
+
+enum mst_rc mst_catalog_clean(const struct mst_catalog *c, const char *id, struct mst_task *task,
+                              uint64_t *removed, struct mst_err *err)
+{
+    struct mst_store_swept swept;
+    const enum mst_rc rc = mst_catalog_sweep(c, id, task, &swept, err);
+
+    *removed = swept.gone;
     return rc;
 }

@@ -75,6 +75,10 @@ enum mst_rc mst_catalog_detail(const struct mst_catalog *c, const char *id, stru
 enum mst_rc mst_catalog_clean(const struct mst_catalog *c, const char *id, struct mst_task *task,
                               uint64_t *removed, struct mst_err *err) MST_MUST_CHECK;
 
+/* The same; what a lock keeps stays and is no error, *swept says until when. */
+enum mst_rc mst_catalog_sweep(const struct mst_catalog *c, const char *id, struct mst_task *task,
+                              struct mst_store_swept *swept, struct mst_err *err) MST_MUST_CHECK;
+
 /* An id for a backup that starts now, later than newest (an id, or ""):
  * "2026-11-22T22-30-00Z-full". Pure. MST_E_LIMIT when no later time can be written. */
 enum mst_rc mst_catalog_new_id(int64_t now_wall_ms, const char *newest, const char *kind,

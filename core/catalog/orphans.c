@@ -354,32 +354,58 @@ enum mst_rc mst_orphans_find(const struct mst_catalog *c, int64_t before_wall_ms
     return rc;
 }
 
-enum mst_rc mst_orphans_remove(const struct mst_catalog *c, const struct mst_orphans *o,
-                               struct mst_task *task, uint64_t *removed, struct mst_err *err)
+static enum mst_rc end_uploads(const struct mst_catalog *c, const struct mst_orphans *o,
+                               struct mst_task *task, struct mst_store_swept *swept,
+                               struct mst_err *err)
 {
     enum mst_rc rc = MST_OK;
 
-    *removed = 0;
     for (size_t i = 0; i < o->n && rc == MST_OK; i++) {
         const struct mst_orphan *one = &o->items[i];
         struct mst_store_upload u = {.begun_wall_ms = one->modified_wall_ms};
 
-        if (one->kind == MST_ORPHAN_FOREIGN) {
+        if (one->kind != MST_ORPHAN_UPLOAD) {
             continue;
         }
+        (void)mst_copy(u.key, sizeof(u.key), one->key);
+        (void)mst_copy(u.id, sizeof(u.id), one->upload);
         rc = mst_task_check(task, err);
-        if (rc == MST_OK && one->kind == MST_ORPHAN_UPLOAD) {
-            (void)mst_copy(u.key, sizeof(u.key), one->key);
-            (void)mst_copy(u.id, sizeof(u.id), one->upload);
-            rc = mst_store_abort_upload(c->store, &u, err);
-        } else if (rc == MST_OK) {
-            rc = mst_store_delete(c->store, one->key, err);
-        }
+        rc = rc == MST_OK ? mst_store_abort_upload(c->store, &u, err) : rc;
         if (rc == MST_E_NOTFOUND) {
             memset(err, 0, sizeof(*err));
             rc = MST_OK;
         }
-        *removed += rc == MST_OK;
+        swept->gone += rc == MST_OK;
     }
+    return rc;
+}
+
+enum mst_rc mst_orphans_sweep(const struct mst_catalog *c, const struct mst_orphans *o,
+                              struct mst_task *task, struct mst_store_swept *swept,
+                              struct mst_err *err)
+{
+    char(*keys)[MST_KEY_MAX] = mst_xcalloc(o->n + 1, MST_KEY_MAX);
+    size_t n = 0;
+    enum mst_rc rc;
+
+    memset(swept, 0, sizeof(*swept));
+    for (size_t i = 0; i < o->n; i++) {
+        if (o->items[i].kind != MST_ORPHAN_FOREIGN && o->items[i].kind != MST_ORPHAN_UPLOAD) {
+            (void)mst_copy(keys[n++], MST_KEY_MAX, o->items[i].key);
+        }
+    }
+    rc = mst_store_delete_many(c->store, (const char(*)[MST_KEY_MAX])keys, n, swept, task, err);
+    rc = rc == MST_OK ? end_uploads(c, o, task, swept, err) : rc;
+    free(keys);
+    return rc;
+}
+
+enum mst_rc mst_orphans_remove(const struct mst_catalog *c, const struct mst_orphans *o,
+                               struct mst_task *task, uint64_t *removed, struct mst_err *err)
+{
+    struct mst_store_swept swept;
+    const enum mst_rc rc = mst_orphans_sweep(c, o, task, &swept, err);
+
+    *removed = swept.gone;
     return rc;
 }

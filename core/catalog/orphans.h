@@ -43,5 +43,9 @@ enum mst_rc mst_orphans_find(const struct mst_catalog *c, int64_t before_wall_ms
 enum mst_rc mst_orphans_remove(const struct mst_catalog *c, const struct mst_orphans *o,
                                struct mst_task *task, uint64_t *removed,
                                struct mst_err *err) MST_MUST_CHECK;
+/* The same; what a lock keeps stays and is no error, *swept says until when. */
+enum mst_rc mst_orphans_sweep(const struct mst_catalog *c, const struct mst_orphans *o,
+                              struct mst_task *task, struct mst_store_swept *swept,
+                              struct mst_err *err) MST_MUST_CHECK;
 
 #endif

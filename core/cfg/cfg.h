@@ -74,6 +74,8 @@ struct mst_cfg_dial {
     char address[MST_CFG_WORD];
 };
 
+#define MST_CFG_TAGS 10 /* of an object: Amazon has no more */
+
 struct mst_cfg_store {
     char name[64];
     char type[16];
@@ -89,6 +91,9 @@ struct mst_cfg_store {
     bool path_style, plain_http, single_writer;
     int64_t rate_bytes_per_s, connections, part_bytes;
     char storage_class[32], sse[16], sse_key[256];
+    int64_t lock_days; /* what is written stays locked so long; 0: not */
+    char lock_mode[16];
+    struct mst_cfg_list tags; /* "name=value" of what is written */
     /* Google Cloud Storage: one of these says who one is there. */
     char service_account_file[MST_CFG_PATH], workload_identity_file[MST_CFG_PATH];
     struct mst_cfg_list token_command; /* argv, no shell */

@@ -23,6 +23,7 @@ static const char *const profiles[] = {"aws",       "minio",  "versitygw", "ceph
                                        "seaweedfs", "wasabi", "backblaze", "r2",   "gcs",
                                        "rclone",    "other",  NULL};
 static const char *const encryption[] = {"AES256", "aws:kms", NULL};
+static const char *const lock_modes[] = {"GOVERNANCE", "COMPLIANCE", NULL};
 
 const struct mst_option mst_cfg_store_opts[MST_CFG_STORE_OPTS] = {
     {.name = "name", TEXT(name), .needed = true, .doc = "what backup.store and --store call it"},
@@ -137,6 +138,23 @@ const struct mst_option mst_cfg_store_opts[MST_CFG_STORE_OPTS] = {
      .of_type = "s3",
      .doc = "encryption by the store, besides the sealing of muster"},
     {.name = "sse_key", TEXT(sse_key), .of_type = "s3", .doc = "name of the key for sse aws:kms"},
+    {.name = "lock_days",
+     INT(lock_days, 0, 0, 36500),
+     .of_type = "s3 or gcs",
+     .doc = "nobody can remove or replace what a backup wrote for so many days, to the end of the "
+            "last one in UTC, by object lock; a bucket that cannot lock is refused; 0 is no lock"},
+    {.name = "lock_mode",
+     WORD(lock_mode, lock_modes),
+     .of_type = "s3 or gcs",
+     .doc = "GOVERNANCE (absent: that one): a key with a right of its own can take the lock off; "
+            "COMPLIANCE: nobody can, its owner included"},
+    {.name = "tags",
+     .type = MST_OPT_TEXTS,
+     FIELD(tags),
+     .max = MST_CFG_TAGS,
+     .of_type = "s3 or gcs",
+     .doc = "`name=value` each, at most ten: tags of what is written; with type gcs they are "
+            "metadata of the objects"},
     {.name = "service_account_file",
      PATH(service_account_file),
      .of_type = "gcs",
@@ -262,6 +280,46 @@ static void check_tokens(const struct mst_cfg_store *s, mst_cfg_say_fn *say, voi
     }
 }
 
+static bool tag_ok(const char *tag)
+{
+    static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+                                  " +-=._:/@";
+    const size_t name = strcspn(tag, "=");
+
+    return name > 0 && name <= 128 && tag[name] == '=' && strlen(tag + name + 1) <= 256 &&
+           strspn(tag, allowed) == strlen(tag) && strncmp(tag, "muster-put=", 11) != 0;
+}
+
+/* Locks and tags: what is written has them, so what is wrong is said before. */
+static void check_marks(const struct mst_cfg_store *s, mst_cfg_say_fn *say, void *arg)
+{
+    if (s->lock_days > 0 && strcmp(s->profile, "gcs") == 0) {
+        say_it(say, arg,
+               "the store \"%s\": lock_days is not to be had by this API of Google's: use type "
+               "gcs",
+               s->name);
+    }
+    if (s->tags.n > 0 && strcmp(s->profile, "gcs") == 0) {
+        say_it(say, arg, "the store \"%s\": tags need type gcs or another profile", s->name);
+    }
+    for (size_t i = 0; i < s->tags.n; i++) {
+        const size_t name = strcspn(s->tags.item[i], "=");
+
+        if (!tag_ok(s->tags.item[i])) {
+            say_it(say, arg,
+                   "the store \"%s\": \"%.60s\" is no tag: name=value, letters, digits, blanks "
+                   "and + - = . _ : / @",
+                   s->name, s->tags.item[i]);
+        }
+        for (size_t k = 0; k < i; k++) {
+            if (strncmp(s->tags.item[i], s->tags.item[k], name + 1) == 0) {
+                say_it(say, arg, "the store \"%s\" has the tag %.*s twice", s->name, (int)name,
+                       s->tags.item[i]);
+            }
+        }
+    }
+}
+
 void mst_cfg_check_store(const struct mst_cfg *cfg, const struct mst_cfg_store *s,
                          mst_cfg_say_fn *say, void *arg)
 {
@@ -285,6 +343,7 @@ void mst_cfg_check_store(const struct mst_cfg *cfg, const struct mst_cfg_store *
         say_it(say, arg, "the store \"%s\": external_id is of use with role_arn only", s->name);
     }
     check_way(cfg, s, say, arg);
+    check_marks(s, say, arg);
     if (strcmp(s->type, "gcs") == 0) {
         check_tokens(s, say, arg);
     } else {

@@ -253,6 +253,7 @@ void mst_cfg_free(struct mst_cfg *cfg)
     for (size_t i = 0; i < MST_CFG_STORES; i++) {
         free(cfg->stores[i].secret_key_command.item);
         free(cfg->stores[i].token_command.item);
+        free(cfg->stores[i].tags.item);
     }
     free(cfg->seal.recipients.item);
     free(cfg->seal.escrow.item);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "engine/locks.h"
 #include "engine/region.h"
 #include "engine/seals.h"
 
@@ -195,6 +196,30 @@ static const char *reason_of(struct copies *c, size_t i, const char *msg)
     return at ? at + strlen(place) : msg;
 }
 
+void mst_copies_settle(struct copies *c, const char *id)
+{
+    for (size_t i = 0; i < c->n; i++) {
+        struct mst_err ignore = {0};
+        struct mst_catalog cat;
+        struct mst_store *s;
+        char text[80] = "";
+        enum mst_rc rc;
+
+        if (c->at[i] == SIZE_MAX || c->d[i]->cfg->lock_days == 0 ||
+            mst_store_tee_status(c->tee, c->at[i], &ignore) != MST_OK) {
+            continue;
+        }
+        rc = mst_depot_open_soon(c->d[i], OPEN_MS, c->task, &s, &c->err[i]);
+        rc = rc == MST_OK ? mst_store_catalog(c->l, s, &cat, &c->err[i]) : rc;
+        if (rc == MST_OK) {
+            (void)!mst_lock_settle(&cat, id, true, c->task, text, sizeof(text), &c->err[i]);
+        }
+        if (text[0]) {
+            mst_task_log(c->task, "%s is %s", c->d[i]->cfg->name, text);
+        }
+    }
+}
+
 size_t mst_copies_tell(struct copies *c, char *text, size_t size)
 {
     char bad[560] = "";
@@ -203,7 +228,8 @@ size_t mst_copies_tell(struct copies *c, char *text, size_t size)
     for (size_t i = 0; i < c->n; i++) {
         struct mst_err err = c->err[i];
 
-        if (c->at[i] != SIZE_MAX && mst_store_tee_status(c->tee, c->at[i], &err) == MST_OK) {
+        if (c->at[i] != SIZE_MAX && err.rc == MST_OK &&
+            mst_store_tee_status(c->tee, c->at[i], &err) == MST_OK) {
             whole++;
             mst_task_log(c->task, "the copy in %s is whole", c->d[i]->cfg->name);
             continue;

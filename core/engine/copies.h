@@ -32,6 +32,9 @@ enum mst_rc mst_copies_other_set(const struct mst_catalog *cat, const char *id, 
 /* The same in each store of a run that is over. */
 void mst_copies_other_sets(struct copies *c, const struct mst_catalog *cat, const char *id,
                            const char *set_id, void (*say)(void *arg, const char *text), void *arg);
+/* After a good run: what the locks of each copy are. One that is not locked as its store says is no
+ * good copy. */
+void mst_copies_settle(struct copies *c, const char *id);
 /* After the run: "copies 1/2: vault failed: ..." into text; how many are whole. */
 size_t mst_copies_tell(struct copies *c, char *text, size_t size);
 void mst_copies_close(struct copies *c);

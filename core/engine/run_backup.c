@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "engine/acts.h"
 #include "engine/copies.h"
+#include "engine/locks.h"
 #include "engine/region.h"
 #include "engine/seals.h"
 
@@ -137,6 +138,9 @@ static enum mst_rc run_copies(struct mst_run *r, const size_t *targets, size_t n
         return rc;
     }
     rc = run(r, &cat, &c, &res, task, err);
+    if (rc == MST_OK) {
+        mst_copies_settle(&c, res.id);
+    }
     whole = mst_copies_tell(&c, told, sizeof(told));
     if (rc == MST_OK) {
         mst_copies_other_sets(&c, &cat, res.id, res.set_id, warn, &hears);
@@ -161,6 +165,7 @@ enum mst_rc mst_run_backup(void *arg, struct mst_task *task, struct mst_err *err
     struct local *l = r->l;
     struct mst_backup_result res = {0};
     struct mst_catalog cat;
+    char text[400], locked[80] = "";
     size_t targets[MST_CFG_STORES], n = 0;
     struct mst_err ignore = {0};
     char other[MST_OTHER_SET];
@@ -180,7 +185,11 @@ enum mst_rc mst_run_backup(void *arg, struct mst_task *task, struct mst_err *err
         other[0]) {
         warn(&(struct hears){l, task}, other);
     }
+    if (rc == MST_OK) {
+        rc = mst_lock_settle(&cat, res.id, true, task, locked, sizeof(locked), err);
+    }
+    (void)snprintf(text, sizeof(text), "%.300s%s%s", res.text, locked[0] ? ", " : "", locked);
     mst_jobq_result(l->jobq, mst_jobq_current(), res.id[0] ? res.id : NULL,
-                    rc == MST_OK ? res.text : NULL);
+                    rc == MST_OK ? text : NULL);
     return rc;
 }

@@ -411,8 +411,8 @@ enum mst_rc mst_run_clean(void *arg, struct mst_task *task, struct mst_err *err)
 {
     struct mst_run *r = arg;
     struct mst_catalog cat;
-    uint64_t n = 0;
-    char text[160];
+    struct mst_store_swept w = {0};
+    char text[400], more[240];
     enum mst_rc rc;
 
     if (!mst_catalog_id_ok(r->cmd.backup, NULL, NULL)) {
@@ -420,10 +420,11 @@ enum mst_rc mst_run_clean(void *arg, struct mst_task *task, struct mst_err *err)
     }
     rc = mst_local_catalog(r->l, r->cmd.store, &cat, err);
     if (rc == MST_OK) {
-        rc = mst_catalog_clean(&cat, r->cmd.backup, task, &n, err);
+        rc = mst_catalog_sweep(&cat, r->cmd.backup, task, &w, err);
     }
-    (void)snprintf(text, sizeof(text), "%llu %s of %s removed", (unsigned long long)n,
-                   mst_text_noun(n, "object", "objects"), r->cmd.backup);
+    mst_store_swept_text(&w, more, sizeof(more));
+    (void)snprintf(text, sizeof(text), "%llu %s of %s removed%s", (unsigned long long)w.gone,
+                   mst_text_noun(w.gone, "object", "objects"), r->cmd.backup, more);
     if (rc == MST_OK) {
         mst_jobq_result(r->l->jobq, mst_jobq_current(), NULL, text);
     }

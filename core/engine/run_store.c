@@ -11,6 +11,7 @@
 #include "catalog/orphans.h"
 #include "engine/acts.h"
 #include "engine/depot.h"
+#include "engine/locks.h"
 #include "engine/region.h"
 #include "engine/seals.h"
 #include "store/probe.h"
@@ -32,6 +33,7 @@ enum mst_rc mst_run_copy(void *arg, struct mst_task *task, struct mst_err *err)
         .id = r->cmd.backup, .by = l->who, .may = may_go, .may_arg = l, .at = mst_fault_at};
     struct seals seals = {0};
     struct mst_copy_result res;
+    char text[400], locked[80] = "";
     struct mst_catalog from, to;
     enum mst_rc rc = mst_run_choose(r, task, err);
 
@@ -51,8 +53,12 @@ enum mst_rc mst_run_copy(void *arg, struct mst_task *task, struct mst_err *err)
     }
     rc = mst_copy_run(&from, &to, &o, task, &res, err);
     mst_seals_release(&seals);
+    if (rc == MST_OK) {
+        rc = mst_lock_settle(&to, res.id, false, task, locked, sizeof(locked), err);
+    }
+    (void)snprintf(text, sizeof(text), "%.300s%s%s", res.text, locked[0] ? ", " : "", locked);
     mst_jobq_result(l->jobq, mst_jobq_current(), res.id[0] ? res.id : NULL,
-                    rc == MST_OK ? res.text : NULL);
+                    rc == MST_OK ? text : NULL);
     return rc;
 }
 
@@ -60,19 +66,20 @@ enum mst_rc mst_run_copy(void *arg, struct mst_task *task, struct mst_err *err)
 
 struct told {
     size_t done;
-    char where[200], bad[300];
+    char where[400], bad[300];
     struct mst_err first;
 };
 
-static void tell(struct told *t, const struct depot *d, enum mst_rc rc, const struct mst_err *err)
+static void tell(struct told *t, const struct depot *d, enum mst_rc rc, const char *more,
+                 const struct mst_err *err)
 {
     char *const out = rc == MST_OK ? t->where : t->bad;
     const size_t size = rc == MST_OK ? sizeof(t->where) : sizeof(t->bad);
 
     if (rc == MST_OK) {
         t->done++;
-        (void)snprintf(out + strlen(out), size - strlen(out), "%s%s", *out ? ", " : "",
-                       d->cfg->name);
+        (void)snprintf(out + strlen(out), size - strlen(out), "%s%s%s%s%s", *out ? ", " : "",
+                       d->cfg->name, *more ? " (" : "", more, *more ? ")" : "");
     } else if (rc != MST_E_NOTFOUND) {
         (void)snprintf(out + strlen(out), size - strlen(out), "%s%s: %.150s", *out ? "; " : "",
                        d->cfg->name, err->msg);
@@ -80,6 +87,29 @@ static void tell(struct told *t, const struct depot *d, enum mst_rc rc, const st
     if (rc != MST_OK && (t->first.rc == MST_OK || t->first.rc == MST_E_NOTFOUND)) {
         t->first = *err;
     }
+}
+
+/* The mark, and what it means for locks, in one store. */
+static enum mst_rc mark_in(struct mst_run *r, struct depot *d, const struct mst_mark *m,
+                           const struct mst_sign_key *signer, struct mst_task *task, char *more,
+                           size_t size, struct mst_err *err)
+{
+    struct mst_catalog cat;
+    struct mst_store *s;
+    enum mst_rc rc = mst_depot_open_soon(d, SOON_MS, task, &s, err);
+
+    more[0] = '\0';
+    rc = rc == MST_OK ? mst_store_catalog(r->l, s, &cat, err) : rc;
+    if (rc == MST_OK) {
+        cat.signer = signer;
+        rc = mst_marks_write(&cat, m, err);
+    }
+    if (rc == MST_OK && m->kind == MST_MARK_HOLD) {
+        rc = mst_lock_hold(&cat, m->id, m->until_ms, task, more, size, err);
+    } else if (rc == MST_OK) {
+        mst_lock_stays(&cat, m->id, task, more, size);
+    }
+    return rc;
 }
 
 /* The same mark in every store that has the backup whole, or in the one that is named. Where
@@ -91,7 +121,7 @@ static enum mst_rc mark_signed(struct mst_run *r, const struct mst_mark *m, cons
     struct local *l = r->l;
     struct told t = {.done = 0};
     struct depot *only = NULL;
-    char text[700];
+    char text[900], more[80];
 
     if ((l->n_depots == 0 || r->cmd.store[0]) &&
         mst_depot_named(l, r->cmd.store, &only, err) != MST_OK) {
@@ -99,8 +129,6 @@ static enum mst_rc mark_signed(struct mst_run *r, const struct mst_mark *m, cons
     }
     for (size_t i = 0; i < l->n_depots; i++) {
         struct depot *d = &l->depots[i];
-        struct mst_store *s;
-        struct mst_catalog cat;
         struct mst_err one = {0};
         enum mst_rc rc;
 
@@ -108,17 +136,12 @@ static enum mst_rc mark_signed(struct mst_run *r, const struct mst_mark *m, cons
             continue;
         }
         mst_task_phase(task, "writing into the store %s", d->cfg->name);
-        rc = mst_depot_open_soon(d, SOON_MS, task, &s, &one);
-        rc = rc == MST_OK ? mst_store_catalog(l, s, &cat, &one) : rc;
-        if (rc == MST_OK) {
-            cat.signer = signer;
-            rc = mst_marks_write(&cat, m, &one);
-        }
+        rc = mark_in(r, d, m, signer, task, more, sizeof(more), &one);
         if (rc == MST_E_CANCELLED) {
             *err = one;
             return rc;
         }
-        tell(&t, d, rc, &one);
+        tell(&t, d, rc, more, &one);
     }
     if (t.done == 0) {
         *err = t.first;
@@ -294,8 +317,8 @@ enum mst_rc mst_run_orphans(void *arg, struct mst_task *task, struct mst_err *er
     struct mst_run *r = arg;
     struct mst_orphans o = {0};
     struct mst_catalog cat;
-    uint64_t n = 0;
-    char text[160];
+    struct mst_store_swept w = {0};
+    char text[400], more[240];
     enum mst_rc rc;
 
     mst_task_phase(task, "listing the store");
@@ -304,12 +327,13 @@ enum mst_rc mst_run_orphans(void *arg, struct mst_task *task, struct mst_err *er
         return rc;
     }
     mst_task_phase(task, "removing");
-    rc = mst_orphans_remove(&cat, &o, task, &n, err);
-    (void)snprintf(text, sizeof(text), "%llu %s removed from %s", (unsigned long long)n,
-                   mst_text_noun(n, "object", "objects"), mst_store_name(cat.store));
+    rc = mst_orphans_sweep(&cat, &o, task, &w, err);
+    mst_store_swept_text(&w, more, sizeof(more));
+    (void)snprintf(text, sizeof(text), "%llu %s removed from %s%s", (unsigned long long)w.gone,
+                   mst_text_noun(w.gone, "object", "objects"), mst_store_name(cat.store), more);
     if (rc == MST_OK) {
         mst_jobq_result(r->l->jobq, mst_jobq_current(), NULL, text);
-    } else if (n > 0) {
+    } else if (w.gone > 0) {
         mst_err_prefix(err, "%s, then", text);
     }
     mst_orphans_release(&o);
@@ -345,9 +369,10 @@ static void say(void *arg, const char *line)
 enum mst_rc mst_run_store_test(void *arg, struct mst_task *task, struct mst_err *err)
 {
     struct mst_run *r = arg;
-    struct mst_probe_result res;
+    struct mst_probe_result res = {0};
     struct mst_catalog cat;
     char prefix[MST_KEY_MAX], iso[MST_TIME_MAX], text[400], a[MST_HUMAN_MAX], b[MST_HUMAN_MAX];
+    char until[MST_TIME_MAX], sum[160];
     struct mst_probe_opts o = {.prefix = prefix, .say = say, .arg = task};
     enum mst_rc rc = mst_local_catalog(r->l, r->cmd.store, &cat, err);
 
@@ -365,17 +390,19 @@ enum mst_rc mst_run_store_test(void *arg, struct mst_task *task, struct mst_err 
         mst_task_log(task, "noticed: %s", mst_store_caps(cat.store)->text);
     }
     for (size_t i = 0; i < res.n_left && i < MST_PROBE_LEFT; i++) {
-        mst_task_log(task, "left, written on %s: %s", iso, res.left[i]);
+        mst_task_log(
+            task, "left, written on %s%s%s: %s", iso, res.left[i].until_ms ? ", locked until " : "",
+            res.left[i].until_ms ? mst_time_iso(res.left[i].until_ms, until) : "", res.left[i].key);
     }
-    (void)snprintf(text, sizeof(text), "%s: %u of %u checks passed, writes %s/s, reads %s/s%s",
-                   mst_store_name(cat.store), res.passed, res.passed + res.failed,
-                   mst_text_bytes(res.write_bps, a), mst_text_bytes(res.read_bps, b),
+    mst_probe_sum(&res, sum, sizeof(sum));
+    (void)snprintf(text, sizeof(text), "%s: %s, writes %s/s, reads %s/s%s",
+                   mst_store_name(cat.store), sum, mst_text_bytes(res.write_bps, a),
+                   mst_text_bytes(res.read_bps, b),
                    res.n_left ? "; what could not be removed is listed" : "");
     if (rc == MST_OK) {
         mst_jobq_result(r->l->jobq, mst_jobq_current(), NULL, text);
     } else {
-        mst_err_prefix(err, "%s: %u of %u checks passed", mst_store_name(cat.store), res.passed,
-                       res.passed + res.failed);
+        mst_err_prefix(err, "%s: %s", mst_store_name(cat.store), sum);
     }
     return rc;
 }

@@ -41,6 +41,18 @@ static void say_configured(const struct mst_cfg_store *c, struct mst_store_facts
     (void)mst_copy(out->known_from, sizeof(out->known_from), p ? p->known_from : "");
     mst_text_sanitise(out->region);
     out->single_writer = c->single_writer;
+    out->lock_days = c->lock_days;
+    (void)mst_copy(out->lock_mode, sizeof(out->lock_mode),
+                   c->lock_days == 0 ? ""
+                   : c->lock_mode[0] ? c->lock_mode
+                                     : "GOVERNANCE");
+    for (size_t i = 0; i < c->tags.n; i++) {
+        const size_t n = strlen(out->tags);
+
+        (void)snprintf(out->tags + n, sizeof(out->tags) - n, "%s%s", i ? ", " : "",
+                       c->tags.item[i]);
+    }
+    mst_text_sanitise(out->tags);
     out->allow_unsealed = c->allow_unsealed;
 }
 

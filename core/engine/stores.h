@@ -13,6 +13,8 @@ struct mst_store_facts {
     char name[64], kind[16], where[256];
     bool local; /* a directory of this host */
     bool create_only, checksums, multipart, ranges, versions, lock, space;
+    int64_t lock_days; /* what is written is locked so long; 0: not */
+    char lock_mode[16], tags[400];
     bool asked; /* else what it can do is not known */
     bool single_writer, allow_unsealed;
     char region[64], profile[16], known_from[64]; /* "" where there is none */

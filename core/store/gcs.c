@@ -156,8 +156,8 @@ static void fill_info(const bson_t *b, struct mst_store_info *out)
     }
 }
 
-static enum mst_rc g_info(struct mst_store *s, const char *key, struct mst_store_info *out,
-                          struct mst_err *err)
+enum mst_rc gcs_info(struct mst_store *s, const char *key, struct mst_store_info *out,
+                     struct mst_err *err)
 {
     struct gcs *g = gcs_of(s);
     struct gcs_ask *a = gcs_ask_new(g, "GET", "look at", key);
@@ -205,47 +205,6 @@ enum mst_rc gcs_remove(struct mst_store *s, const char *key, struct mst_err *err
     return rc;
 }
 
-/* Object retention: COMPLIANCE is Google's Locked, GOVERNANCE its Unlocked. A time before the
- * present one is refused by the service, and by us before it is asked. */
-static enum mst_rc g_lock(struct mst_store *s, const char *key, const char *mode,
-                          int64_t until_wall_ms, struct mst_err *err)
-{
-    struct gcs *g = gcs_of(s);
-    struct mst_store_info now = {0};
-    struct gcs_ask *a;
-    char body[160], until[MST_TIME_MAX];
-    bson_t *b = NULL;
-    enum mst_rc rc = g_info(s, key, &now, err);
-
-    if (rc != MST_OK) {
-        return rc;
-    }
-    if (now.locked_until_ms > until_wall_ms) {
-        return mst_err_set(err, MST_E_PRECOND, "%s is locked until %s: a lock is never shortened",
-                           key, mst_time_iso(now.locked_until_ms, until));
-    }
-    a = gcs_ask_new(g, "POST", "lock", key);
-    gcs_url(g, a, "", key);
-    gcs_param(a, "ifGenerationMatch", now.version);
-    gcs_param(a, "fields", "retention");
-    (void)snprintf(body, sizeof(body),
-                   "{\"retention\":{\"mode\":\"%s\",\"retainUntilTime\":\"%s\"}}",
-                   strcmp(mode, "GOVERNANCE") == 0 ? "Unlocked" : "Locked",
-                   mst_time_iso(until_wall_ms, until));
-    a->call.q.body = body;
-    a->call.q.body_n = strlen(body);
-    rc = mst_http_add(&a->call.headers, "content-type", "application/json", err);
-    rc = rc == MST_OK ? mst_http_add(&a->call.headers, "x-http-method-override", "PATCH", err) : rc;
-    rc = rc == MST_OK ? gcs_json(a, NULL, &b, err) : rc;
-    if (rc == MST_OK &&
-        gcs_time(mst_gjson_text(b, "retention.retainUntilTime")) < until_wall_ms / 1000 * 1000) {
-        rc = mst_err_set(err, MST_E_INTEGRITY, "%s said it locked %s and did not", g->who, key);
-    }
-    bson_destroy(b);
-    gcs_ask_free(a);
-    return rc;
-}
-
 /* --- the store --- */
 
 static void g_close(struct mst_store *s)
@@ -256,6 +215,7 @@ static void g_close(struct mst_store *s)
     mst_http_free(g->http);
     gcs_windows_release(g);
     free(atomic_load(&g->probed));
+    free(g->tags);
     mst_cond_release(&g->done);
     mst_mutex_release(&g->mtx);
     free(g);
@@ -270,14 +230,17 @@ static const struct mst_store_ops ops = {.close = g_close,
                                          .stat = g_stat,
                                          .list = gcs_list,
                                          .remove = gcs_remove,
-                                         .info = g_info,
+                                         .info = gcs_info,
                                          .versions = gcs_versions,
                                          .read_version = gcs_read_version,
                                          .keeps_versions = gcs_keeps_versions,
-                                         .lock = g_lock,
+                                         .lock = gcs_lock,
                                          .probe = gcs_probe,
                                          .keeps = gcs_keeps,
-                                         .caps = gcs_caps};
+                                         .caps = gcs_caps,
+                                         .may_lock = gcs_may_lock,
+                                         .tags = gcs_tags,
+                                         .trial = gcs_trial};
 
 static enum mst_rc set_place(struct gcs *g, const struct mst_gcs_opts *o, struct mst_err *err)
 {
@@ -336,6 +299,9 @@ enum mst_rc mst_store_gcs_open_take(const char *name, const struct mst_gcs_opts 
     (void)mst_copy(g->base.name, sizeof(g->base.name), name);
     (void)mst_copy(g->storage_class, sizeof(g->storage_class),
                    o->storage_class ? o->storage_class : "");
+    g->tags = mst_xstrdup(o->marks.tags ? o->marks.tags : "");
+    g->base.tags = g->tags;
+    mst_store_marks_take(&g->base, &o->marks);
     g->write = o->write;
     g->tries_max = o->tries_max;
     g->budget_ms = o->budget_ms;

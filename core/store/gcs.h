@@ -19,8 +19,9 @@ struct mst_gcs_opts {
     const char *prefix;        /* "" or NULL: the whole bucket */
     const char *endpoint;      /* NULL or "": Google's */
     const char *storage_class; /* of new objects; NULL or "": the bucket's */
-    bool write;                /* false: puts and deletes are refused */
-    size_t chunk_bytes;        /* held in memory by each put; 0: 16 MiB */
+    struct mst_store_marks marks;
+    bool write;         /* false: puts and deletes are refused */
+    size_t chunk_bytes; /* held in memory by each put; 0: 16 MiB */
     struct mst_http_opts http;
     const struct mst_clock *clock;
     unsigned tries_max; /* of one call; 0: 6 */

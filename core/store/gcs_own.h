@@ -40,6 +40,7 @@ struct gcs {
     char who[MST_STORE_WHERE_MAX + 80]; /* "the store NAME (bucket ...)", for messages */
     char prefix[202];                   /* "" or with its '/' */
     char storage_class[32];
+    char *tags;
     bool write;
     size_t chunk;
     unsigned tries_max;
@@ -87,6 +88,27 @@ enum mst_rc gcs_finish_as(struct mst_store_put *p, bool session, bool false_sum,
 void gcs_windows_release(struct gcs *g);
 void gcs_unpin(struct gcs *g, const char *key); /* it is not what it was any more */
 enum mst_rc gcs_remove(struct mst_store *s, const char *key, struct mst_err *err);
+/* ---- gcs_lock.c ---- */
+/* Fields of a new object's metadata: ",\"retention\":{...}", and its tags inside of "metadata". */
+void gcs_lock_field(const struct gcs *g, int64_t until_ms, struct mst_str *out);
+void gcs_tag_fields(const struct gcs *g, struct mst_str *out);
+/* Where locks are wanted: MST_E_CONFIG unless the bucket takes them. Nothing is written for it. */
+enum mst_rc gcs_lock_ready(struct gcs *g, struct mst_err *err);
+/* Does the answer say that it is locked? Else it is locked now. */
+enum mst_rc gcs_lock_kept(struct gcs *g, const char *key, int64_t until_ms, const bson_t *b,
+                          struct mst_err *err);
+/* MST_E_AUTH: the key may not look at the bucket. */
+enum mst_rc gcs_settings(struct gcs *g, struct mst_task *task, bool *versions, bool *lock,
+                         struct mst_err *err);
+enum mst_rc gcs_info(struct mst_store *s, const char *key, struct mst_store_info *out,
+                     struct mst_err *err);
+enum mst_rc gcs_lock(struct mst_store *s, const char *key, const char *mode, int64_t until_wall_ms,
+                     struct mst_err *err);
+bool gcs_may_lock(struct mst_store *s);
+enum mst_rc gcs_tags(struct mst_store *s, const char *key, struct mst_str *out,
+                     struct mst_err *err);
+enum mst_rc gcs_trial(struct mst_store *s, enum mst_store_trial what, const char *key,
+                      const char *version, struct mst_err *err);
 void gcs_keeps(struct mst_store *s, struct mst_task *task, struct mst_store_keeps *out);
 enum mst_rc gcs_probe(struct mst_store *s, struct mst_task *task, struct mst_err *err);
 const struct mst_store_caps *gcs_caps(const struct mst_store *s);

@@ -94,24 +94,16 @@ static enum mst_rc find_checksums(struct gcs *g, struct mst_store_caps *caps, st
 
 void gcs_keeps(struct mst_store *s, struct mst_task *task, struct mst_store_keeps *out)
 {
-    struct gcs *g = gcs_of(s);
-    struct gcs_ask *a = gcs_ask_new(g, "GET", "look at the bucket", g->bucket);
     struct mst_err why = {0};
-    bson_t *b = NULL;
+    bool versions, locks;
 
-    mst_str_addf(&a->url, "%s/storage/v1/b/", g->endpoint);
-    mst_gcall_encode(g->bucket, &a->url);
-    mst_str_addc(&a->url, '?');
-    gcs_param(a, "fields", "versioning,objectRetention");
-    if (gcs_json(a, task, &b, &why) == MST_OK) {
-        out->versions = mst_gjson_true(b, "versioning.enabled");
-        out->locks = strcmp(mst_gjson_text(b, "objectRetention.mode"), "Enabled") == 0;
+    if (gcs_settings(gcs_of(s), task, &versions, &locks, &why) == MST_OK) {
+        out->versions = versions;
+        out->locks = locks;
     } else {
         out->versions = out->locks = -1;
         (void)mst_copy(out->text, sizeof(out->text), why.msg);
     }
-    bson_destroy(b);
-    gcs_ask_free(a);
 }
 
 static void find_settings(struct gcs *g, struct mst_store_caps *caps, struct mst_task *task)
@@ -122,6 +114,7 @@ static void find_settings(struct gcs *g, struct mst_store_caps *caps, struct mst
     caps->versions = keeps.versions > 0;
     caps->lock = keeps.locks > 0;
     if (keeps.versions < 0) {
+        caps->unknown = true;
         note(caps, "whether it keeps versions and locks is not known (storage.buckets.get)");
     }
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "hash/crc32c.h"
 #include "hash/hash.h"
@@ -14,7 +15,7 @@
 #define NONCE_BYTES 16
 #define RESTARTS 3
 #define IDLE_ROUNDS 6 /* chunks sent without a byte more confirmed */
-#define FIELDS "name,size,crc32c,generation,metadata"
+#define FIELDS "name,size,crc32c,generation,metadata,retention"
 
 struct put {
     struct mst_store_put base;
@@ -25,8 +26,9 @@ struct put {
     uint64_t from; /* where buf begins in the object */
     uint64_t sent; /* confirmed: from <= sent <= from + n */
     uint32_t crc;
-    char *session; /* a URL that is as good as a key: wiped, never in a message */
-    bool unclear;  /* what was sent last may have made the object */
+    int64_t until_ms; /* locked until then; 0: not */
+    char *session;    /* a URL that is as good as a key: wiped, never in a message */
+    bool unclear;     /* what was sent last may have made the object */
 };
 
 static struct put *of(struct mst_store_put *p)
@@ -68,8 +70,12 @@ enum mst_rc gcs_begin(struct mst_store *s, const char *key, struct mst_store_put
     if (getrandom(random, sizeof(random), 0) != (ssize_t)sizeof(random)) {
         return mst_err_set(err, MST_E_IO, "the system has no random numbers");
     }
+    if (gcs_lock_ready(g, err) != MST_OK) {
+        return err->rc;
+    }
     p = mst_xcalloc(1, sizeof(*p));
     p->base.store = s;
+    p->until_ms = mst_store_lock_wanted(key) ? mst_store_lock_until(s, mst_clock_utc_ms(NULL)) : 0;
     (void)mst_copy(p->key, sizeof(p->key), key);
     (void)mst_hex(random, sizeof(random), p->nonce);
     p->buf = mst_xmalloc(g->chunk); /* pages that nothing was written to cost nothing */
@@ -105,7 +111,7 @@ static enum mst_rc verify(struct put *p, const bson_t *b, struct mst_err *err)
 
     if (bytes >= 0 && (uint64_t)bytes == p->from + p->n &&
         strcmp(crc, gcs_crc_text(p->crc, want)) == 0) {
-        return MST_OK;
+        return gcs_lock_kept(g, p->key, p->until_ms, b, err);
     }
     take_back(p, mst_gjson_text(b, "generation"), left, sizeof(left));
     if (bytes < 0 || !*crc) {
@@ -154,8 +160,11 @@ static void metadata(const struct put *p, bool with_crc, struct mst_str *out)
     char crc[9];
 
     mst_str_addf(
-        out, "{\"contentType\":\"application/octet-stream\",\"metadata\":{\"muster-put\":\"%s\"}",
+        out, "{\"contentType\":\"application/octet-stream\",\"metadata\":{\"muster-put\":\"%s\"",
         p->nonce);
+    gcs_tag_fields(g, out);
+    mst_str_addc(out, '}');
+    gcs_lock_field(g, p->until_ms, out);
     if (with_crc) {
         mst_str_addf(out, ",\"crc32c\":\"%s\"", gcs_crc_text(p->crc, crc));
     }

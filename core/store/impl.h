@@ -4,6 +4,8 @@
 
 #include "store/store.h"
 
+#define MST_SWEEP 1000U /* objects of one batch */
+
 struct mst_store_ops {
     void (*close)(struct mst_store *s);
     enum mst_rc (*put_begin)(struct mst_store *s, const char *key, struct mst_store_put **out,
@@ -47,6 +49,18 @@ struct mst_store_ops {
     enum mst_rc (*claim)(struct mst_store *s, const char *key, const void *data, size_t n,
                          struct mst_err *err);
     const struct mst_store_caps *(*caps)(const struct mst_store *s); /* else those below */
+    /* May an object there be locked? Asked before something is removed: where a bucket keeps
+     * versions a lock does not keep its name from going. NULL: never. */
+    bool (*may_lock)(struct mst_store *s);
+    /* At most MST_SWEEP keys that are not locked: each is gone or failed in *out then.
+     * MST_E_CONFIG: one by one. */
+    enum mst_rc (*remove_many)(struct mst_store *s, const char (*keys)[MST_KEY_MAX], size_t n,
+                               struct mst_store_swept *out, struct mst_task *task,
+                               struct mst_err *err);
+    enum mst_rc (*tags)(struct mst_store *s, const char *key, struct mst_str *out,
+                        struct mst_err *err);
+    enum mst_rc (*trial)(struct mst_store *s, enum mst_store_trial what, const char *key,
+                         const char *version, struct mst_err *err);
 };
 
 /* Before the reason of the last try of a call, when the job may repeat none. */
@@ -58,7 +72,15 @@ struct mst_store { /* first member of every kind */
     char where[MST_STORE_WHERE_MAX];
     bool local; /* a directory of this host */
     struct mst_store_caps caps;
+    int64_t lock_days; /* what is written is locked so long; 0: not */
+    char lock_mode[16];
+    const char *tags; /* of what is written, the kind's own; NULL: none */
 };
+
+void mst_store_marks_take(struct mst_store *s, const struct mst_store_marks *m);
+/* MST_E_PRECOND when a lock or a hold of the store keeps the object; *until 0: without an end. */
+enum mst_rc mst_store_free_to_go(struct mst_store *s, const char *key, int64_t *until_ms,
+                                 struct mst_err *err) MST_MUST_CHECK;
 
 struct mst_store_put { /* first member of every kind's put */
     struct mst_store *store;

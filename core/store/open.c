@@ -2,17 +2,42 @@
 
 #include <string.h>
 
+#include "base/mem.h"
+#include "base/str.h"
 #include "store/creds.h"
 #include "store/gcs.h"
 #include "store/s3_own.h"
+
+#define TAGS_MAX 3000U /* of a header */
 
 static const char *or_null(const char *s)
 {
     return *s ? s : NULL;
 }
 
-static enum mst_rc open_s3(const struct mst_cfg_store *c, bool write, struct mst_store **out,
-                           struct mst_err *err)
+/* "a=b&c=d", as a query has it. */
+static enum mst_rc join_tags(const struct mst_cfg_store *c, struct mst_str *out,
+                             struct mst_err *err)
+{
+    for (size_t i = 0; i < c->tags.n; i++) {
+        const size_t name = strcspn(c->tags.item[i], "=");
+        char word[MST_CFG_WORD];
+
+        (void)mst_copy(word, sizeof(word), c->tags.item[i]);
+        mst_str_add(out, i ? "&" : "");
+        word[name] = '\0';
+        mst_sig_encode(word, false, out);
+        mst_str_addc(out, '=');
+        mst_sig_encode(c->tags.item[i][name] ? c->tags.item[i] + name + 1 : "", false, out);
+    }
+    return out->len < TAGS_MAX
+               ? MST_OK
+               : mst_err_set(err, MST_E_CONFIG, "the tags of the store %s are more than %u bytes",
+                             c->name, TAGS_MAX);
+}
+
+static enum mst_rc open_s3(const struct mst_cfg_store *c, const struct mst_store_marks *marks,
+                           bool write, struct mst_store **out, struct mst_err *err)
 {
     const struct mst_s3_conf conf = {
         .name = c->name,
@@ -26,6 +51,7 @@ static enum mst_rc open_s3(const struct mst_cfg_store *c, bool write, struct mst
         .storage_class = or_null(c->storage_class),
         .sse = or_null(c->sse),
         .sse_key = or_null(c->sse_key),
+        .marks = *marks,
         .path_style = c->path_style,
         .plain = c->plain_http,
         .single_writer = c->single_writer,
@@ -41,8 +67,8 @@ static enum mst_rc open_s3(const struct mst_cfg_store *c, bool write, struct mst
     return mst_store_s3_open(&conf, out, err);
 }
 
-static enum mst_rc open_gcs(const struct mst_cfg_store *c, bool write, struct mst_store **out,
-                            struct mst_err *err)
+static enum mst_rc open_gcs(const struct mst_cfg_store *c, const struct mst_store_marks *marks,
+                            bool write, struct mst_store **out, struct mst_err *err)
 {
     const struct mst_http_opts http = {.ca_file = or_null(c->ca_file),
                                        .proxy = or_null(c->proxy),
@@ -52,6 +78,7 @@ static enum mst_rc open_gcs(const struct mst_cfg_store *c, bool write, struct ms
                                    .prefix = c->prefix,
                                    .endpoint = c->endpoint,
                                    .storage_class = c->storage_class,
+                                   .marks = *marks,
                                    .write = write,
                                    .chunk_bytes = (size_t)c->chunk_bytes,
                                    .http = http};
@@ -73,13 +100,22 @@ static enum mst_rc open_gcs(const struct mst_cfg_store *c, bool write, struct ms
 enum mst_rc mst_store_open(const struct mst_cfg_store *cfg, bool write, struct mst_store **out,
                            struct mst_err *err)
 {
-    if (strcmp(cfg->type, "s3") == 0) {
-        return open_s3(cfg, write, out, err);
+    struct mst_str tags = {0};
+    const bool s3 = strcmp(cfg->type, "s3") == 0;
+    struct mst_store_marks marks = {.lock_days = cfg->lock_days, .lock_mode = cfg->lock_mode};
+    enum mst_rc rc;
+
+    if (!s3 && strcmp(cfg->type, "gcs") != 0) {
+        return mst_store_local_open(cfg->name, cfg->path, write, out, err);
     }
-    if (strcmp(cfg->type, "gcs") == 0) {
-        return open_gcs(cfg, write, out, err);
+    *out = NULL;
+    rc = join_tags(cfg, &tags, err);
+    marks.tags = mst_str_c(&tags);
+    if (rc == MST_OK) {
+        rc = s3 ? open_s3(cfg, &marks, write, out, err) : open_gcs(cfg, &marks, write, out, err);
     }
-    return mst_store_local_open(cfg->name, cfg->path, write, out, err);
+    mst_str_release(&tags);
+    return rc;
 }
 
 static struct s3 *s3_from(struct mst_store *s)

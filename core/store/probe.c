@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "hash/hash.h"
+#include "store/probe_own.h"
 
 #define SMALL 65536U
 #define LARGE (16U << 20)
@@ -15,63 +16,87 @@
 #define LISTED_MAX \
     1000U /* there are two of ours below the prefix: past it the listing is no help */
 
-struct probe {
-    struct mst_store *s;
-    const struct mst_probe_opts *o;
-    struct mst_task *task;
-    struct mst_probe_result *res;
-    char small[MST_KEY_MAX], large[MST_KEY_MAX];
-    unsigned char *data; /* CHUNK */
-    struct mst_err first;
-};
-
-static void say(struct probe *p, const char *what, bool ok, const char *text)
+static void say(struct probe *p, const char *what, const char *word, const char *text)
 {
-    char line[400];
+    char line[480];
 
-    (void)snprintf(line, sizeof(line), "%-12s %-6s %.370s", what, ok ? "ok" : "FAILED", text);
+    (void)snprintf(line, sizeof(line), "%-12s %-11s %.440s", what, word, text);
     if (p->o->say) {
         p->o->say(p->o->arg, line);
     }
 }
 
-static bool passed(struct probe *p, const char *what, const char *text)
+bool probe_passed(struct probe *p, const char *what, const char *text)
 {
     p->res->passed++;
-    say(p, what, true, text);
+    say(p, what, "ok", text);
     return true;
 }
 
-static bool failed(struct probe *p, const char *what, const struct mst_err *err)
+bool probe_failed(struct probe *p, const char *what, const struct mst_err *err)
 {
     p->res->failed++;
     if (p->first.rc == MST_OK) {
         p->first = *err;
     }
-    say(p, what, false, err->msg);
+    say(p, what, "FAILED", err->msg);
     return false;
 }
 
-static bool check(struct probe *p, const char *what, enum mst_rc rc, struct mst_err *err,
-                  const char *text)
+void probe_open(struct probe *p, const char *what, const char *why)
 {
-    return rc == MST_OK ? passed(p, what, text) : failed(p, what, err);
+    p->res->unchecked++;
+    say(p, what, "not checked", why);
 }
 
-static bool other(struct probe *p, const char *what, const char *why)
+void probe_cannot(struct probe *p, const char *what, const char *why)
+{
+    p->res->cannot++;
+    say(p, what, "cannot", why);
+}
+
+void probe_warn(struct probe *p, const char *what, const char *text)
+{
+    p->res->warnings++;
+    say(p, what, "WARNING", text);
+}
+
+bool probe_check(struct probe *p, const char *what, enum mst_rc rc, struct mst_err *err,
+                 const char *text)
+{
+    return rc == MST_OK ? probe_passed(p, what, text) : probe_failed(p, what, err);
+}
+
+bool probe_other(struct probe *p, const char *what, const char *why)
 {
     struct mst_err err = {0};
 
     (void)mst_err_set(&err, MST_E_INTEGRITY, "%s", why);
-    return failed(p, what, &err);
+    return probe_failed(p, what, &err);
+}
+
+void probe_left(struct probe *p, const char *key, int64_t until_ms)
+{
+    struct mst_probe_left *l = &p->res->left[p->res->n_left];
+
+    for (size_t i = 0; i < p->res->n_left && i < MST_PROBE_LEFT; i++) {
+        if (strcmp(p->res->left[i].key, key) == 0) {
+            return;
+        }
+    }
+    if (p->res->n_left < MST_PROBE_LEFT) {
+        (void)mst_copy(l->key, MST_KEY_MAX, key);
+        l->until_ms = until_ms;
+    }
+    p->res->n_left++;
 }
 
 static bool try_write(struct probe *p)
 {
     struct mst_err err = {0};
 
-    return check(p, "write", mst_store_put_all(p->s, p->small, p->data, SMALL, &err), &err,
-                 "an object of 64 KiB");
+    return probe_check(p, "write", mst_store_put_all(p->s, p->small, p->data, SMALL, &err), &err,
+                       "an object of 64 KiB");
 }
 
 static void try_read(struct probe *p)
@@ -83,16 +108,16 @@ static void try_read(struct probe *p)
     enum mst_rc rc = mst_store_read_all(p->s, p->small, SMALL, &b, &err);
 
     if (rc == MST_OK && (b.len != SMALL || memcmp(b.p, p->data, SMALL) != 0)) {
-        (void)other(p, "read", "what was written reads back differently");
+        (void)probe_other(p, "read", "what was written reads back differently");
     } else {
-        (void)check(p, "read", rc, &err, "the same bytes");
+        (void)probe_check(p, "read", rc, &err, "the same bytes");
     }
     mst_buf_release(&b);
     rc = mst_store_read(p->s, p->small, 12345, part, sizeof(part), &got, &err);
     if (rc == MST_OK && (got != sizeof(part) || memcmp(part, p->data + 12345, got) != 0)) {
-        (void)other(p, "range", "a range of it reads back differently");
+        (void)probe_other(p, "range", "a range of it reads back differently");
     } else {
-        (void)check(p, "range", rc, &err, "1,000 bytes from the middle");
+        (void)probe_check(p, "range", rc, &err, "1,000 bytes from the middle");
     }
 }
 
@@ -121,11 +146,11 @@ static void try_list(struct probe *p)
     const enum mst_rc rc = mst_store_list(p->s, p->o->prefix, see, &f, p->task, &err);
 
     if (rc == MST_OK && (!f.there || f.bytes != SMALL)) {
-        (void)other(p, "list",
-                    f.there ? "the listing says another size"
-                            : "the listing does not have an object that was just written");
+        (void)probe_other(p, "list",
+                          f.there ? "the listing says another size"
+                                  : "the listing does not have an object that was just written");
     } else {
-        (void)check(p, "list", rc, &err, "found with its size");
+        (void)probe_check(p, "list", rc, &err, "found with its size");
     }
 }
 
@@ -139,11 +164,11 @@ static void try_create_only(struct probe *p)
 
     mst_buf_release(&b);
     if (rc == MST_E_EXISTS && same) {
-        (void)passed(p, "create-only", "a second write of the name was refused");
+        (void)probe_passed(p, "create-only", "a second write of the name was refused");
     } else if (rc == MST_OK || !same) {
-        (void)other(p, "create-only", "a second write of the name replaced the first");
+        (void)probe_other(p, "create-only", "a second write of the name replaced the first");
     } else {
-        (void)failed(p, "create-only", &err);
+        (void)probe_failed(p, "create-only", &err);
     }
 }
 
@@ -213,7 +238,7 @@ static void try_large(struct probe *p)
     rc = rc == MST_OK ? read_large(p, &got, read, &err) : rc;
     t2 = mst_clock_mono_ms(NULL);
     if (rc == MST_OK && (got != bytes || memcmp(wrote, read, sizeof(wrote)) != 0)) {
-        (void)other(p, "large", "a large object reads back differently");
+        (void)probe_other(p, "large", "a large object reads back differently");
         return;
     }
     p->res->write_bps = rc == MST_OK ? rate(bytes, t1 - t0) : 0;
@@ -221,7 +246,7 @@ static void try_large(struct probe *p)
     (void)snprintf(text, sizeof(text), "%s, written at %s/s, read at %s/s",
                    mst_text_bytes(bytes, a), mst_text_bytes(p->res->write_bps, b),
                    mst_text_bytes(p->res->read_bps, c));
-    (void)check(p, "large", rc, &err, text);
+    (void)probe_check(p, "large", rc, &err, text);
 }
 
 static void remove_one(struct probe *p, const char *key, bool *may_not)
@@ -232,13 +257,10 @@ static void remove_one(struct probe *p, const char *key, bool *may_not)
     if (rc == MST_OK || rc == MST_E_NOTFOUND) {
         return;
     }
-    if (p->res->n_left < MST_PROBE_LEFT) {
-        (void)mst_copy(p->res->left[p->res->n_left], MST_KEY_MAX, key);
-    }
-    p->res->n_left++;
+    probe_left(p, key, 0);
     *may_not = *may_not || rc == MST_E_AUTH || rc == MST_E_PRECOND;
     if (rc != MST_E_AUTH && rc != MST_E_PRECOND) {
-        (void)failed(p, "delete", &err);
+        (void)probe_failed(p, "delete", &err);
     }
 }
 
@@ -252,12 +274,42 @@ static void try_delete(struct probe *p)
     remove_one(p, p->small, &may_not);
     remove_one(p, p->large, &may_not);
     if (may_not) {
-        (void)passed(p, "delete", "this key may not delete, which is right for a writer");
+        (void)probe_passed(p, "delete", "this key may not delete, which is right for a writer");
     } else if (p->res->failed == before &&
                mst_store_list(p->s, p->o->prefix, see, &f, p->task, &err) == MST_OK && f.there) {
-        (void)other(p, "delete", "the listing still has what was deleted");
+        (void)probe_other(p, "delete", "the listing still has what was deleted");
     } else if (p->res->failed == before) {
-        (void)check(p, "delete", err.rc, &err, "both objects are gone");
+        (void)probe_check(p, "delete", err.rc, &err,
+                          mst_store_caps(p->s)->versions
+                              ? "both objects are gone from the listing: their versions stay, "
+                                "behind a marker"
+                              : "both objects are gone");
+    }
+}
+
+static void try_checksum(struct probe *p)
+{
+    if (mst_store_caps(p->s)->checksums) {
+        (void)probe_passed(p, "checksum", "a false checksum is refused by the store");
+    } else {
+        probe_cannot(p, "checksum", "the store does not check: muster reads back and hashes");
+    }
+}
+
+void mst_probe_sum(const struct mst_probe_result *res, char *out, size_t size)
+{
+    size_t n;
+
+    (void)snprintf(out, size, "%u of %u checks passed", res->passed, res->passed + res->failed);
+    n = strlen(out);
+    if (res->cannot || res->unchecked) {
+        (void)snprintf(out + n, size - n, ", %u it cannot do, %u not checked", res->cannot,
+                       res->unchecked);
+    }
+    n = strlen(out);
+    if (res->warnings) {
+        (void)snprintf(out + n, size - n, ", %u %s", res->warnings,
+                       res->warnings == 1 ? "warning" : "warnings");
     }
 }
 
@@ -265,12 +317,12 @@ enum mst_rc mst_probe_run(struct mst_store *s, const struct mst_probe_opts *o,
                           struct mst_task *task, struct mst_probe_result *res, struct mst_err *err)
 {
     struct probe p = {.s = s, .o = o, .task = task, .res = res};
-    const struct mst_store_caps *caps = mst_store_caps(s);
     uint32_t x = 2463534242U;
 
     memset(res, 0, sizeof(*res));
     (void)snprintf(p.small, sizeof(p.small), "%.480s/small", o->prefix);
     (void)snprintf(p.large, sizeof(p.large), "%.480s/large", o->prefix);
+    (void)snprintf(p.locked, sizeof(p.locked), "%.480s/locked", o->prefix);
     p.data = mst_xmalloc(CHUNK);
     for (size_t i = 0; i < CHUNK; i++) {
         x ^= x << 13;
@@ -283,12 +335,12 @@ enum mst_rc mst_probe_run(struct mst_store *s, const struct mst_probe_opts *o,
         try_list(&p);
         try_create_only(&p);
         try_large(&p);
-        if (caps->checksums) {
-            (void)passed(&p, "checksum", "a false checksum is refused by the store");
-        } else {
-            say(&p, "checksum", true, "not checked by the store: muster reads back and hashes");
-        }
+        try_checksum(&p);
+        probe_tags(&p);
+        probe_keeps(&p);
+        probe_privileges(&p);
         try_delete(&p);
+        probe_versions_away(&p);
     }
     free(p.data);
     *err = p.first;

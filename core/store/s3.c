@@ -93,6 +93,7 @@ static void close_store(struct mst_store *store)
     free(s->storage_class);
     free(s->sse);
     free(s->sse_key);
+    free(s->tags);
     free(s);
 }
 
@@ -118,6 +119,10 @@ static const struct mst_store_ops ops = {
     .probe = mst_s3_probe,
     .keeps = mst_s3_keeps,
     .caps = mst_s3_caps,
+    .may_lock = mst_s3_may_lock,
+    .remove_many = mst_s3_remove_many,
+    .tags = mst_s3_tags,
+    .trial = mst_s3_trial,
 };
 
 /* "https://host" or "https://host:port", without a path. */
@@ -164,6 +169,12 @@ static enum mst_rc check(const struct mst_s3_conf *c, const struct mst_s3_profil
         return mst_err_set(err, MST_E_CONFIG, "the store %s: \"%s\" cannot be a prefix", c->name,
                            c->prefix);
     }
+    if (profile->google && (c->marks.lock_days > 0 || (c->marks.tags && *c->marks.tags))) {
+        return mst_err_set(err, MST_E_CONFIG,
+                           "the store %s: locks and tags are not to be had by this API: use type "
+                           "gcs",
+                           c->name);
+    }
     if (c->part_bytes && (c->part_bytes < MST_S3_PART_MIN || c->part_bytes > MST_S3_PART_MAX)) {
         return mst_err_set(err, MST_E_CONFIG, "the store %s: parts are 5 MiB to 1 GiB", c->name);
     }
@@ -194,6 +205,9 @@ static void fill(struct s3 *s, const struct mst_s3_conf *c, const struct mst_s3_
     s->storage_class = copy(c->storage_class);
     s->sse = copy(c->sse);
     s->sse_key = copy(c->sse_key);
+    s->tags = copy(c->marks.tags);
+    s->base.tags = s->tags;
+    mst_store_marks_take(&s->base, &c->marks);
     /* A certificate for *.host does not cover a bucket with dots. */
     s->path_style = c->path_style || profile->path_style || strchr(c->bucket, '.');
     s->single_writer = c->single_writer;

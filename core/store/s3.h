@@ -47,10 +47,11 @@ struct mst_s3_conf { /* copied; NULL and 0 mean the default */
     const char *ca_file, *proxy;
     const char *storage_class; /* of what is written */
     const char *sse, *sse_key; /* "AES256", "aws:kms" and the key's name */
-    bool path_style;           /* the bucket is part of the path whatever the profile says */
-    bool plain;                /* http:// is allowed */
-    bool single_writer;        /* nobody else writes below the prefix */
-    bool write;                /* false: puts and deletes are refused */
+    struct mst_store_marks marks;
+    bool path_style;    /* the bucket is part of the path whatever the profile says */
+    bool plain;         /* http:// is allowed */
+    bool single_writer; /* nobody else writes below the prefix */
+    bool write;         /* false: puts and deletes are refused */
     uint64_t rate_bytes_per_s, part_bytes;
     unsigned connections;
     int64_t stall_ms, wait_ms; /* 0: 30 s; 90 s that a call may wait between its tries */

@@ -232,6 +232,15 @@ static void where_to(struct s3 *s, struct mst_str *base, char *host, size_t size
     mst_str_add(base, host);
 }
 
+static void add_key(const struct s3 *s, const struct s3_req *r, struct mst_str *path)
+{
+    if (r->key && r->outside) {
+        mst_str_add(path, r->key);
+    } else if (r->key) {
+        mst_s3_full_key(s, r->key, path);
+    }
+}
+
 static enum mst_rc send_once(struct s3 *s, const struct s3_req *r, bool fresh, const char *hash,
                              struct s3_answer *a, struct mst_err *err)
 {
@@ -246,9 +255,7 @@ static enum mst_rc send_once(struct s3 *s, const struct s3_req *r, bool fresh, c
     where_to(s, &url, host, sizeof(host), region, sizeof(region));
     mst_str_addf(&path, "/%s%s", s->path_style ? s->bucket : "",
                  s->path_style && r->key ? "/" : "");
-    if (r->key) {
-        mst_s3_full_key(s, r->key, &path);
-    }
+    add_key(s, r, &path);
     if (rc == MST_OK && s->profile->google) {
         rc = mst_s3_google_say(r, headers, err);
     }

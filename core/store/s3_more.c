@@ -288,6 +288,12 @@ enum mst_rc mst_s3_lock(struct mst_store *store, const char *key, const char *mo
     if (mst_s3_info(store, key, &have, err) != MST_OK) {
         return err->rc;
     }
+    if (strcmp(have.lock_mode, "COMPLIANCE") == 0) {
+        mode = have.lock_mode; /* it is never made less */
+    }
+    if (have.locked_until_ms == until_wall_ms / 1000 * 1000 && strcmp(mode, have.lock_mode) == 0) {
+        return MST_OK;
+    }
     if (have.locked_until_ms > until_wall_ms) {
         return mst_err_set(err, MST_E_PRECOND,
                            "%s is locked until %s already: a lock is extended, never shortened",

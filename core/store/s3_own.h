@@ -4,6 +4,7 @@
 
 #include <stdatomic.h>
 
+#include "base/clock.h"
 #include "conc/thread.h"
 #include "hash/hash.h"
 #include "http/http.h"
@@ -12,7 +13,7 @@
 #include "store/s3.h"
 
 #define S3_QUERY 8U
-#define S3_HEADERS 12U
+#define S3_HEADERS 14U
 #define S3_WINDOWS 8U
 #define S3_WINDOW_MAX ((size_t)2 * 1024 * 1024)
 #define S3_RANGE ((size_t)4 * 1024 * 1024) /* read ahead in one request */
@@ -62,10 +63,13 @@ struct s3_window { /* a reader that goes forward, and what was read ahead of it 
     size_t ahead_at; /* so much of the first one was handed out */
 };
 
+enum s3_locks { S3_LOCKS_NOT_ASKED, S3_LOCKS_NO, S3_LOCKS_YES, S3_LOCKS_UNKNOWN };
+
 struct s3 {
     struct mst_store base;
     const struct mst_s3_profile *profile;
-    char *endpoint, *bucket, *prefix, *storage_class, *sse, *sse_key;
+    char *endpoint, *bucket, *prefix, *storage_class, *sse, *sse_key, *tags;
+    atomic_int locks; /* does the bucket know object locks? enum s3_locks */
     bool path_style, single_writer, write, by_region;
     uint64_t part_bytes;
     int64_t wait_ms;
@@ -117,6 +121,7 @@ struct s3_req {
     size_t body_max;
     bool needs_etag; /* a success carries one */
     bool error_in_200;
+    bool outside;       /* key is not below the prefix */
     unsigned tries_max; /* 0: 8 */
     struct mst_task *task;
 };
@@ -158,6 +163,28 @@ enum mst_rc mst_s3_put_finish(struct mst_store_put *p, struct mst_err *err);
 void mst_s3_put_abort(struct mst_store_put *p);
 /* Headers that every new object has. */
 void mst_s3_object_headers(const struct s3 *s, struct s3_req *r);
+/* ---- s3_lock.c ---- */
+/* And those of a lock, where one is wanted for this name; until is the caller's. */
+void mst_s3_lock_headers(const struct s3 *s, struct s3_req *r, char until[MST_TIME_MAX]);
+/* Is it locked as it should be? Some servers forget it of what came in parts: it is locked now. */
+enum mst_rc mst_s3_lock_kept(struct s3 *s, const char *key, struct mst_err *err);
+/* A body that goes into a lock has to say of which kind its checksum is, too. */
+void mst_s3_sum_headers(const struct s3 *s, struct s3_req *r, const char *sha256);
+/* Where locks are wanted: MST_E_CONFIG unless the bucket takes them. Nothing is written for it. */
+enum mst_rc mst_s3_lock_ready(struct s3 *s, struct mst_task *task, struct mst_err *err);
+enum s3_locks mst_s3_locks(struct s3 *s, struct mst_task *task, struct mst_err *why);
+bool mst_s3_may_lock(struct mst_store *s);
+enum mst_rc mst_s3_tags(struct mst_store *s, const char *key, struct mst_str *out,
+                        struct mst_err *err);
+enum mst_rc mst_s3_trial(struct mst_store *s, enum mst_store_trial what, const char *key,
+                         const char *version, struct mst_err *err);
+/* Is a setting of the bucket "Enabled"? MST_E_AUTH: the key may not ask. */
+enum mst_rc mst_s3_is_on(struct s3 *s, const char *what, const char *action, struct mst_task *task,
+                         bool *on, struct mst_err *err);
+/* ---- s3_remove.c ---- */
+enum mst_rc mst_s3_remove_many(struct mst_store *s, const char (*keys)[MST_KEY_MAX], size_t n,
+                               struct mst_store_swept *out, struct mst_task *task,
+                               struct mst_err *err);
 /* After an outcome that is not known: is the object there, of this size and by this put? MST_OK,
  * MST_E_EXISTS (another's), MST_E_NOTFOUND, MST_E_UNKNOWN. data NULL: cannot be compared. */
 enum mst_rc mst_s3_is_ours(struct s3 *s, const char *key, const char *mark, uint64_t bytes,

@@ -158,55 +158,18 @@ static void find_checksums(struct s3 *s, struct mst_task *task, struct mst_store
     mst_http_reply_release(&a.reply);
 }
 
-static bool ends_in(const char *path, const char *leaf)
-{
-    const char *slash = strrchr(path, '/');
-
-    return slash && strcmp(slash + 1, leaf) == 0;
-}
-
-/* Roots are not called the same everywhere. */
-static bool take_enabled(void *arg, const char *path, const char *text)
-{
-    bool *on = arg;
-
-    *on = *on || (strcmp(text, "Enabled") == 0 &&
-                  (ends_in(path, "Status") || ends_in(path, "ObjectLockEnabled")));
-    return true;
-}
-
-/* 1, 0, or -1: it could not be asked, and why says so. */
-static int is_on(struct s3 *s, const char *what, const char *action, struct mst_task *task,
-                 struct mst_err *why)
-{
-    struct s3_req r = {
-        .method = "GET", .what = "look at", .action = action, .tries_max = 2, .task = task};
-    struct s3_answer a;
-    bool on = false;
-    int said;
-
-    mst_s3_ask(&r, what, "");
-    if (mst_s3_call(s, &r, &a, why) == MST_OK) {
-        said = mst_xml_parse(a.reply.body.p, a.reply.body.len, take_enabled, &on, why) == MST_OK
-                   ? (int)on
-                   : -1;
-    } else { /* a server that does not know the question has not got it */
-        said = a.reply.status == 404 || a.reply.status == 405 || a.reply.status == 501 ? 0 : -1;
-    }
-    mst_http_reply_release(&a.reply);
-    return said;
-}
-
+/* Not known when it could not be asked; a key that may not ask is named. */
 static bool find_setting(struct s3 *s, const char *what, const char *action, struct mst_task *task,
                          struct mst_store_caps *caps)
 {
     struct mst_err why = {0};
-    const int said = s->profile->google ? 0 : is_on(s, what, action, task, &why);
+    bool on = false;
 
-    if (said < 0 && why.rc == MST_E_AUTH) {
+    if (!s->profile->google && mst_s3_is_on(s, what, action, task, &on, &why) == MST_E_AUTH) {
         note(caps, "not known whether it has %s: the key may not ask (%s)", what, action);
     }
-    return said > 0;
+    caps->unknown = caps->unknown || s->profile->google || why.rc != MST_OK;
+    return on;
 }
 
 #define ASK_VERSIONS "versioning", "s3:GetBucketVersioning"
@@ -216,14 +179,19 @@ void mst_s3_keeps(struct mst_store *store, struct mst_task *task, struct mst_sto
 {
     struct s3 *s = s3_of(store);
     struct mst_err first = {0}, second = {0};
+    bool versions = false, locks = false;
 
     out->versions = out->locks = -1;
     if (s->profile->google) { /* its XML has other words for both */
         (void)mst_copy(out->text, sizeof(out->text), "with profile gcs it cannot be asked");
         return;
     }
-    out->versions = is_on(s, ASK_VERSIONS, task, &first);
-    out->locks = is_on(s, ASK_LOCKS, task, &second);
+    if (mst_s3_is_on(s, ASK_VERSIONS, task, &versions, &first) == MST_OK) {
+        out->versions = versions;
+    }
+    if (mst_s3_is_on(s, ASK_LOCKS, task, &locks, &second) == MST_OK) {
+        out->locks = locks;
+    }
     if (out->versions < 0 || out->locks < 0) {
         (void)mst_copy(out->text, sizeof(out->text), out->versions < 0 ? first.msg : second.msg);
     }

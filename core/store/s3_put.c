@@ -34,6 +34,9 @@ void mst_s3_object_headers(const struct s3 *s, struct s3_req *r)
     if (*s->sse_key) {
         mst_s3_say(r, "x-amz-server-side-encryption-aws-kms-key-id", s->sse_key);
     }
+    if (*s->tags) {
+        mst_s3_say(r, "x-amz-tagging", s->tags);
+    }
 }
 
 static void free_put(struct s3_put *p)
@@ -55,7 +58,7 @@ static enum mst_rc may_begin(struct s3 *s, const char *key, struct mst_task *tas
         return mst_err_set(err, MST_E_PRECOND, "the store %s is opened for reading only",
                            s->base.name);
     }
-    if (mst_s3_probe(&s->base, task, err) != MST_OK) {
+    if (mst_s3_lock_ready(s, task, err) != MST_OK || mst_s3_probe(&s->base, task, err) != MST_OK) {
         return err->rc;
     }
     caps = mst_s3_caps(&s->base);
@@ -219,7 +222,7 @@ static enum mst_rc put_small(struct s3 *s, struct s3_put *p, struct mst_err *err
 {
     uint8_t digest[MST_SHA256_LEN], md5[MST_MD5_LEN];
     char hash[MST_SHA256_HEX], sum[MST_BASE64_SIZE(MST_SHA256_LEN)] = "";
-    char sum5[MST_BASE64_SIZE(MST_MD5_LEN)];
+    char sum5[MST_BASE64_SIZE(MST_MD5_LEN)], until[MST_TIME_MAX];
     struct s3_req r = {.method = "PUT",
                        .key = p->key,
                        .what = "write",
@@ -237,12 +240,13 @@ static enum mst_rc put_small(struct s3 *s, struct s3_put *p, struct mst_err *err
     mst_sha256_of(data, p->buf.len, digest);
     (void)mst_hex(digest, sizeof(digest), hash);
     mst_s3_object_headers(s, &r);
+    mst_s3_lock_headers(s, &r, until);
     mst_s3_say(&r, S3_MARK, p->mark);
     if (mst_s3_caps(&s->base)->create_only) {
         mst_s3_say(&r, "if-none-match", "*");
     }
     if (s->profile->checksum == 's') {
-        mst_s3_say(&r, "x-amz-checksum-sha256", mst_base64(digest, sizeof(digest), sum));
+        mst_s3_sum_headers(s, &r, mst_base64(digest, sizeof(digest), sum));
     } else {
         mst_md5_of(data, p->buf.len, md5);
         mst_s3_say(&r, "content-md5", mst_base64(md5, sizeof(md5), sum5));

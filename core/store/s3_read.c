@@ -441,24 +441,3 @@ enum mst_rc mst_s3_stat(struct mst_store *store, const char *key, uint64_t *byte
     *bytes = info.bytes;
     return rc;
 }
-
-enum mst_rc mst_s3_remove(struct mst_store *store, const char *key, struct mst_err *err)
-{
-    struct s3 *s = s3_of(store);
-    struct s3_req r = {.method = "DELETE",
-                       .key = key,
-                       .what = "remove",
-                       .action = "s3:DeleteObject",
-                       .task = mst_store_works_for()};
-    struct s3_answer a;
-    enum mst_rc rc;
-
-    if (!s->write) {
-        return mst_err_set(err, MST_E_PRECOND, "the store %s is opened for reading only",
-                           s->base.name);
-    }
-    rc = mst_s3_call(s, &r, &a, err);
-    mst_http_reply_release(&a.reply);
-    mst_s3_windows_forget(s, key);
-    return rc;
-}

@@ -42,7 +42,7 @@ static enum mst_rc send_part(struct s3_part *part, struct s3_done *done, struct 
     (void)mst_hex(digest, sizeof(digest), hash);
     if (u->s->profile->checksum == 's') {
         (void)mst_base64(digest, sizeof(digest), sum);
-        mst_s3_say(&r, "x-amz-checksum-sha256", sum);
+        mst_s3_sum_headers(u->s, &r, sum);
         (void)mst_copy(done->checksum, sizeof(done->checksum), sum);
     } else {
         mst_md5_of(part->data.p, part->data.len, md5);
@@ -187,6 +187,7 @@ enum mst_rc mst_s3_upload_begin(struct s3 *s, const char *key, const char *mark,
                        .error_in_200 = true,
                        .task = task};
     struct s3_answer a;
+    char until[MST_TIME_MAX];
     enum mst_rc rc;
 
     mst_mutex_lock(&s->mtx);
@@ -198,6 +199,7 @@ enum mst_rc mst_s3_upload_begin(struct s3 *s, const char *key, const char *mark,
     (void)mst_copy(u->mark, sizeof(u->mark), mark);
     mst_s3_ask(&r, "uploads", "");
     mst_s3_object_headers(s, &r);
+    mst_s3_lock_headers(s, &r, until);
     mst_s3_say(&r, S3_MARK, u->mark);
     if (s->profile->checksum == 's') {
         mst_s3_say(&r, "x-amz-checksum-algorithm", "SHA256");
@@ -407,6 +409,7 @@ enum mst_rc mst_s3_upload_complete_take(struct s3_upload *u, struct mst_err *err
     if (rc != MST_OK && rc != MST_E_UNKNOWN) {
         abort_it(u);
     }
+    rc = rc == MST_OK ? mst_s3_lock_kept(u->s, u->key, err) : rc;
     free_upload(u);
     return rc;
 }

@@ -180,7 +180,11 @@ enum mst_rc mst_store_list(struct mst_store *s, const char *prefix,
 
 enum mst_rc mst_store_delete(struct mst_store *s, const char *key, struct mst_err *err)
 {
-    return check(key, err) == MST_OK ? s->ops->remove(s, key, err) : err->rc;
+    int64_t until;
+
+    return check(key, err) == MST_OK && mst_store_free_to_go(s, key, &until, err) == MST_OK
+               ? s->ops->remove(s, key, err)
+               : err->rc;
 }
 
 enum mst_rc mst_store_space(struct mst_store *s, uint64_t *free_bytes, uint64_t *total_bytes,

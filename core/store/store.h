@@ -13,6 +13,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/str.h"
 #include "conc/task.h"
 
 #define MST_KEY_MAX 512
@@ -42,6 +43,7 @@ struct mst_store_caps {
     bool versions;    /* the bucket keeps versions */
     bool lock;        /* object lock */
     bool space;       /* knows what is free */
+    bool unknown;     /* whether it keeps versions or takes locks could not be asked */
     char text[200];   /* what was noticed: "accepts If-None-Match and ignores it" */
 };
 
@@ -121,8 +123,28 @@ enum mst_rc mst_store_stat(struct mst_store *s, const char *key, uint64_t *bytes
 enum mst_rc mst_store_list(struct mst_store *s, const char *prefix,
                            bool (*fn)(void *arg, const struct mst_store_item *item), void *arg,
                            struct mst_task *task, struct mst_err *err) MST_MUST_CHECK;
+/* MST_E_PRECOND: a lock keeps it, the message says until when. Where the bucket keeps versions, one
+ * more stays behind a marker. */
 enum mst_rc mst_store_delete(struct mst_store *s, const char *key,
                              struct mst_err *err) MST_MUST_CHECK;
+/* What became of objects that were to be removed. */
+struct mst_store_swept {
+    uint64_t gone;           /* removed, or not there any more */
+    uint64_t markers;        /* of them: the bucket keeps versions, a marker hides the object */
+    uint64_t locked;         /* they stay: a lock keeps them */
+    int64_t locked_until_ms; /* the latest end of those; 0: a hold of the store without an end */
+    char locked_key[MST_KEY_MAX];
+    uint64_t failed; /* they stay for another reason, this one */
+    struct mst_err first;
+};
+/* Remove n objects, in batches where the store has them; what came of it is added to *out. One that
+ * is locked stays and is no error. One that the store refuses does not keep the others from going;
+ * the first of these is the error then. */
+enum mst_rc mst_store_delete_many(struct mst_store *s, const char (*keys)[MST_KEY_MAX], size_t n,
+                                  struct mst_store_swept *out, struct mst_task *task,
+                                  struct mst_err *err) MST_MUST_CHECK;
+/* "; 3 stay, locked until 2027-01-31T00:00:00Z; the bucket keeps versions: ..." or "". */
+void mst_store_swept_text(const struct mst_store_swept *w, char *out, size_t size);
 /* Free and total bytes where the store knows; 0 unknown. */
 enum mst_rc mst_store_space(struct mst_store *s, uint64_t *free_bytes, uint64_t *total_bytes,
                             struct mst_err *err) MST_MUST_CHECK;
@@ -149,9 +171,39 @@ enum mst_rc mst_store_uploads(struct mst_store *s, const char *prefix,
                               struct mst_task *task, struct mst_err *err) MST_MUST_CHECK;
 enum mst_rc mst_store_abort_upload(struct mst_store *s, const struct mst_store_upload *u,
                                    struct mst_err *err) MST_MUST_CHECK;
-/* Lock until then, or extend; never shortens. mode COMPLIANCE or GOVERNANCE. */
+/* Lock until then, or extend; never shortens, nor makes COMPLIANCE less. mode COMPLIANCE or
+ * GOVERNANCE. */
 enum mst_rc mst_store_lock(struct mst_store *s, const char *key, const char *mode,
                            int64_t until_wall_ms, struct mst_err *err) MST_MUST_CHECK;
+/* Until when the store locks what is written now, by its configuration; 0: it does not. The end of
+ * a day in UTC, so that what is written on one day ends together. */
+int64_t mst_store_lock_until(const struct mst_store *s, int64_t now_wall_ms);
+const char *mst_store_lock_mode(const struct mst_store *s); /* "" when it does not */
+/* Is an object of this name locked when it is written? Claims and objects of tests are not: who
+ * wrote them takes them back. Pure. */
+bool mst_store_lock_wanted(const char *key);
+/* Of what is written, by its configuration: "a=b&c=d"; "" none. */
+const char *mst_store_tags_wanted(const struct mst_store *s);
+/* Tags of an object as the store keeps them, "a=b&c=d" in its order and encoding. */
+enum mst_rc mst_store_tags(struct mst_store *s, const char *key, struct mst_str *out,
+                           struct mst_err *err) MST_MUST_CHECK;
+/* Acts that the key of a writer had better not be allowed, on an object of one's own. */
+enum mst_store_trial {
+    MST_TRY_REPLACE,        /* put key once more, without a condition */
+    MST_TRY_DELETE_VERSION, /* remove one version for good */
+    MST_TRY_BYPASS,         /* the same, governance set aside */
+    MST_TRY_OUTSIDE         /* begin an object outside of the prefix; it never comes to be */
+};
+/* MST_OK: it was allowed, and done, or the store says that it would be. MST_E_AUTH, MST_E_PRECOND,
+ * MST_E_EXISTS: it was refused. MST_E_CONFIG: it cannot be asked here. */
+enum mst_rc mst_store_try(struct mst_store *s, enum mst_store_trial what, const char *key,
+                          const char *version, struct mst_err *err) MST_MUST_CHECK;
+/* What the configuration wants of every object written. */
+struct mst_store_marks {
+    int64_t lock_days;     /* 0: not locked */
+    const char *lock_mode; /* NULL or "": GOVERNANCE */
+    const char *tags;      /* "a=b&c=d", percent-encoded; NULL or "": none */
+};
 /* Ask for a readable copy of an archived object for so many days (of INTELLIGENT_TIERING: for
  * good). MST_E_EXISTS: that was done already, it is on its way. */
 enum mst_rc mst_store_thaw(struct mst_store *s, const char *key, int days,

@@ -96,7 +96,9 @@ size_t gcsd_sessions(struct gcsd *g);
 /* Each object, with the lock held: fn asks nothing of g. */
 void gcsd_each(struct gcsd *g, void (*fn)(const char *name, const void *p, size_t n));
 void gcsd_put(struct gcsd *g, const char *name, const void *data, size_t n);
-void gcsd_versions(struct gcsd *g); /* from now on what is replaced or deleted is kept */
+void gcsd_versions(struct gcsd *g);     /* from now on what is replaced or deleted is kept */
+void gcsd_no_retention(struct gcsd *g); /* the bucket takes no object retention */
+void gcsd_may_delete(struct gcsd *g);   /* the key has storage.objects.delete and override */
 void gcsd_retain(struct gcsd *g, const char *name, const char *mode, const char *until, bool hold);
 
 #endif

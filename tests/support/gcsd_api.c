@@ -27,7 +27,7 @@ static void add_object(struct mst_str *out, const struct gobject *o, const struc
         mst_str_addf(out, ",\"crc32c\":\"%s\"", crc);
     }
     if (o->word[0]) {
-        mst_str_addf(out, ",\"metadata\":{\"muster-put\":\"%s\"}", o->word);
+        mst_str_addf(out, ",\"metadata\":{\"muster-put\":\"%s\"%s}", o->word, o->tags);
     }
     if (o->until[0]) {
         mst_str_addf(out, ",\"retention\":{\"mode\":\"%s\",\"retainUntilTime\":\"%s\"}", o->mode,
@@ -52,8 +52,8 @@ static void object_answer(struct gcsd_reply *r, const struct gobject *o, const s
 static bool known_params(struct gcsd *g, const struct gcsd_request *q, struct gcsd_reply *r)
 {
     static const char *const known[] = {
-        "fields",    "alt",        "uploadType", "upload_id",         "name",      "prefix",
-        "pageToken", "maxResults", "versions",   "ifGenerationMatch", "generation"};
+        "fields",    "alt",        "uploadType", "upload_id",         "name",       "prefix",
+        "pageToken", "maxResults", "versions",   "ifGenerationMatch", "generation", "permissions"};
 
     for (size_t i = 0; i < q->n_query; i++) {
         bool found = false;
@@ -147,6 +147,28 @@ static const char *body_of_part(const char *from, const char *end, const char *b
     return head + 4;
 }
 
+/* Retention and words of the metadata besides the one that muster checks. */
+static void copy_marks(const bson_t *meta, char mode[16], char until[40], char tags[300])
+{
+    struct mst_str s = {0};
+    bson_iter_t it, in;
+
+    copy_text(meta, "retention.mode", mode, 16);
+    copy_text(meta, "retention.retainUntilTime", until, 40);
+    if (bson_iter_init_find(&it, meta, "metadata") && bson_iter_recurse(&it, &in)) {
+        while (bson_iter_next(&in)) {
+            if (strcmp(bson_iter_key(&in), "muster-put") != 0 && BSON_ITER_HOLDS_UTF8(&in)) {
+                mst_str_addc(&s, ',');
+                mst_str_add_json(&s, bson_iter_key(&in));
+                mst_str_addc(&s, ':');
+                mst_str_add_json(&s, bson_iter_utf8(&in, NULL));
+            }
+        }
+    }
+    (void)mst_copy(tags, 300, mst_str_c(&s));
+    mst_str_release(&s);
+}
+
 static void store_multipart(struct gcsd *g, const struct gcsd_request *q, struct gcsd_reply *r,
                             const bson_t *meta, const char *data, size_t n,
                             const struct gcsd_fault *f)
@@ -163,6 +185,7 @@ static void store_multipart(struct gcsd *g, const struct gcsd_request *q, struct
     o = gcsd_add(g, gcsd_query(q, "name"), data, n);
     copy_text(meta, "metadata.muster-put", o->word, sizeof(o->word));
     copy_text(meta, "storageClass", o->klass, sizeof(o->klass));
+    copy_marks(meta, o->mode, o->until, o->tags);
     object_answer(r, o, f);
 }
 
@@ -210,6 +233,7 @@ static void start(struct gcsd *g, const struct gcsd_request *q, struct gcsd_repl
         s->name = mst_xstrdup(gcsd_query(q, "name"));
         copy_text(meta, "metadata.muster-put", s->word, sizeof(s->word));
         copy_text(meta, "storageClass", s->klass, sizeof(s->klass));
+        copy_marks(meta, s->mode, s->until, s->tags);
         mst_grow((void **)&g->s, &g->cap_s, g->n_s + 1, sizeof(*g->s));
         g->s[g->n_s++] = s;
         r->status = 200;
@@ -265,6 +289,9 @@ static void finalise(struct gcsd *g, const struct gcsd_request *q, struct gcsd_r
     }
     o = gcsd_add(g, s->name, s->have.p, s->have.len);
     (void)mst_copy(o->word, sizeof(o->word), s->word);
+    (void)mst_copy(o->mode, sizeof(o->mode), s->mode);
+    (void)mst_copy(o->until, sizeof(o->until), s->until);
+    (void)mst_copy(o->tags, sizeof(o->tags), s->tags);
     if (s->klass[0]) {
         (void)mst_copy(o->klass, sizeof(o->klass), s->klass);
     }
@@ -490,13 +517,16 @@ static void list(struct gcsd *g, const struct gcsd_request *q, struct gcsd_reply
 
 static void about_bucket(struct gcsd *g, const struct gcsd_request *q, struct gcsd_reply *r)
 {
+    if (gcsd_permissions(g, q, r)) {
+        return;
+    }
     if (strcmp(q->path + strlen("/storage/v1/b/"), g->bucket) != 0) {
         gcsd_error(g, q, r, 404, "notFound", "The specified bucket does not exist.", false);
         return;
     }
     r->status = 200;
-    mst_str_add(&r->body,
-                "{\"versioning\":{\"enabled\":true},\"objectRetention\":{\"mode\":\"Enabled\"}}");
+    mst_str_addf(&r->body, "{\"versioning\":{\"enabled\":true}%s}",
+                 g->no_retention ? "" : ",\"objectRetention\":{\"mode\":\"Enabled\"}");
 }
 
 static bool our_bucket(const struct gcsd *g, const struct gcsd_request *q)

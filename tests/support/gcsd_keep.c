@@ -189,3 +189,36 @@ void gcsd_retain(struct gcsd *g, const char *name, const char *mode, const char 
     o->hold = hold;
     pthread_mutex_unlock(&g->mu);
 }
+
+void gcsd_no_retention(struct gcsd *g)
+{
+    pthread_mutex_lock(&g->mu);
+    g->no_retention = true;
+    pthread_mutex_unlock(&g->mu);
+}
+
+void gcsd_may_delete(struct gcsd *g)
+{
+    pthread_mutex_lock(&g->mu);
+    g->may_delete = true;
+    pthread_mutex_unlock(&g->mu);
+}
+
+/* What the caller would be allowed; false: it is not this question. */
+bool gcsd_permissions(struct gcsd *g, const struct gcsd_request *q, struct gcsd_reply *r)
+{
+    const char *tail = strstr(q->path, "/iam/testPermissions");
+
+    if (!tail) {
+        return false;
+    }
+    r->status = 200;
+    mst_str_add(&r->body, "{\"kind\":\"storage#testIamPermissionsResponse\"");
+    if (g->may_delete) {
+        mst_str_add(&r->body, ",\"permissions\":[");
+        mst_str_add_json(&r->body, gcsd_query(q, "permissions"));
+        mst_str_add(&r->body, "]");
+    }
+    mst_str_add(&r->body, "}");
+    return true;
+}

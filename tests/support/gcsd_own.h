@@ -42,11 +42,12 @@ struct gobject {
     uint64_t generation;
     uint32_t crc;
     char word[64], mode[16], until[40], klass[32];
+    char tags[300];  /* of its metadata, as JSON: ,"team":"db" */
     bool hold, gone; /* gone: a generation that is not the live one */
 };
 struct gsession {
     unsigned id;
-    char *name, word[64], klass[32];
+    char *name, word[64], klass[32], mode[16], until[40], tags[300];
     struct mst_buf have;
     bool done;
     uint64_t generation; /* of what it became */
@@ -75,7 +76,7 @@ struct gcsd {
     uint64_t next_generation;
     struct gobject **o; /* by name */
     size_t n_o, cap_o;
-    bool versioned;
+    bool versioned, no_retention, may_delete;
     struct gobject **old; /* by name and generation */
     size_t n_old, cap_old;
     struct gsession **s;
@@ -99,6 +100,7 @@ bool gcsd_allowed(struct gcsd *g, const struct gcsd_request *q, struct gcsd_repl
 void gcsd_api(struct gcsd *g, const struct gcsd_request *q, struct gcsd_reply *r,
               const struct gcsd_fault *f);
 /* ---- gcsd_keep.c ---- */
+bool gcsd_permissions(struct gcsd *g, const struct gcsd_request *q, struct gcsd_reply *r);
 void gcsd_drop(struct gcsd *g, size_t at);
 void gcsd_session_free(struct gsession *s);
 uint32_t gcsd_crc(const uint8_t *p, size_t n);

@@ -341,12 +341,13 @@ static bool get(struct s3d *s, struct request *q, struct bucket *b, struct reply
 }
 
 /* Deletes one; a locked version is refused, a plain delete of a versioned key never. */
-static bool remove_one(struct s3d *s, struct bucket *b, const char *key, const char *id)
+static bool remove_one(struct s3d *s, struct bucket *b, const char *key, const char *id,
+                       bool bypass)
 {
     struct object *o = keep_object(b, key);
     const struct version *v = id ? keep_version(o, id) : NULL;
 
-    if (v && keep_locked(s, v)) {
+    if (v && keep_locked(s, v) && !(bypass && !v->hold && strcmp(v->mode, "GOVERNANCE") == 0)) {
         return false;
     }
     if (o || b->versioned) {
@@ -358,8 +359,9 @@ static bool remove_one(struct s3d *s, struct bucket *b, const char *key, const c
 static bool delete_one(struct s3d *s, struct request *q, struct bucket *b, struct reply *r)
 {
     const char *id = pairs_get(&q->query, "versionId");
+    const char *bypass = pairs_get(&q->headers, "x-amz-bypass-governance-retention");
 
-    if (!remove_one(s, b, q->key, id)) {
+    if (!remove_one(s, b, q->key, id, s->o.bypass && bypass && strcmp(bypass, "true") == 0)) {
         return s3d_error(r, q, 403, "AccessDenied",
                          "access denied because object protected by object lock");
     }
@@ -375,7 +377,7 @@ static void one_of_batch(struct s3d *s, struct bucket *b, const char *item, bool
 {
     char *key = s3d_element(item, NULL, "Key"), *id = s3d_element(item, NULL, "VersionId");
 
-    if (key && !remove_one(s, b, key, id)) {
+    if (key && (s->denied[S3D_DELETE] || !remove_one(s, b, key, id, false))) {
         mst_str_add(out, "<Error><Key>");
         s3d_xml_text(out, key);
         mst_str_add(out, "</Key><Code>AccessDenied</Code><Message>access denied because object "
@@ -383,7 +385,8 @@ static void one_of_batch(struct s3d *s, struct bucket *b, const char *item, bool
     } else if (key && !quiet) {
         mst_str_add(out, "<Deleted><Key>");
         s3d_xml_text(out, key);
-        mst_str_add(out, "</Key></Deleted>");
+        mst_str_addf(out, "</Key>%s</Deleted>",
+                     b->versioned && !id ? "<DeleteMarker>true</DeleteMarker>" : "");
     }
     free(key);
     free(id);

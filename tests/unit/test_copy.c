@@ -465,14 +465,21 @@ static void a_good_store_passes_its_test_and_nothing_stays(void **state)
     struct mst_probe_result res;
     struct mst_orphans left;
     struct mst_err err = {0};
+    char sum[160];
 
     (void)state;
     two_open(&t);
     assert_ok(mst_probe_run(t.real[0], &o, NULL, &res, &err), &err);
     assert_int_equal(res.failed, 0);
     assert_int_equal(res.passed, 7);
+    assert_int_equal(res.cannot, 3); /* a directory: no checksums, versions, locks */
+    assert_int_equal(res.unchecked + res.warnings, 0);
     assert_int_equal(res.n_left, 0);
-    assert_non_null(strstr(mst_str_c(&s), "create-only  ok     a second write of the name was"));
+    mst_probe_sum(&res, sum, sizeof(sum));
+    assert_string_equal(sum, "7 of 7 checks passed, 3 it cannot do, 0 not checked");
+    assert_non_null(strstr(mst_str_c(&s), "checksum     cannot      the store does not check"));
+    assert_non_null(
+        strstr(mst_str_c(&s), "create-only  ok          a second write of the name was"));
     assert_ok(mst_orphans_find(&t.from, INT64_MAX, 1, NULL, &left, &err), &err);
     assert_int_equal(left.n, 0);
     mst_orphans_release(&left);
@@ -513,7 +520,7 @@ static void a_writer_that_may_not_delete_passes_and_leavings_are_named(void **st
     mst_store_fault_set(t.fault, MST_FAULT_DEAD, calls - 1, MST_E_AUTH);
     assert_ok(mst_probe_run(t.fault, &o, NULL, &res, &err), &err);
     assert_int_equal(res.n_left, 2);
-    assert_string_equal(res.left[0], "rs0/probe/x/small");
+    assert_string_equal(res.left[0].key, "rs0/probe/x/small");
     two_close(&t);
 }
 
