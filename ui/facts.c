@@ -368,6 +368,7 @@ char ui_backup_sign(const struct mst_backup *b)
     case MST_BK_NEWER:
     case MST_BK_FOREIGN:
     case MST_BK_ARCHIVED:
+    case MST_BK_UNREAD:
         break;
     }
     return '?';

@@ -131,7 +131,7 @@ static void put(const struct mst_backup *b, bson_t *doc)
 
 static bool get_state(const char *word, enum mst_backup_state *out)
 {
-    for (int s = MST_BK_COMPLETE; s <= MST_BK_ARCHIVED; s++) {
+    for (int s = MST_BK_COMPLETE; s <= MST_BK_UNREAD; s++) {
         if (strcmp(word, mst_backup_state_word((enum mst_backup_state)s)) == 0) {
             *out = (enum mst_backup_state)s;
             return true;

@@ -13,8 +13,8 @@
 
 const char *mst_backup_state_word(enum mst_backup_state s)
 {
-    static const char *const words[] = {"COMPLETE", "PARTIAL", "INCOMPLETE", "DAMAGED", "NEWER",
-                                        "UNSIGNED", "FORGED",  "FOREIGN",    "ARCHIVED"};
+    static const char *const words[] = {"COMPLETE", "PARTIAL", "INCOMPLETE", "DAMAGED",  "NEWER",
+                                        "UNSIGNED", "FORGED",  "FOREIGN",    "ARCHIVED", "UNREAD"};
 
     return (unsigned)s < MST_COUNT(words) ? words[s] : "?";
 }

@@ -84,8 +84,8 @@ void mst_chain_judge(const struct mst_link *links, size_t n, size_t i, char out[
     }
     if (asleep) {
         (void)snprintf(out, 200,
-                       "whether the backup that was made before it is here is not known: a COMMIT "
-                       "in an archive tier cannot be read");
+                       "whether the backup that was made before it is here is not known: an older "
+                       "COMMIT cannot be read (an archive tier, or refused)");
         return;
     }
     if (*l->made_for) {

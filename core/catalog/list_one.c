@@ -45,7 +45,8 @@ static enum mst_rc get(const struct mst_catalog *c, const struct list_group *g, 
                          "its %s is in an archive tier: 'muster store thaw %s %s'", name,
                          mst_store_name(c->store), g->id);
         } else {
-            LIST_PROBLEM(b, MST_BK_DAMAGED, "its %s cannot be read: %.150s", name, err->msg);
+            LIST_PROBLEM(b, mst_store_unread(err->rc) ? MST_BK_UNREAD : MST_BK_DAMAGED,
+                         "its %s cannot be read: %.150s", name, err->msg);
         }
     }
     return err->rc;
@@ -207,7 +208,9 @@ void mst_list_examine(const struct list_look *k, const struct list_group *g, str
         LIST_PROBLEM(b, MST_BK_FOREIGN, "not a name that muster gives: it is left alone");
     } else if (g->commit) {
         committed(k, g, b);
-        k->link->counter = b->state == MST_BK_ARCHIVED ? MST_COUNTER_ASLEEP : k->link->counter;
+        if (b->state == MST_BK_ARCHIVED || b->state == MST_BK_UNREAD) {
+            k->link->counter = MST_COUNTER_ASLEEP;
+        }
     } else if (g->n_attempts || g->claim || g->half || g->key_alone) {
         LIST_PROBLEM(
             b, MST_BK_INCOMPLETE,

@@ -107,7 +107,7 @@ static enum mst_rc read_manifests(const struct mst_catalog *c, struct mst_backup
         char why[200];
 
         (void)snprintf(why, sizeof(why), "its manifest cannot be read: %.150s", e.msg);
-        set_problem(b, MST_BK_DAMAGED, why);
+        set_problem(b, mst_store_unread(rc) ? MST_BK_UNREAD : MST_BK_DAMAGED, why);
     } else if (rc != MST_OK) {
         set_problem(b, MST_BK_DAMAGED, text);
     }

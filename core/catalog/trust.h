@@ -37,7 +37,7 @@ void mst_trust_judge(const struct mst_trust *t, const char *text, size_t n, cons
 enum mst_rc mst_trust_allow(const struct mst_trust *t, const char *id,
                             const struct mst_judgement *j, struct mst_err *err) MST_MUST_CHECK;
 
-/* The counter of a COMMIT in an archive tier: what it is cannot be read. */
+/* The counter of a COMMIT that cannot be read (an archive tier, or refused): not known. */
 #define MST_COUNTER_ASLEEP UINT64_MAX
 struct mst_link { /* of one committed backup, as the chain sees it */
     char sha[MST_SHA256_HEX], previous[MST_SHA256_HEX];

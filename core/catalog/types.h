@@ -19,7 +19,8 @@ enum mst_backup_state {
     MST_BK_UNSIGNED,   /* nobody signed it, and the configuration says who must have */
     MST_BK_FORGED,     /* its signature is not of somebody who is trusted */
     MST_BK_FOREIGN,    /* objects that are not ours */
-    MST_BK_ARCHIVED    /* in an archive tier: what it is cannot be read before it is thawed */
+    MST_BK_ARCHIVED,   /* in an archive tier: what it is cannot be read before it is thawed */
+    MST_BK_UNREAD      /* refused, or no answer: what it is, is not known */
 };
 const char *mst_backup_state_word(enum mst_backup_state s);
 

@@ -267,7 +267,10 @@ void mst_seal_rollback(struct local *l, const struct mst_catalog *c, struct mst_
 static bool asleep_since(const struct mst_bucket_part *p, const char *id)
 {
     for (size_t i = 0; i < p->n; i++) {
-        if (p->backups[i].state == MST_BK_ARCHIVED && strcmp(p->backups[i].id, id) >= 0) {
+        const enum mst_backup_state state = p->backups[i].state;
+
+        if ((state == MST_BK_ARCHIVED || state == MST_BK_UNREAD) &&
+            strcmp(p->backups[i].id, id) >= 0) {
             return true;
         }
     }

@@ -235,7 +235,7 @@ DESC(ipc_jobs, mst_jobs_part);
 static const struct field mst_backup_fields[] = {
     F(mst_backup, id),
     F(mst_backup, kind),
-    ENUM(mst_backup, state, MST_BK_ARCHIVED),
+    ENUM(mst_backup, state, MST_BK_UNREAD),
     F(mst_backup, problem),
     F(mst_backup, started_wall_ms),
     F(mst_backup, finished_wall_ms),
@@ -280,7 +280,7 @@ static DESC(ipc_backup, mst_backup);
 static const struct field mst_backup_change_fields[] = {
     F(mst_backup_change, id),
     ENUM(mst_backup_change, kind, MST_CHANGE_STATE),
-    ENUM(mst_backup_change, was, MST_BK_ARCHIVED),
+    ENUM(mst_backup_change, was, MST_BK_UNREAD),
 };
 static DESC(ipc_backup_change, mst_backup_change);
 

@@ -161,6 +161,12 @@ enum mst_rc mst_store_read_all(struct mst_store *s, const char *key, size_t max,
     }
 }
 
+bool mst_store_unread(enum mst_rc rc)
+{
+    return rc == MST_E_AUTH || rc == MST_E_NET || rc == MST_E_TLS || rc == MST_E_TIMEOUT ||
+           rc == MST_E_CANCELLED || rc == MST_E_SERVER;
+}
+
 enum mst_rc mst_store_stat(struct mst_store *s, const char *key, uint64_t *bytes,
                            struct mst_err *err)
 {

@@ -116,6 +116,8 @@ enum mst_rc mst_store_read(struct mst_store *s, const char *key, uint64_t from, 
 /* Whole small object, at most max bytes (MST_E_LIMIT). */
 enum mst_rc mst_store_read_all(struct mst_store *s, const char *key, size_t max,
                                struct mst_buf *out, struct mst_err *err) MST_MUST_CHECK;
+/* Does this failure of a read say nothing about the object? It was refused, or nobody answered. */
+bool mst_store_unread(enum mst_rc rc);
 enum mst_rc mst_store_stat(struct mst_store *s, const char *key, uint64_t *bytes,
                            struct mst_err *err) MST_MUST_CHECK;
 /* Call fn for each object below prefix (a key that ends at a '/', or ""), in key order; fn returns

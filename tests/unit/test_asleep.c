@@ -16,6 +16,8 @@ struct cold {
     unsigned reads, sleeps_at; /* 0, or from this read on "d/" sleeps */
     unsigned asked, refuse_at; /* the how manieth thaw fails */
     enum mst_rc refuse_rc;
+    const char *unread; /* reads of these names fail with unread_rc; NULL: none */
+    enum mst_rc unread_rc;
 };
 
 static struct cold *of(struct mst_store *s)
@@ -35,6 +37,9 @@ static enum mst_rc c_read(struct mst_store *s, const char *key, uint64_t from, v
 
     if (c->sleeps_at && ++c->reads >= c->sleeps_at) {
         c->sleeps = "/d/";
+    }
+    if (c->unread && strstr(key, c->unread)) {
+        return mst_err_set(err, c->unread_rc, "no");
     }
     return asleep(c, key) && mst_store_class_sleeps(c->storage_class)
                ? mst_err_set(err, MST_E_PRECOND, "%s is in an archive tier", key)
@@ -359,6 +364,38 @@ static void a_rebuild_calls_a_manifest_that_sleeps_archived(void **state)
     assert_false(unmarked);
 }
 
+static void what_was_not_read_is_neither_whole_nor_damaged(void **state)
+{
+    static const struct {
+        enum mst_rc rc;
+        enum mst_backup_state state;
+        const char *word;
+    } rows[] = {
+        {MST_E_AUTH, MST_BK_UNREAD, "UNREAD"},    {MST_E_NET, MST_BK_UNREAD, "UNREAD"},
+        {MST_E_TLS, MST_BK_UNREAD, "UNREAD"},     {MST_E_TIMEOUT, MST_BK_UNREAD, "UNREAD"},
+        {MST_E_SERVER, MST_BK_UNREAD, "UNREAD"},  {MST_E_IO, MST_BK_DAMAGED, "DAMAGED"},
+        {MST_E_LIMIT, MST_BK_DAMAGED, "DAMAGED"}, {MST_E_INTEGRITY, MST_BK_DAMAGED, "DAMAGED"},
+    };
+    static const char *const names[] = {"COMMIT", "header"};
+    struct kit *k = *state;
+    struct mst_backup b;
+
+    for (size_t i = 0; i < MST_COUNT(rows) * 2; i++) {
+        char want[64];
+
+        k->cold.unread = names[i % 2];
+        k->cold.unread_rc = rows[i / 2].rc;
+        assert_ok(mst_catalog_find(&k->c, k->f.id, NULL, &b, &k->err), &k->err);
+        assert_int_equal(b.state, rows[i / 2].state);
+        assert_string_equal(mst_backup_state_word(b.state), rows[i / 2].word);
+        (void)snprintf(want, sizeof(want), "its %s cannot be read: no", names[i % 2]);
+        assert_string_equal(b.problem, want);
+    }
+    k->cold.unread = NULL;
+    assert_ok(mst_catalog_find(&k->c, k->f.id, NULL, &b, &k->err), &k->err);
+    assert_int_equal(b.state, MST_BK_COMPLETE);
+}
+
 static void a_predecessor_that_sleeps_is_not_called_missing(void **state)
 {
     struct mst_link links[2] = {{.counter = MST_COUNTER_ASLEEP}, {.good = true, .counter = 2}};
@@ -367,7 +404,7 @@ static void a_predecessor_that_sleeps_is_not_called_missing(void **state)
     (void)state;
     (void)mst_copy(links[1].previous, sizeof(links[1].previous), "abc");
     mst_chain_judge(links, 2, 1, out);
-    assert_non_null(strstr(out, "is not known: a COMMIT in an archive tier"));
+    assert_non_null(strstr(out, "is not known: an older COMMIT cannot be read"));
     links[0].counter = 0;
     mst_chain_judge(links, 2, 1, out);
     assert_non_null(strstr(out, "are not here any more"));
@@ -396,6 +433,7 @@ int main(void)
         T(a_thaw_that_fails_in_the_middle_says_how_far_it_came),
         T(a_listing_says_the_class_and_archived),
         T(a_rebuild_calls_a_manifest_that_sleeps_archived),
+        T(what_was_not_read_is_neither_whole_nor_damaged),
         cmocka_unit_test(a_predecessor_that_sleeps_is_not_called_missing),
         cmocka_unit_test(how_long_a_thaw_takes_is_known_of_known_classes),
     };
