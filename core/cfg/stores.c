@@ -290,9 +290,15 @@ static bool tag_ok(const char *tag)
            strspn(tag, allowed) == strlen(tag) && strncmp(tag, "muster-put=", 11) != 0;
 }
 
-/* Locks and tags: what is written has them, so what is wrong is said before. */
+/* Class, locks and tags: what is written has them, so what is wrong is said before. */
 static void check_marks(const struct mst_cfg_store *s, mst_cfg_say_fn *say, void *arg)
 {
+    if (strcmp(s->storage_class, "GLACIER") == 0 || strcmp(s->storage_class, "DEEP_ARCHIVE") == 0) {
+        say_it(say, arg,
+               "the store \"%s\": nothing can be read back out of storage_class %s, so no backup "
+               "could end there: use GLACIER_IR, or a lifecycle rule that moves it later",
+               s->name, s->storage_class);
+    }
     if (s->lock_days > 0 && strcmp(s->profile, "gcs") == 0) {
         say_it(say, arg,
                "the store \"%s\": lock_days is not to be had by this API of Google's: use type "

@@ -164,6 +164,7 @@ static void every_mistake_is_named_with_its_line(void **state)
         {S3("bucket = \"b\"; lock_days = -1;"), ":2:", "from 0 to 36500"},
         {S3("bucket = \"b\"; lock_mode = \"FOREVER\";"), ":2:", "one of GOVERNANCE, COMPLIANCE"},
         {S3("bucket = \"b\"; profile = \"gcs\"; lock_days = 3;"), ":2:", "use type gcs"},
+        {S3("bucket = \"b\"; storage_class = \"GLACIER\";"), ":2:", "no backup could end there"},
         {S3("bucket = \"b\"; tags = [\"team\"];"), ":2:", "\"team\" is no tag: name=value"},
         {S3("bucket = \"b\"; tags = [\"a=1\", \"a=2\"];"), ":2:", "has the tag a twice"},
         {S3("bucket = \"b\"; part_bytes = 1000;"), ":2:", "from 5242880 to"},
