@@ -302,8 +302,8 @@ enum mst_rc mst_catalog_readable(const struct mst_catalog *c, const char *id, st
         return MST_OK; /* the reader says what is wrong with it */
     }
     rc = mst_catalog_asleep(c, resolved, task, NULL, NULL, &a, &why);
-    if (rc == MST_E_NOTFOUND) {
-        return MST_OK; /* the same */
+    if (rc != MST_OK && rc != MST_E_CANCELLED) {
+        return MST_OK; /* the same; and who may not list may read: what sleeps is said then */
     }
     if (rc != MST_OK) {
         *err = why;

@@ -174,7 +174,7 @@ static void what_removes_dies(struct sweep *w, const char *act)
         }
     }
     print_message("    %s: %u deaths at %u requests\n", act, w->kills, n - 2);
-    assert_true(w->kills >= 2 * 6);
+    assert_true(w->kills >= 2 * 2); /* one request removes up to a thousand objects */
     snap_release(s);
     free(s);
 }

@@ -416,8 +416,11 @@ static void remove_object(struct gcsd *g, const struct gcsd_request *q, struct g
                    "the object is protected and cannot be deleted", false);
         return;
     }
-    (void)gcsd_find(g, q->name, &at);
-    gcsd_drop(g, at);
+    if (gcsd_find(g, q->name, &at) == o) {
+        gcsd_drop(g, at);
+    } else {
+        gcsd_forget(g, o);
+    }
     r->status = 204;
 }
 

@@ -57,6 +57,19 @@ static void object_free(struct gobject *o)
     free(o);
 }
 
+/* A generation that is not the newest: for good. */
+void gcsd_forget(struct gcsd *g, const struct gobject *o)
+{
+    for (size_t i = 0; i < g->n_old; i++) {
+        if (g->old[i] == o) {
+            object_free(g->old[i]);
+            memmove(g->old + i, g->old + i + 1, (g->n_old - i - 1) * sizeof(*g->old));
+            g->n_old--;
+            return;
+        }
+    }
+}
+
 void gcsd_drop(struct gcsd *g, size_t at)
 {
     if (g->versioned) {

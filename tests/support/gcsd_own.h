@@ -101,6 +101,7 @@ void gcsd_api(struct gcsd *g, const struct gcsd_request *q, struct gcsd_reply *r
               const struct gcsd_fault *f);
 /* ---- gcsd_keep.c ---- */
 bool gcsd_permissions(struct gcsd *g, const struct gcsd_request *q, struct gcsd_reply *r);
+void gcsd_forget(struct gcsd *g, const struct gobject *o);
 void gcsd_drop(struct gcsd *g, size_t at);
 void gcsd_session_free(struct gsession *s);
 uint32_t gcsd_crc(const uint8_t *p, size_t n);
