@@ -128,8 +128,8 @@ static inline void canned_run(void *arg)
                 break;
             }
             i++;
+            atomic_fetch_add(&c->requests, 1); /* before its answer may be heard */
             canned_answer_one(c, fd, a);
-            atomic_fetch_add(&c->requests, 1);
             if (a->closes || a->resets || a->closes_unread) {
                 break;
             }

@@ -12,6 +12,7 @@
 #include "catalog/orphans.h"
 #include "fake_backup.h"
 #include "store/fault.h"
+#include "store/impl.h"
 #include "store/probe.h"
 
 #define ID "2026-11-22T22-30-00Z-full"
@@ -411,8 +412,46 @@ static void so_far(void *arg, uint64_t objects, const struct mst_backup *b, size
     t->n = n;
 }
 
+/* A walk takes long enough to be told of: a pause for each 64 objects. */
+struct slow {
+    struct mst_store base;
+    struct mst_store *inner;
+    bool (*fn)(void *arg, const struct mst_store_item *item);
+    void *arg;
+    unsigned n;
+};
+
+static bool pass_on(void *arg, const struct mst_store_item *item)
+{
+    struct slow *s = arg;
+
+    if (++s->n % 64 == 0) {
+        mst_clock_sleep_ms(2);
+    }
+    return s->fn(s->arg, item);
+}
+
+static enum mst_rc slow_list(struct mst_store *base, const char *prefix,
+                             bool (*fn)(void *arg, const struct mst_store_item *item), void *arg,
+                             struct mst_task *task, struct mst_err *err)
+{
+    struct slow *s = (struct slow *)(void *)base;
+
+    s->fn = fn;
+    s->arg = arg;
+    return mst_store_list(s->inner, prefix, pass_on, s, task, err);
+}
+
+static enum mst_rc slow_read(struct mst_store *base, const char *key, uint64_t from, void *buf,
+                             size_t n, size_t *got, struct mst_err *err)
+{
+    return mst_store_read(((struct slow *)(void *)base)->inner, key, from, buf, n, got, err);
+}
+
 static void a_long_listing_tells_what_it_has(void **state)
 {
+    static const struct mst_store_ops ops = {.list = slow_list, .read = slow_read};
+    struct slow slow = {.base = {.ops = &ops, .name = "slow"}};
     struct two t;
     struct told told = {0};
     struct mst_backup *all = NULL, *plain = NULL;
@@ -439,7 +478,10 @@ static void a_long_listing_tells_what_it_has(void **state)
             (void)fclose(f);
         }
     }
+    slow.inner = t.from.store;
+    t.from.store = &slow.base;
     assert_ok(mst_catalog_list_telling(&t.from, so_far, &told, NULL, &all, &n, &err), &err);
+    t.from.store = slow.inner;
     assert_ok(mst_catalog_list(&t.from, NULL, &plain, &m, &err), &err);
     assert_int_equal(n, m);
     assert_memory_equal(all, plain, n * sizeof(*all));
