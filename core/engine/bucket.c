@@ -245,23 +245,45 @@ static void so_far(void *arg, uint64_t objects, const struct mst_backup *b, size
     mst_put_bucket_take(d, p);
 }
 
+static unsigned rebuilds(struct depot *d)
+{
+    unsigned n;
+
+    mst_mutex_lock(&d->l->mtx);
+    n = d->rebuilds;
+    mst_mutex_unlock(&d->l->mtx);
+    return n;
+}
+
+static enum mst_rc list_once(struct depot *d, const struct mst_catalog *cat,
+                             struct mst_bucket_part *p, struct mst_err *err)
+{
+    const enum mst_rc rc = mst_store_space(cat->store, &p->free_bytes, &p->total_bytes, err);
+
+    p->as_of_wall_ms = mst_clock_utc_ms(NULL);
+    return rc == MST_OK
+               ? mst_catalog_list_telling(cat, so_far, d, &d->l->io_task, &p->backups, &p->n, err)
+               : rc;
+}
+
 void mst_bucket_list(struct depot *d)
 {
     struct local *l = d->l;
-    struct mst_bucket_part *p = mst_bucket_part_of(d);
+    struct mst_bucket_part *p = NULL;
     struct mst_catalog cat;
     struct mst_err err = {0};
+    unsigned before;
     enum mst_rc rc;
 
     mst_fault_hang("list", d->cfg->name);
     rc = mst_depot_catalog(d, &cat, &err);
-    if (rc == MST_OK) {
-        rc = mst_store_space(cat.store, &p->free_bytes, &p->total_bytes, &err);
-    }
-    p->as_of_wall_ms = mst_clock_utc_ms(NULL);
-    if (rc == MST_OK) {
-        rc = mst_catalog_list_telling(&cat, so_far, d, &l->io_task, &p->backups, &p->n, &err);
-    }
+    do { /* what a rebuild found meanwhile is newer than what a listing read before its marks */
+        mst_shared_unref((struct mst_shared *)p);
+        p = mst_bucket_part_of(d);
+        p->as_of_wall_ms = mst_clock_utc_ms(NULL);
+        before = rebuilds(d);
+        rc = rc == MST_OK ? list_once(d, &cat, p, &err) : rc;
+    } while (rc == MST_OK && before != rebuilds(d) && !atomic_load(&l->stop));
     if (atomic_load(&l->stop)) {
         mst_shared_unref(&p->shared);
     } else if (rc == MST_OK) {

@@ -104,6 +104,7 @@ struct depot {
     struct mst_store *store;  /* opened when it is first needed, then kept; NULL not yet */
     struct mst_cached before; /* what was cached when this engine started */
     unsigned listings;        /* good ones since; before is of use while there is one at most */
+    unsigned rebuilds;        /* that have read the store, and left their marks */
     struct mst_bucket_part *part;
     struct mst_look_part *look; /* NULL: nobody looked yet */
 };

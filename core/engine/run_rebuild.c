@@ -129,6 +129,9 @@ static enum mst_rc rebuild_one(struct local *l, struct depot *d, char *text, siz
     }
     compare(d, &cat, p);
     rc = conclude(&cat, p, text, size, err);
+    mst_mutex_lock(&l->mtx);
+    d->rebuilds++;
+    mst_mutex_unlock(&l->mtx);
     mst_bucket_read_take(d, &cat, p);
     return rc;
 }
