@@ -33,7 +33,9 @@ static int place_made(void **state)
 {
     struct place *at = mst_xcalloc(1, sizeof *at);
     const char *const env[] = {at->dir_env, "ASAN_OPTIONS=detect_leaks=0", NULL};
-    const char *const argv[] = {TEST_MUSTER, "sandbox",   "start", "--fast",        "--rate", "20",
+    /* A client that writes in the moment between the two renames of a swap makes a collection of
+     * its own there, and the restore says so: one write a second leaves that to its own tests. */
+    const char *const argv[] = {TEST_MUSTER, "sandbox",   "start", "--fast",        "--rate", "1",
                                 "--fill",    "4000000,2", "--dir", at->sandbox_dir, NULL};
 
     (void)mst_copy(at->dir, sizeof at->dir, "/tmp/muster-story-XXXXXX");
