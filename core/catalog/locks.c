@@ -26,9 +26,14 @@ static void keep(struct found *f, const char *key)
 static bool see(void *arg, const struct mst_store_item *item)
 {
     struct found *f = arg;
-    const char *rest = strlen(item->key) > f->skip ? item->key + f->skip : "";
-    const size_t len = strlen(rest), a = strlen(f->attempt);
+    const size_t all = strlen(item->key), a = strlen(f->attempt);
+    const char *rest = item->key + f->skip;
+    size_t len;
 
+    if (all <= f->skip) {
+        return true;
+    }
+    len = all - f->skip;
     if (strncmp(rest, f->attempt, a) == 0 && rest[a] == '/') {
         if (f->oldest == SIZE_MAX || item->modified_wall_ms < f->oldest_ms) {
             f->oldest = f->n;

@@ -512,6 +512,7 @@ static bool again(struct s3 *s, const struct s3_req *r, enum mst_rc rc, const st
 static void fold(struct s3 *s, const struct s3_req *r, const struct s3_answer *a, bool spent,
                  struct mst_err *err)
 {
+    const struct mst_task *job = job_of(r);
     char took[MST_HUMAN_MAX];
 
     if (err->rc == MST_E_CANCELLED) {
@@ -521,8 +522,8 @@ static void fold(struct s3 *s, const struct s3_req *r, const struct s3_answer *a
         mst_err_prefix(err, "%u tries in %s, the last", a->tries,
                        mst_text_duration(a->took_ms, took));
     }
-    if (spent) {
-        mst_err_prefix(err, MST_STORE_SPENT, job_of(r)->repeats_max);
+    if (spent && job) {
+        mst_err_prefix(err, MST_STORE_SPENT, job->repeats_max);
     }
     mst_err_prefix(err, "cannot %s %s%sthe store %s (%s)", r->what, r->key ? r->key : "",
                    r->key ? " in " : "", s->base.name, s->base.where);
