@@ -45,7 +45,9 @@ static void measure(struct live *l, int64_t now)
         l->sample_bytes = l->job.done_bytes;
     }
     l->job.rate_bps = (uint64_t)l->rate;
-    l->job.stalled_ms = now - l->moved_ms >= 3000 ? now - l->moved_ms : 0;
+    /* A switch moves no bytes: how long it may stay in each of its states is its own rule. */
+    l->job.stalled_ms =
+        l->job.kind != MST_JOB_SWITCH && now - l->moved_ms >= 3000 ? now - l->moved_ms : 0;
     l->job.eta_ms =
         l->rate >= 1.0 && l->job.total_bytes > l->job.done_bytes
             ? (int64_t)((double)(l->job.total_bytes - l->job.done_bytes) * 1000.0 / l->rate)

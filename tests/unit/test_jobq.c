@@ -132,9 +132,9 @@ static void close_queue(struct mst_jobq *q)
     mst_queue_free(ended);
 }
 
-static uint64_t add(struct mst_jobq *q, struct work *w, bool exclusive)
+static uint64_t add_kind(struct mst_jobq *q, enum mst_job_kind kind, struct work *w, bool exclusive)
 {
-    const struct mst_job_spec spec = {.kind = MST_JOB_BACKUP,
+    const struct mst_job_spec spec = {.kind = kind,
                                       .exclusive = exclusive,
                                       .target = "rs0",
                                       .who = "me",
@@ -148,6 +148,11 @@ static uint64_t add(struct mst_jobq *q, struct work *w, bool exclusive)
     w->seen = seen;
     assert_ok(mst_jobq_add(q, &spec, &id, &err), &err);
     return id;
+}
+
+static uint64_t add(struct mst_jobq *q, struct work *w, bool exclusive)
+{
+    return add_kind(q, MST_JOB_BACKUP, w, exclusive);
 }
 
 static void expect(struct mst_queue *q, const char *want)
@@ -222,6 +227,26 @@ static void rate_and_stall_are_measured_between_samples(void **state)
     fake_ms += 4000;
     assert_ok(mst_jobq_list(q, 10, &jobs, &n, &err), &err);
     assert_int_equal(jobs[0].stalled_ms, 4000);
+    mst_jobs_free(jobs, n);
+    tell();
+    expect(ended, "1 done abcd");
+    close_queue(q);
+}
+
+static void a_switch_moves_no_bytes_and_does_not_stall(void **state)
+{
+    struct mst_jobq *q = open_queue(1, true);
+    struct work a = {.name = "a"};
+    struct mst_err err = {0};
+    struct mst_job *jobs;
+    size_t n;
+
+    (void)state;
+    (void)add_kind(q, MST_JOB_SWITCH, &a, true);
+    expect(seen, "a");
+    fake_ms += 60000;
+    assert_ok(mst_jobq_list(q, 10, &jobs, &n, &err), &err);
+    assert_int_equal(jobs[0].stalled_ms, 0);
     mst_jobs_free(jobs, n);
     tell();
     expect(ended, "1 done abcd");
@@ -340,6 +365,7 @@ int main(void)
         cmocka_unit_test(items_are_named_by_what_they_are),
         T(a_job_is_a_row_and_ends_with_its_result),
         T(rate_and_stall_are_measured_between_samples),
+        T(a_switch_moves_no_bytes_and_does_not_stall),
         T(exclusive_jobs_run_one_at_a_time_and_others_beside_them),
         T(a_cancel_ends_what_runs_and_what_waits),
         T(what_a_dead_process_left_is_interrupted),
