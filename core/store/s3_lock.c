@@ -76,10 +76,11 @@ enum s3_locks mst_s3_locks(struct s3 *s, struct mst_task *task, struct mst_err *
 /* Where the key may not ask, each object is looked at. */
 bool mst_s3_may_lock(struct mst_store *store)
 {
+    struct s3 *s = s3_of(store);
     struct mst_err ignore = {0};
 
-    return atomic_load(&s3_of(store)->locks) == S3_LOCKS_UNKNOWN ||
-           mst_s3_locks(s3_of(store), mst_store_works_for(), &ignore) != S3_LOCKS_NO;
+    return s->write && (atomic_load(&s->locks) == S3_LOCKS_UNKNOWN ||
+                        mst_s3_locks(s, mst_store_works_for(), &ignore) != S3_LOCKS_NO);
 }
 
 enum mst_rc mst_s3_lock_ready(struct s3 *s, struct mst_task *task, struct mst_err *err)
