@@ -134,18 +134,13 @@ static enum mst_rc gather(const struct mst_catalog *c, const char *id, struct ms
 /* The attempt that counts, as long as COMMIT can be read; "" all of them. */
 static void attempt_of(const struct mst_catalog *c, const char *id, char out[17])
 {
-    struct mst_buf buf = {0};
     struct mst_commit commit;
     struct mst_err ignore = {0};
-    char key[MST_KEY_MAX];
 
     out[0] = '\0';
-    mst_catalog_key(c, id, "", "COMMIT", key);
-    if (mst_store_read_all(c->store, key, MST_HEADER_MAX, &buf, &ignore) == MST_OK &&
-        mst_commit_get((const char *)buf.p, buf.len, &commit, &ignore) == MST_OK) {
+    if (mst_commit_read(c, id, &commit, &ignore) == MST_OK) {
         (void)mst_copy(out, 17, commit.attempt);
     }
-    mst_buf_release(&buf);
 }
 
 static bool of_attempt(const struct mst_catalog *c, const char *id, const char *attempt,

@@ -73,6 +73,23 @@ void mst_catalog_key(const struct mst_catalog *c, const char *id, const char *at
                    attempt, *name ? "/" : "", name);
 }
 
+enum mst_rc mst_commit_read(const struct mst_catalog *c, const char *id, struct mst_commit *out,
+                            struct mst_err *err)
+{
+    struct mst_buf b = {0};
+    char key[MST_KEY_MAX];
+    enum mst_rc rc;
+
+    mst_catalog_key(c, id, "", "COMMIT", key);
+    rc = mst_store_read_all(c->store, key, MST_HEADER_MAX, &b, err);
+    if (rc == MST_OK && mst_commit_get((const char *)b.p, b.len, out, err) != MST_OK) {
+        mst_err_prefix(err, "COMMIT of %s", id);
+        rc = err->rc;
+    }
+    mst_buf_release(&b);
+    return rc;
+}
+
 bool mst_catalog_id_ok(const char *id, int64_t *wall_ms, char kind[16])
 {
     static const char *const kinds[] = {"full", "incr", "diff"};

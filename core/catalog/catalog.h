@@ -103,6 +103,9 @@ bool mst_catalog_id_ok(const char *id, int64_t *wall_ms, char kind[16]);
 void mst_catalog_key(const struct mst_catalog *c, const char *id, const char *attempt,
                      const char *name, char out[MST_KEY_MAX]); /* attempt "" for COMMIT */
 
+/* COMMIT of id as it stands there, and not judged: who wrote it is another question (alive.h). */
+enum mst_rc mst_commit_read(const struct mst_catalog *c, const char *id, struct mst_commit *out,
+                            struct mst_err *err) MST_MUST_CHECK;
 /* Write a mark for the backup it names; its time and kind are in the key. */
 enum mst_rc mst_catalog_mark(const struct mst_catalog *c, const struct mst_mark *m,
                              struct mst_err *err) MST_MUST_CHECK;

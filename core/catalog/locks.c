@@ -64,20 +64,12 @@ static enum mst_rc find(const struct mst_catalog *c, struct found *f, struct mst
                         struct mst_err *err)
 {
     struct mst_commit commit;
-    struct mst_buf b = {0};
-    char key[MST_KEY_MAX], prefix[MST_KEY_MAX];
+    char prefix[MST_KEY_MAX];
     enum mst_rc rc;
 
     f->oldest = SIZE_MAX;
-    mst_catalog_key(c, f->id, "", "COMMIT", key);
-    rc = mst_store_read_all(c->store, key, MST_HEADER_MAX, &b, err);
-    if (rc == MST_OK && mst_commit_get((const char *)b.p, b.len, &commit, err) != MST_OK) {
-        mst_err_prefix(err, "COMMIT of %s", f->id);
-        rc = err->rc;
-    }
-    mst_buf_release(&b);
-    if (rc != MST_OK) {
-        return rc;
+    if (mst_commit_read(c, f->id, &commit, err) != MST_OK) {
+        return err->rc;
     }
     (void)mst_copy(f->attempt, sizeof(f->attempt), commit.attempt);
     mst_catalog_key(c, f->id, "", "", prefix);

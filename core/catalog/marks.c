@@ -215,20 +215,12 @@ enum mst_rc mst_marks_write(const struct mst_catalog *c, const struct mst_mark *
                             struct mst_err *err)
 {
     struct mst_mark full = *m;
-    struct mst_buf buf = {0};
     struct mst_commit commit;
-    char key[MST_KEY_MAX];
-    enum mst_rc rc;
+    enum mst_rc rc = mst_commit_read(c, m->id, &commit, err);
 
-    mst_catalog_key(c, m->id, "", "COMMIT", key);
-    rc = mst_store_read_all(c->store, key, MST_HEADER_MAX, &buf, err);
     if (rc == MST_E_NOTFOUND) {
         rc = mst_err_set(err, rc, "there is no whole backup %.64s in the store %s", m->id,
                          mst_store_name(c->store));
-    }
-    if (rc == MST_OK && mst_commit_get((const char *)buf.p, buf.len, &commit, err) != MST_OK) {
-        mst_err_prefix(err, "COMMIT of %s", m->id);
-        rc = err->rc;
     }
     if (rc == MST_OK) {
         (void)mst_copy(full.attempt, sizeof(full.attempt), commit.attempt);
@@ -237,6 +229,5 @@ enum mst_rc mst_marks_write(const struct mst_catalog *c, const struct mst_mark *
         mst_text_sanitise(full.by);
         rc = mst_catalog_mark(c, &full, err);
     }
-    mst_buf_release(&buf);
     return rc;
 }

@@ -25,8 +25,8 @@ void mst_marks_read(const struct mst_catalog *c, const char *id, const struct ms
 /* Is it held at this time? MST_E_PRECOND says until when, by whom and why. */
 enum mst_rc mst_marks_held(const struct mst_catalog *c, const char *id, int64_t now_wall_ms,
                            struct mst_task *task, struct mst_err *err) MST_MUST_CHECK;
-/* Write one about the header that COMMIT names: hold, release, copied. until_ms and store as the
- * kind needs them. */
+/* Write one about the header that COMMIT names: hold, release, copied, verified. until_ms and store
+ * as the kind needs them. */
 enum mst_rc mst_marks_write(const struct mst_catalog *c, const struct mst_mark *m,
                             struct mst_err *err) MST_MUST_CHECK;
 

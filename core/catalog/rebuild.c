@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/text.h"
+#include "catalog/marks.h"
 #include "catalog/sums.h"
 
 /* --- one backup ------------------------------------------------------------------------------- */
@@ -42,27 +43,12 @@ static void set_problem(struct mst_backup *b, enum mst_backup_state state, const
 static enum mst_rc write_mark(const struct mst_catalog *c, const struct mst_backup *b,
                               const char *by, struct mst_err *err)
 {
-    struct mst_mark m = {.kind = MST_MARK_VERIFIED, .level = 1};
-    struct mst_commit commit;
-    struct mst_buf buf = {0};
-    char key[MST_KEY_MAX];
-    enum mst_rc rc;
+    struct mst_mark m = {.kind = MST_MARK_VERIFIED, .level = 1, .wall_ms = mst_clock_utc_ms(NULL)};
 
-    mst_catalog_key(c, b->id, "", "COMMIT", key);
-    rc = mst_store_read_all(c->store, key, MST_HEADER_MAX, &buf, err);
-    rc = rc == MST_OK ? mst_commit_get((const char *)buf.p, buf.len, &commit, err) : rc;
-    mst_buf_release(&buf);
-    if (rc != MST_OK) {
-        return rc;
-    }
     (void)mst_copy(m.id, sizeof(m.id), b->id);
-    (void)mst_copy(m.attempt, sizeof(m.attempt), commit.attempt);
-    (void)mst_copy(m.header_sha, sizeof(m.header_sha), commit.header_sha);
     (void)mst_copy(m.text, sizeof(m.text), b->problem);
     (void)mst_copy(m.by, sizeof(m.by), by ? by : "");
-    mst_text_sanitise(m.by);
-    m.wall_ms = mst_clock_utc_ms(NULL);
-    return mst_catalog_mark(c, &m, err);
+    return mst_marks_write(c, &m, err);
 }
 
 /* MST_OK with b as it was, or b says what is wrong; true in *damage when it was read and does not

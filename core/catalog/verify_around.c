@@ -339,13 +339,12 @@ enum mst_rc verify_around(const struct mst_catalog *c, const struct mst_bkr *r,
     if (rc != MST_OK && rc != MST_E_CANCELLED) {
         say(&a, "its claim, marks and further key objects were not looked at: %.120s", err->msg);
         memset(err, 0, sizeof(*err));
-        mst_marks_release(&a.marks);
-        free(a.own.v);
-        return MST_OK;
+        rc = MST_OK;
+    } else {
+        rc = rc == MST_OK && a.claim ? check_claim(&a, &buf, err) : rc;
+        rc = rc == MST_OK ? check_marks(&a, &buf, err) : rc;
+        rc = rc == MST_OK && mst_bkr_header(r)->sealed ? check_keys(&a, err) : rc;
     }
-    rc = rc == MST_OK && a.claim ? check_claim(&a, &buf, err) : rc;
-    rc = rc == MST_OK ? check_marks(&a, &buf, err) : rc;
-    rc = rc == MST_OK && mst_bkr_header(r)->sealed ? check_keys(&a, err) : rc;
     at = strlen(res->warning);
     if (rc == MST_OK && a.said > 1) {
         (void)snprintf(res->warning + at, sizeof(res->warning) - at, ", and %zu more", a.said - 1);

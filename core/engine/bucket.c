@@ -258,12 +258,9 @@ static unsigned rebuilds(struct depot *d)
 static enum mst_rc list_once(struct depot *d, const struct mst_catalog *cat,
                              struct mst_bucket_part *p, struct mst_err *err)
 {
-    const enum mst_rc rc = mst_store_space(cat->store, &p->free_bytes, &p->total_bytes, err);
-
-    p->as_of_wall_ms = mst_clock_utc_ms(NULL);
-    return rc == MST_OK
+    return mst_store_space(cat->store, &p->free_bytes, &p->total_bytes, err) == MST_OK
                ? mst_catalog_list_telling(cat, so_far, d, &d->l->io_task, &p->backups, &p->n, err)
-               : rc;
+               : err->rc;
 }
 
 void mst_bucket_list(struct depot *d)
