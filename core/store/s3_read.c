@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "cfg/tier.h"
 #include "store/s3_own.h"
 
 #define FIRST_N ((size_t)64 * 1024)
@@ -356,7 +357,7 @@ static void read_thaw(const struct s3_answer *a, struct mst_store_info *out)
     const char *v = mst_http_header(&a->reply.headers, "x-amz-restore"), *date;
     char text[64];
 
-    out->archived = mst_store_class_sleeps(out->storage_class) ||
+    out->archived = mst_tier_sleeps(out->storage_class) ||
                     mst_http_header(&a->reply.headers, "x-amz-archive-status");
     if (!v) {
         return;

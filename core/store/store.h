@@ -210,8 +210,6 @@ struct mst_store_marks {
  * good). MST_E_EXISTS: that was done already, it is on its way. */
 enum mst_rc mst_store_thaw(struct mst_store *s, const char *key, int days,
                            struct mst_err *err) MST_MUST_CHECK;
-/* Objects of this class cannot be read before they are thawed. */
-bool mst_store_class_sleeps(const char *storage_class);
 /* One version of an object, by the word that a listing of versions has for it. */
 enum mst_rc mst_store_read_version(struct mst_store *s, const char *key, const char *version,
                                    uint64_t from, void *buf, size_t n, size_t *got,
