@@ -313,12 +313,3 @@ enum mst_rc mst_store_read_version(struct mst_store *s, const char *key, const c
     return s->ops->read_version ? s->ops->read_version(s, key, version, from, buf, n, got, err)
                                 : cannot(s, "read older versions", err);
 }
-
-enum mst_rc mst_store_keeps_versions(struct mst_store *s, struct mst_task *task,
-                                     struct mst_err *err)
-{
-    return s->ops->keeps_versions
-               ? s->ops->keeps_versions(s, task, err)
-               : mst_err_set(err, MST_E_PRECOND, "the store %s (%s) keeps no versions", s->name,
-                             s->where);
-}

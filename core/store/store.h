@@ -64,7 +64,8 @@ struct mst_store_info {
 /* Settings of a bucket that are asked without writing: 1 yes, 0 no, -1 not known. */
 struct mst_store_keeps {
     int versions, locks;
-    char text[200]; /* why something is not known; "" */
+    bool had_versions; /* none now, and older ones may be there: it was switched off since */
+    char text[200];    /* why something is not known; "" */
 };
 
 struct mst_store_version {
@@ -214,10 +215,6 @@ enum mst_rc mst_store_thaw(struct mst_store *s, const char *key, int days,
 enum mst_rc mst_store_read_version(struct mst_store *s, const char *key, const char *version,
                                    uint64_t from, void *buf, size_t n, size_t *got,
                                    struct mst_err *err) MST_MUST_CHECK;
-/* Are older versions of objects kept? MST_E_PRECOND says that they are not, MST_E_AUTH that the key
- * may not ask. */
-enum mst_rc mst_store_keeps_versions(struct mst_store *s, struct mst_task *task,
-                                     struct mst_err *err) MST_MUST_CHECK;
 /* No segment that is empty or begins with '.', no leading or final '/', no control bytes, backslash
  * or DEL, no segment over 200 bytes, at most MST_KEY_MAX - 1 bytes. */
 bool mst_store_key_ok(const char *key);
