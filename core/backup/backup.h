@@ -90,6 +90,8 @@ struct mst_backup_result {
     bool committed, partial, unproven;
     struct mst_source source;
     char set_id[32]; /* settings.replicaSetId in hex; "" not known */
+    bool has_before; /* of a signed one, when opts.before was NULL: what was found before it */
+    struct mst_before before;
     struct mst_optime first, last;
     uint64_t documents, data_bytes, stored_bytes, oplog_entries;
     uint32_t namespaces, left_out, objects;

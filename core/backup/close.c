@@ -155,7 +155,7 @@ static enum mst_rc after_commit(struct run *r, const char *key, const struct mst
 static enum mst_rc link_commit(struct run *r, struct mst_commit *c, struct mst_err *err)
 {
     const char *const store = mst_store_name(r->o->catalog->store);
-    struct mst_before before;
+    struct mst_before *before = &r->res->before;
 
     if (!r->o->catalog->signer) {
         return MST_OK;
@@ -163,10 +163,11 @@ static enum mst_rc link_commit(struct run *r, struct mst_commit *c, struct mst_e
     if (r->o->before) {
         return r->o->before(r->o->before_arg, r->h.id, c, err);
     }
-    if (mst_catalog_before(r->o->catalog, r->h.id, &r->task, &before, err) != MST_OK) {
+    if (mst_catalog_before(r->o->catalog, r->h.id, &r->task, before, err) != MST_OK) {
         return err->rc;
     }
-    mst_chain_join(&before, &store, &r->o->counter_seen, 1, c);
+    r->res->has_before = true;
+    mst_chain_join(before, &store, &r->o->counter_seen, 1, c);
     return MST_OK;
 }
 

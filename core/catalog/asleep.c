@@ -7,8 +7,8 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/text.h"
+#include "cfg/tier.h"
 
-#define INTELLIGENT "INTELLIGENT_TIERING" /* asleep or not: the listing does not say */
 #define ITEMS_MAX 4000000U
 
 /* --- out of a listing --- */
@@ -26,7 +26,7 @@ void mst_classes_see(struct mst_classes *c, const struct mst_store_item *item)
 {
     one_or_mixed(c->one, c->objects == 0, item->storage_class);
     c->objects++;
-    if (!mst_store_class_sleeps(item->storage_class)) {
+    if (!mst_tier_sleeps(item->storage_class)) {
         return;
     }
     c->asleep++;
@@ -70,14 +70,6 @@ char *mst_backup_class_words(const struct mst_backup *b, char out[160])
     return out;
 }
 
-const char *mst_thaw_takes(const char *storage_class)
-{
-    return strcmp(storage_class, "GLACIER") == 0        ? "3 to 5 hours"
-           : strcmp(storage_class, "DEEP_ARCHIVE") == 0 ? "up to 12 hours"
-           : strcmp(storage_class, INTELLIGENT) == 0    ? "3 to 12 hours"
-                                                        : "";
-}
-
 /* --- object by object --- */
 
 struct gather {
@@ -87,11 +79,6 @@ struct gather {
     size_t n, cap;
     bool doubtful; /* one of them may be asleep */
 };
-
-bool mst_class_doubtful(const char *storage_class)
-{
-    return mst_store_class_sleeps(storage_class) || strcmp(storage_class, INTELLIGENT) == 0;
-}
 
 static bool see(void *arg, const struct mst_store_item *item)
 {
@@ -104,7 +91,7 @@ static bool see(void *arg, const struct mst_store_item *item)
     }
     mst_grow((void **)&g->items, &g->cap, g->n + 1, sizeof(*g->items));
     g->items[g->n++] = *item;
-    g->doubtful = g->doubtful || mst_class_doubtful(item->storage_class);
+    g->doubtful = g->doubtful || mst_tier_may_sleep(item->storage_class);
     return g->n < ITEMS_MAX;
 }
 
@@ -195,12 +182,12 @@ enum mst_rc mst_catalog_asleep(const struct mst_catalog *c, const char *id, stru
         }
         out->objects++;
         out->bytes += item->bytes;
-        if (!mst_class_doubtful(item->storage_class)) {
+        if (!mst_tier_may_sleep(item->storage_class)) {
             continue;
         }
         rc = mst_task_check(task, err);
         rc = rc == MST_OK ? mst_store_info(c->store, item->key, &info, err) : rc;
-        if (rc == MST_OK && (info.archived || mst_store_class_sleeps(info.storage_class))) {
+        if (rc == MST_OK && (info.archived || mst_tier_sleeps(info.storage_class))) {
             count(item, &info, out);
             rc = fn ? fn(arg, item->key, &info, info.archived && !info.thawing, err) : MST_OK;
         }
@@ -225,8 +212,8 @@ static enum mst_rc ask_for(void *arg, const char *key, const struct mst_store_in
     if (!wanted) {
         return MST_OK;
     }
-    rc = mst_store_thaw(a->store, key, strcmp(info->storage_class, INTELLIGENT) == 0 ? 0 : a->days,
-                        &why);
+    rc = mst_store_thaw(a->store, key,
+                        strcmp(info->storage_class, MST_TIER_INTELLIGENT) == 0 ? 0 : a->days, &why);
     if (rc == MST_OK) {
         a->out->asked++;
         a->out->asked_bytes += info->bytes;

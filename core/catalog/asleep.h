@@ -11,8 +11,6 @@
 
 #define MST_THAW_DAYS 7 /* where nobody says how many */
 
-/* May an object of this class be asleep? What is not cannot be. Pure. */
-bool mst_class_doubtful(const char *storage_class);
 /* What a listing tells of the objects of one backup; zeroed to begin with. */
 struct mst_classes {
     char one[32];
@@ -55,8 +53,5 @@ enum mst_rc mst_catalog_readable(const struct mst_catalog *c, const char *id, st
  * err->rc. */
 enum mst_rc mst_catalog_fell_asleep(const struct mst_catalog *c, const char *id,
                                     struct mst_task *task, struct mst_err *err);
-
-/* How long a thaw of this class takes, "3 to 5 hours"; "" not known. Pure. */
-const char *mst_thaw_takes(const char *storage_class);
 
 #endif

@@ -2,6 +2,7 @@
 #include "base/text.h"
 #include "catalog/asleep.h"
 #include "catalog/keyobj.h"
+#include "cfg/tier.h"
 
 #define LOOKS_MAX 100U /* of a detail: each is a request */
 
@@ -469,7 +470,7 @@ static enum mst_rc look_at_objects(const struct mst_catalog *c, struct detail *d
         struct mst_store_info info;
         char key[MST_KEY_MAX];
 
-        o->asked = !mst_class_doubtful(o->storage_class);
+        o->asked = !mst_tier_may_sleep(o->storage_class);
         (void)snprintf(key, sizeof(key), "%s/%s", c->base, o->key);
         if (o->asked || looks == LOOKS_MAX || !mst_store_key_ok(key)) {
             continue;

@@ -73,6 +73,9 @@ enum mst_rc mst_keyobj_numbers(const struct mst_catalog *c, const char *id, cons
 enum mst_rc mst_keyobj_read(const struct mst_catalog *c, const struct mst_header *h, unsigned n,
                             struct mst_key_object *k, struct mst_buf *raw,
                             struct mst_err *err) MST_MUST_CHECK;
+/* Was this one damaged, of another backup, or gone? Another one counts then. What could not be read
+ * may be whole, and say what the others do not. */
+bool mst_keyobj_is_none(enum mst_rc rc);
 struct mst_keyed { /* an attempt that has a key object */
     char id[MST_ID_MAX], attempt[17];
     uint64_t bytes;

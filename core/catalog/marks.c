@@ -52,18 +52,23 @@ void mst_marks_release(struct mst_marks *m)
 
 /* --- reading ---------------------------------------------------------------------------------- */
 
-static bool get(const struct mst_catalog *c, const char *id, const char *name, struct mst_buf *buf,
-                struct mst_mark *m)
+/* MST_E_INTEGRITY: it is damaged or of another backup. */
+static enum mst_rc get(const struct mst_catalog *c, const char *id, const char *name,
+                       struct mst_buf *buf, struct mst_mark *m)
 {
     struct mst_err ignore = {0};
     char key[MST_KEY_MAX], at[MST_MARK_NAME + 8];
+    enum mst_rc rc;
 
     (void)snprintf(at, sizeof(at), "marks/%s", name);
     mst_catalog_key(c, id, "", at, key);
     mst_buf_reset(buf);
-    return mst_store_read_all(c->store, key, MST_HEADER_MAX, buf, &ignore) == MST_OK &&
-           mst_mark_get((const char *)buf->p, buf->len, m, &ignore) == MST_OK &&
-           strcmp(m->id, id) == 0;
+    rc = mst_store_read_all(c->store, key, MST_HEADER_MAX, buf, &ignore);
+    if (rc == MST_OK && (mst_mark_get((const char *)buf->p, buf->len, m, &ignore) != MST_OK ||
+                         strcmp(m->id, id) != 0)) {
+        rc = MST_E_INTEGRITY;
+    }
+    return rc;
 }
 
 /* What makes a backup look better, or less guarded, counts only when somebody who is believed
@@ -129,19 +134,40 @@ static void copied(const struct mst_mark *m, struct mst_backup *b)
     (void)snprintf(b->copied_to + at, sizeof(b->copied_to) - at, "%s%s", at ? ", " : "", m->store);
 }
 
+/* The newest one that counts. What is damaged or about something else proves nothing; of one that
+ * could not be read it is not known what it says, and those before it are not the last word. */
+static void read_verdict(const struct mst_catalog *c, const char *id, const struct mst_marks *m,
+                         const char *header_sha, struct mst_backup *b)
+{
+    struct mst_buf buf = {0};
+    struct mst_mark mark;
+    bool on = *header_sha != '\0';
+
+    for (size_t i = m->n; i-- > 0 && on;) {
+        enum mst_rc rc;
+
+        if (!is_kind(m->names[i], "verified")) {
+            continue;
+        }
+        rc = get(c, id, m->names[i], &buf, &mark);
+        if (rc == MST_OK && mark.kind == MST_MARK_VERIFIED &&
+            strcmp(mark.header_sha, header_sha) == 0 && counts(c, &buf, &mark)) {
+            verified(&mark, b);
+            on = false;
+        }
+        on = on &&
+             (rc == MST_OK || rc == MST_E_INTEGRITY || rc == MST_E_NOTFOUND || rc == MST_E_LIMIT);
+    }
+    mst_buf_release(&buf);
+}
+
 void mst_marks_read(const struct mst_catalog *c, const char *id, const struct mst_marks *m,
                     const char *header_sha, struct mst_backup *b)
 {
     struct mst_buf buf = {0};
     struct mst_mark mark;
 
-    for (size_t i = m->n; i-- > 0 && *header_sha && b->verified_wall_ms == 0;) {
-        if (is_kind(m->names[i], "verified") && get(c, id, m->names[i], &buf, &mark) &&
-            mark.kind == MST_MARK_VERIFIED && strcmp(mark.header_sha, header_sha) == 0 &&
-            counts(c, &buf, &mark)) {
-            verified(&mark, b); /* what is damaged or about something else proves nothing */
-        }
-    }
+    read_verdict(c, id, m, header_sha, b);
     for (size_t i = 0; i < m->n; i++) {
         const bool hold = is_kind(m->names[i], "hold");
         bool good;
@@ -149,7 +175,7 @@ void mst_marks_read(const struct mst_catalog *c, const char *id, const struct ms
         if (!hold && !is_kind(m->names[i], "release") && !is_kind(m->names[i], "copied")) {
             continue;
         }
-        good = get(c, id, m->names[i], &buf, &mark);
+        good = get(c, id, m->names[i], &buf, &mark) == MST_OK;
         if (hold && !good) {
             held_unread(b);
         } else if (good && counts(c, &buf, &mark) &&

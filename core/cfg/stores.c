@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "cfg/options.h"
 #include "cfg/program.h"
+#include "cfg/tier.h"
 #include "log/log.h"
 
 #define FIELD(field) \
@@ -293,7 +294,7 @@ static bool tag_ok(const char *tag)
 /* Class, locks and tags: what is written has them, so what is wrong is said before. */
 static void check_marks(const struct mst_cfg_store *s, mst_cfg_say_fn *say, void *arg)
 {
-    if (strcmp(s->storage_class, "GLACIER") == 0 || strcmp(s->storage_class, "DEEP_ARCHIVE") == 0) {
+    if (mst_tier_sleeps(s->storage_class)) {
         say_it(say, arg,
                "the store \"%s\": nothing can be read back out of storage_class %s, so no backup "
                "could end there: use GLACIER_IR, or a lifecycle rule that moves it later",

@@ -94,19 +94,19 @@ static enum mst_rc look_before(struct mst_store *s, const void *ask, void *answe
 enum mst_rc mst_copies_before(struct copies *c, const struct mst_catalog *cat, const char *id,
                               struct mst_commit *commit, struct mst_err *err)
 {
-    struct mst_before all[MST_TEE_STORES], had[MST_TEE_STORES];
+    struct mst_before had[MST_TEE_STORES];
     const char *names[MST_TEE_STORES];
     uint64_t seen[MST_TEE_STORES];
-    bool said[MST_TEE_STORES];
     struct look *l = mst_xcalloc(1, sizeof(*l));
     size_t n = 0;
     enum mst_rc rc;
 
     look_at(cat, id, l);
-    rc = mst_store_tee_ask(c->tee, look_before, l, sizeof(*l), all, sizeof(all[0]), said, err);
+    rc = mst_store_tee_ask(c->tee, look_before, l, sizeof(*l), c->before, sizeof(c->before[0]),
+                           c->has_before, err);
     for (size_t i = 0; rc == MST_OK && i < c->n; i++) {
-        if (c->at[i] != SIZE_MAX && said[c->at[i]]) {
-            had[n] = all[c->at[i]];
+        if (c->at[i] != SIZE_MAX && c->has_before[c->at[i]]) {
+            had[n] = c->before[c->at[i]];
             names[n] = c->d[i]->cfg->name;
             seen[n++] = mst_seal_seen(c->l, cat->set, c->d[i]->cfg->name);
         }
@@ -118,19 +118,27 @@ enum mst_rc mst_copies_before(struct copies *c, const struct mst_catalog *cat, c
     return rc;
 }
 
-enum mst_rc mst_copies_other_set(const struct mst_catalog *cat, const char *id, const char *set_id,
+enum mst_rc mst_copies_other_set(const struct mst_catalog *cat, const char *id,
+                                 const struct mst_before *before, const char *set_id,
                                  char text[MST_OTHER_SET], struct mst_err *err)
 {
-    struct mst_before before;
+    struct mst_before found;
     struct mst_bkr *bkr = NULL;
     const char *other;
-    enum mst_rc rc = mst_catalog_before(cat, id, NULL, &before, err);
+    enum mst_rc rc = MST_OK;
 
     text[0] = '\0';
-    if (rc != MST_OK || !before.id[0] || !*set_id) {
+    if (!*set_id) {
+        return MST_OK;
+    }
+    if (!before) {
+        rc = mst_catalog_before(cat, id, NULL, &found, err);
+        before = &found;
+    }
+    if (rc != MST_OK || !before->id[0]) {
         return rc;
     }
-    rc = mst_bkr_open_clear(cat, before.id, NULL, &bkr, err);
+    rc = mst_bkr_open_clear(cat, before->id, NULL, &bkr, err);
     other = rc == MST_OK ? mst_bkr_header(bkr)->set_id : "";
     if (*other && strcmp(other, set_id) != 0) {
         (void)snprintf(
@@ -138,26 +146,32 @@ enum mst_rc mst_copies_other_set(const struct mst_catalog *cat, const char *id, 
             "the backup before it in the store %.40s, %.25s, is of another set that is called "
             "%.40s too (id %.24s, this one has %.24s): unless this set was initiated anew, give "
             "each set a prefix or a directory of its own",
-            mst_store_name(cat->store), before.id, cat->set, other, set_id);
+            mst_store_name(cat->store), before->id, cat->set, other, set_id);
     }
     mst_bkr_free(bkr);
     return rc;
 }
 
-struct other_set { /* what look_other is asked: look, and the id of this set */
+struct other_set { /* what look_other is asked: look, the id of this set, and what was found */
     struct look look;
     char set_id[32];
+    const struct mst_store *stores[MST_TEE_STORES]; /* NULL: nobody looked there yet */
+    struct mst_before before[MST_TEE_STORES];
 };
 
 static enum mst_rc look_other(struct mst_store *s, const void *ask, void *answer,
                               struct mst_err *err)
 {
     const struct other_set *o = ask;
+    const struct mst_before *before = NULL;
     struct mst_catalog cat = o->look.cat;
 
+    for (size_t i = 0; i < MST_TEE_STORES; i++) {
+        before = o->stores[i] == s ? &o->before[i] : before;
+    }
     cat.store = s;
     cat.trust = &o->look.trust;
-    return mst_copies_other_set(&cat, o->look.id, o->set_id, answer, err);
+    return mst_copies_other_set(&cat, o->look.id, before, o->set_id, answer, err);
 }
 
 void mst_copies_other_sets(struct copies *c, const struct mst_catalog *cat, const char *id,
@@ -170,6 +184,10 @@ void mst_copies_other_sets(struct copies *c, const struct mst_catalog *cat, cons
 
     look_at(cat, id, &o->look);
     (void)mst_copy(o->set_id, sizeof(o->set_id), set_id);
+    memcpy(o->before, c->before, sizeof(o->before));
+    for (size_t i = 0; i < MST_TEE_STORES; i++) {
+        o->stores[i] = c->has_before[i] ? c->stores[i] : NULL;
+    }
     (void)!mst_store_tee_ask(c->tee, look_other, o, sizeof(*o), text, sizeof(text[0]), said,
                              &ignore);
     for (size_t i = 0; i < MST_TEE_STORES; i++) {

@@ -14,6 +14,8 @@ struct copies {
     size_t at[MST_CFG_STORES];                /* in the tee; SIZE_MAX: it was out from the start */
     struct mst_store *stores[MST_TEE_STORES]; /* of the tee; the depots' */
     struct mst_store *tee;
+    struct mst_before before[MST_TEE_STORES]; /* of the tee: what stood there before this backup */
+    bool has_before[MST_TEE_STORES];          /* it was asked, and answered */
 };
 
 /* A store that cannot be opened is out; the first reason when none can. Blocks, but not longer than
@@ -26,8 +28,10 @@ enum mst_rc mst_copies_before(struct copies *c, const struct mst_catalog *cat, c
                               struct mst_commit *commit, struct mst_err *err) MST_MUST_CHECK;
 #define MST_OTHER_SET 400
 /* Is the newest backup before id in a store of another set that has the same name? Its place in
- * text: a sentence, or "". set_id is this set's, "" unknown. */
-enum mst_rc mst_copies_other_set(const struct mst_catalog *cat, const char *id, const char *set_id,
+ * text: a sentence, or "". before: what was found there, NULL: nobody looked yet. set_id is this
+ * set's, "" unknown. */
+enum mst_rc mst_copies_other_set(const struct mst_catalog *cat, const char *id,
+                                 const struct mst_before *before, const char *set_id,
                                  char text[MST_OTHER_SET], struct mst_err *err) MST_MUST_CHECK;
 /* The same in each store of a run that is over. */
 void mst_copies_other_sets(struct copies *c, const struct mst_catalog *cat, const char *id,

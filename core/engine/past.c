@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "catalog/asleep.h"
+#include "cfg/tier.h"
 #include "engine/handle.h"
 #include "engine/own.h"
 #include "engine/takeout_keys.h"
@@ -126,7 +127,7 @@ static void take(const struct mst_asleep *a, struct mst_thaw_done *done)
     done->awake = a->awake;
     done->until_ms = a->until_ms;
     (void)mst_copy(done->storage_class, sizeof(done->storage_class), a->storage_class);
-    (void)mst_copy(done->takes, sizeof(done->takes), mst_thaw_takes(a->storage_class));
+    (void)mst_copy(done->takes, sizeof(done->takes), mst_tier_takes(a->storage_class));
 }
 
 enum mst_rc mst_thaw_run(const struct mst_cfg *cfg, const struct mst_thaw *t, struct mst_task *task,

@@ -181,7 +181,9 @@ enum mst_rc mst_run_backup(void *arg, struct mst_task *task, struct mst_err *err
         return rc;
     }
     rc = run(r, &cat, NULL, &res, task, err);
-    if (rc == MST_OK && mst_copies_other_set(&cat, res.id, res.set_id, other, &ignore) == MST_OK &&
+    if (rc == MST_OK &&
+        mst_copies_other_set(&cat, res.id, res.has_before ? &res.before : NULL, res.set_id, other,
+                             &ignore) == MST_OK &&
         other[0]) {
         warn(&(struct hears){l, task}, other);
     }

@@ -344,13 +344,14 @@ enum mst_rc mst_store_asof_open(struct mst_store *inner, const char *below, int6
                                              .info = a_info,
                                              .thaw = a_thaw};
     struct asof *a;
-    struct mst_err unknown = {0};
-    enum mst_rc rc = mst_store_keeps_versions(inner, task, &unknown);
+    struct mst_store_keeps keeps;
+    enum mst_rc rc;
 
     *out = NULL;
-    if (rc != MST_OK && rc != MST_E_AUTH) {
-        *err = unknown;
-        return rc;
+    mst_store_keeps(inner, task, &keeps);
+    if (keeps.versions == 0 && !keeps.had_versions) {
+        return mst_err_set(err, MST_E_PRECOND, "%sthe store %s (%s) keeps no versions",
+                           inner->local ? "" : "the bucket of ", inner->name, inner->where);
     }
     a = mst_xcalloc(1, sizeof(*a));
     a->base.ops = &ops;
@@ -361,11 +362,11 @@ enum mst_rc mst_store_asof_open(struct mst_store *inner, const char *below, int6
     (void)snprintf(a->base.where, sizeof(a->base.where), "%.440s as it stood at %s", inner->where,
                    mst_time_iso(at_wall_ms, a->at));
     rc = mst_store_versions(inner, below, see, a, task, err);
-    if (rc == MST_OK && unknown.rc && !a->older) {
+    if (rc == MST_OK && keeps.versions < 0 && !a->older) {
         rc = mst_err_set(err, MST_E_PRECOND,
                          "nothing older is in the store %s (%s), and whether its bucket keeps "
-                         "versions is not known: %.300s",
-                         inner->name, inner->where, unknown.msg);
+                         "versions is not known: %s",
+                         inner->name, inner->where, keeps.text);
     }
     if (rc == MST_OK && a->full) {
         rc = mst_err_set(err, MST_E_LIMIT, "the store %s (%s) has more than %zu versions before %s",

@@ -1,5 +1,7 @@
 #include "store/fault.h"
 
+#include <string.h>
+
 #include "base/mem.h"
 #include "conc/thread.h"
 #include "store/impl.h"
@@ -11,6 +13,8 @@ struct fault {
     enum mst_fault_kind kind;
     enum mst_rc rc;
     uint64_t at, calls;
+    const char *unread; /* NULL: none */
+    enum mst_rc unread_rc;
 };
 
 struct fault_put {
@@ -113,7 +117,17 @@ static bool dead(struct mst_store *s)
 static enum mst_rc f_read(struct mst_store *s, const char *key, uint64_t from, void *buf, size_t n,
                           size_t *got, struct mst_err *err)
 {
-    return dead(s) ? fail(s, err) : mst_store_read(of(s)->inner, key, from, buf, n, got, err);
+    struct fault *f = of(s);
+    enum mst_rc unread;
+
+    mst_mutex_lock(&f->mtx);
+    unread = f->unread && strstr(key, f->unread) ? f->unread_rc : MST_OK;
+    mst_mutex_unlock(&f->mtx);
+    if (unread != MST_OK) {
+        return mst_err_set(err, unread, "%s in the store %s cannot be read, as the test asked", key,
+                           s->name);
+    }
+    return dead(s) ? fail(s, err) : mst_store_read(f->inner, key, from, buf, n, got, err);
 }
 
 static enum mst_rc f_stat(struct mst_store *s, const char *key, uint64_t *bytes,
@@ -188,6 +202,16 @@ void mst_store_fault_set(struct mst_store *s, enum mst_fault_kind kind, uint64_t
     f->at = at;
     f->rc = rc;
     f->calls = 0;
+    mst_mutex_unlock(&f->mtx);
+}
+
+void mst_store_fault_unread(struct mst_store *s, const char *part, enum mst_rc rc)
+{
+    struct fault *f = of(s);
+
+    mst_mutex_lock(&f->mtx);
+    f->unread = part;
+    f->unread_rc = rc;
     mst_mutex_unlock(&f->mtx);
 }
 

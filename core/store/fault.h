@@ -3,7 +3,7 @@
  * Every call that changes something is counted: begin, each add, finish, delete. The n-th fails; in
  * FAULT_DEAD everything after it fails as well, as if the process had been killed or the store had
  * gone away there (nothing of an unfinished object becomes visible). FAULT_LOST performs the call
- * and then says it failed: the reply was lost.
+ * and then says it failed: the reply was lost. Besides, reads of some names may fail.
  */
 #ifndef MST_STORE_FAULT_H
 #define MST_STORE_FAULT_H
@@ -21,6 +21,8 @@ enum mst_fault_kind {
 struct mst_store *mst_store_fault_new(struct mst_store *inner);
 void mst_store_fault_set(struct mst_store *s, enum mst_fault_kind kind, uint64_t at,
                          enum mst_rc rc); /* at counts from 1; resets the counter */
+/* Objects whose key contains part cannot be read: rc. NULL: all can, as at first. */
+void mst_store_fault_unread(struct mst_store *s, const char *part, enum mst_rc rc);
 uint64_t mst_store_fault_calls(const struct mst_store *s); /* since the last set */
 
 #endif

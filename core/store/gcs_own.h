@@ -116,7 +116,6 @@ enum mst_rc gcs_read(struct mst_store *s, const char *key, uint64_t from, void *
                      size_t *got, struct mst_err *err);
 enum mst_rc gcs_read_version(struct mst_store *s, const char *key, const char *version,
                              uint64_t from, void *buf, size_t n, size_t *got, struct mst_err *err);
-enum mst_rc gcs_keeps_versions(struct mst_store *s, struct mst_task *task, struct mst_err *err);
 enum mst_rc gcs_list(struct mst_store *s, const char *prefix,
                      bool (*fn)(void *arg, const struct mst_store_item *item), void *arg,
                      struct mst_task *task, struct mst_err *err);

@@ -162,20 +162,3 @@ enum mst_rc gcs_probe(struct mst_store *s, struct mst_task *task, struct mst_err
     mst_mutex_unlock(&g->mtx);
     return rc;
 }
-
-enum mst_rc gcs_keeps_versions(struct mst_store *s, struct mst_task *task, struct mst_err *err)
-{
-    struct mst_store_caps caps = {.text = ""};
-
-    find_settings(gcs_of(s), &caps, task);
-    if (mst_task_check(task, err) != MST_OK) {
-        return err->rc;
-    }
-    if (caps.text[0]) {
-        return mst_err_set(err, MST_E_AUTH, "the store %s (%s): %s", s->name, s->where, caps.text);
-    }
-    return caps.versions ? MST_OK
-                         : mst_err_set(err, MST_E_PRECOND,
-                                       "the bucket of the store %s (%s) keeps no versions", s->name,
-                                       s->where);
-}

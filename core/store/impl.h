@@ -42,7 +42,6 @@ struct mst_store_ops {
                                 struct mst_err *err);
     enum mst_rc (*info_version)(struct mst_store *s, const char *key, const char *version,
                                 struct mst_store_info *out, struct mst_err *err);
-    enum mst_rc (*keeps_versions)(struct mst_store *s, struct mst_task *task, struct mst_err *err);
     enum mst_rc (*probe)(struct mst_store *s, struct mst_task *task, struct mst_err *err);
     void (*keeps)(struct mst_store *s, struct mst_task *task, struct mst_store_keeps *out);
     /* else by a put, which is read back where that does not refuse a name that exists */

@@ -115,7 +115,6 @@ static const struct mst_store_ops ops = {
     .thaw = mst_s3_thaw,
     .read_version = mst_s3_read_version,
     .info_version = mst_s3_info_version,
-    .keeps_versions = mst_s3_keeps_versions,
     .probe = mst_s3_probe,
     .keeps = mst_s3_keeps,
     .caps = mst_s3_caps,

@@ -19,30 +19,33 @@ static bool ends_in(const char *path, const char *leaf)
 }
 
 /* Roots are not called the same everywhere. */
-static bool take_enabled(void *arg, const char *path, const char *text)
+static bool take_setting(void *arg, const char *path, const char *text)
 {
-    bool *on = arg;
+    enum s3_setting *is = arg;
 
-    *on = *on || (strcmp(text, "Enabled") == 0 &&
-                  (ends_in(path, "Status") || ends_in(path, "ObjectLockEnabled")));
+    if (ends_in(path, "Status") || ends_in(path, "ObjectLockEnabled")) {
+        *is = strcmp(text, "Enabled") == 0                      ? S3_ON
+              : *is == S3_OFF && strcmp(text, "Suspended") == 0 ? S3_SUSPENDED
+                                                                : *is;
+    }
     return true;
 }
 
-enum mst_rc mst_s3_is_on(struct s3 *s, const char *what, const char *action, struct mst_task *task,
-                         bool *on, struct mst_err *err)
+enum mst_rc mst_s3_setting(struct s3 *s, const char *what, const char *action,
+                           struct mst_task *task, enum s3_setting *is, struct mst_err *err)
 {
     struct s3_req r = {
         .method = "GET", .what = "look at", .action = action, .tries_max = 2, .task = task};
     struct s3_answer a;
-    bool enabled = false;
+    enum s3_setting said = S3_OFF;
     enum mst_rc rc;
 
-    *on = false;
+    *is = S3_OFF;
     mst_s3_ask(&r, what, "");
     rc = mst_s3_call(s, &r, &a, err);
     if (rc == MST_OK) {
-        rc = mst_xml_parse(a.reply.body.p, a.reply.body.len, take_enabled, &enabled, err);
-        *on = rc == MST_OK && enabled;
+        rc = mst_xml_parse(a.reply.body.p, a.reply.body.len, take_setting, &said, err);
+        *is = rc == MST_OK ? said : S3_OFF;
     } else if (rc != MST_E_CONFIG &&
                (a.reply.status == 404 || a.reply.status == 405 || a.reply.status == 501 ||
                 strcmp(a.code, "InvalidRequest") == 0)) {
@@ -56,18 +59,18 @@ enum mst_rc mst_s3_is_on(struct s3 *s, const char *what, const char *action, str
 enum s3_locks mst_s3_locks(struct s3 *s, struct mst_task *task, struct mst_err *why)
 {
     enum s3_locks have = (enum s3_locks)atomic_load(&s->locks);
-    bool on;
+    enum s3_setting is;
 
     if (have == S3_LOCKS_YES || have == S3_LOCKS_NO) {
         return have;
     }
     if (s->profile->google) {
         have = S3_LOCKS_NO;
-    } else if (mst_s3_is_on(s, "object-lock", "s3:GetBucketObjectLockConfiguration", task, &on,
-                            why) != MST_OK) {
+    } else if (mst_s3_setting(s, "object-lock", "s3:GetBucketObjectLockConfiguration", task, &is,
+                              why) != MST_OK) {
         have = S3_LOCKS_UNKNOWN;
     } else {
-        have = on ? S3_LOCKS_YES : S3_LOCKS_NO;
+        have = is == S3_ON ? S3_LOCKS_YES : S3_LOCKS_NO;
     }
     atomic_store(&s->locks, (int)have);
     return have;

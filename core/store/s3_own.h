@@ -178,9 +178,11 @@ enum mst_rc mst_s3_tags(struct mst_store *s, const char *key, struct mst_str *ou
                         struct mst_err *err);
 enum mst_rc mst_s3_trial(struct mst_store *s, enum mst_store_trial what, const char *key,
                          const char *version, struct mst_err *err);
-/* Is a setting of the bucket "Enabled"? MST_E_AUTH: the key may not ask. */
-enum mst_rc mst_s3_is_on(struct s3 *s, const char *what, const char *action, struct mst_task *task,
-                         bool *on, struct mst_err *err);
+/* A setting of the bucket, "Enabled" or "Suspended"; off where the store has no such thing.
+ * MST_E_AUTH: the key may not ask. */
+enum s3_setting { S3_OFF, S3_ON, S3_SUSPENDED };
+enum mst_rc mst_s3_setting(struct s3 *s, const char *what, const char *action,
+                           struct mst_task *task, enum s3_setting *is, struct mst_err *err);
 /* ---- s3_remove.c ---- */
 enum mst_rc mst_s3_remove_many(struct mst_store *s, const char (*keys)[MST_KEY_MAX], size_t n,
                                struct mst_store_swept *out, struct mst_task *task,
@@ -266,7 +268,6 @@ enum mst_rc mst_s3_read_version(struct mst_store *s, const char *key, const char
                                 struct mst_err *err);
 enum mst_rc mst_s3_info_version(struct mst_store *s, const char *key, const char *version,
                                 struct mst_store_info *out, struct mst_err *err);
-enum mst_rc mst_s3_keeps_versions(struct mst_store *s, struct mst_task *task, struct mst_err *err);
 /* What the store can do, asked once. */
 void mst_s3_keeps(struct mst_store *store, struct mst_task *task, struct mst_store_keeps *out);
 enum mst_rc mst_s3_probe(struct mst_store *s, struct mst_task *task, struct mst_err *err);

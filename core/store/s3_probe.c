@@ -163,13 +163,13 @@ static bool find_setting(struct s3 *s, const char *what, const char *action, str
                          struct mst_store_caps *caps)
 {
     struct mst_err why = {0};
-    bool on = false;
+    enum s3_setting is = S3_OFF;
 
-    if (!s->profile->google && mst_s3_is_on(s, what, action, task, &on, &why) == MST_E_AUTH) {
+    if (!s->profile->google && mst_s3_setting(s, what, action, task, &is, &why) == MST_E_AUTH) {
         note(caps, "not known whether it has %s: the key may not ask (%s)", what, action);
     }
     caps->unknown = caps->unknown || s->profile->google || why.rc != MST_OK;
-    return on;
+    return is == S3_ON;
 }
 
 #define ASK_VERSIONS "versioning", "s3:GetBucketVersioning"
@@ -179,18 +179,19 @@ void mst_s3_keeps(struct mst_store *store, struct mst_task *task, struct mst_sto
 {
     struct s3 *s = s3_of(store);
     struct mst_err first = {0}, second = {0};
-    bool versions = false, locks = false;
+    enum s3_setting versions, locks;
 
     out->versions = out->locks = -1;
     if (s->profile->google) { /* its XML has other words for both */
         (void)mst_copy(out->text, sizeof(out->text), "with profile gcs it cannot be asked");
         return;
     }
-    if (mst_s3_is_on(s, ASK_VERSIONS, task, &versions, &first) == MST_OK) {
-        out->versions = versions;
+    if (mst_s3_setting(s, ASK_VERSIONS, task, &versions, &first) == MST_OK) {
+        out->versions = versions == S3_ON;
+        out->had_versions = versions == S3_SUSPENDED;
     }
-    if (mst_s3_is_on(s, ASK_LOCKS, task, &locks, &second) == MST_OK) {
-        out->locks = locks;
+    if (mst_s3_setting(s, ASK_LOCKS, task, &locks, &second) == MST_OK) {
+        out->locks = locks == S3_ON;
     }
     if (out->versions < 0 || out->locks < 0) {
         (void)mst_copy(out->text, sizeof(out->text), out->versions < 0 ? first.msg : second.msg);

@@ -5,6 +5,8 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/text.h"
+#include "cfg/tier.h"
 #include "store/s3_own.h"
 
 #define FIRST_N ((size_t)64 * 1024)
@@ -346,7 +348,7 @@ static void copy_header(const struct s3_answer *a, const char *name, char *to, s
 {
     const char *v = mst_http_header(&a->reply.headers, name);
 
-    (void)mst_copy(to, size, v ? v : "");
+    mst_text_clean(to, size, v ? v : "", v ? strlen(v) : 0); /* it is shown */
 }
 
 /* x-amz-restore: ongoing-request="false", expiry-date="Fri, 21 Dec 2012 00:00:00 GMT" */
@@ -356,7 +358,7 @@ static void read_thaw(const struct s3_answer *a, struct mst_store_info *out)
     const char *v = mst_http_header(&a->reply.headers, "x-amz-restore"), *date;
     char text[64];
 
-    out->archived = mst_store_class_sleeps(out->storage_class) ||
+    out->archived = mst_tier_sleeps(out->storage_class) ||
                     mst_http_header(&a->reply.headers, "x-amz-archive-status");
     if (!v) {
         return;

@@ -302,11 +302,6 @@ enum mst_rc mst_store_thaw(struct mst_store *s, const char *key, int days, struc
                         : cannot(s, "thaw objects: nothing in it is archived", err);
 }
 
-bool mst_store_class_sleeps(const char *storage_class)
-{
-    return strcmp(storage_class, "GLACIER") == 0 || strcmp(storage_class, "DEEP_ARCHIVE") == 0;
-}
-
 enum mst_rc mst_store_read_version(struct mst_store *s, const char *key, const char *version,
                                    uint64_t from, void *buf, size_t n, size_t *got,
                                    struct mst_err *err)
@@ -317,13 +312,4 @@ enum mst_rc mst_store_read_version(struct mst_store *s, const char *key, const c
     }
     return s->ops->read_version ? s->ops->read_version(s, key, version, from, buf, n, got, err)
                                 : cannot(s, "read older versions", err);
-}
-
-enum mst_rc mst_store_keeps_versions(struct mst_store *s, struct mst_task *task,
-                                     struct mst_err *err)
-{
-    return s->ops->keeps_versions
-               ? s->ops->keeps_versions(s, task, err)
-               : mst_err_set(err, MST_E_PRECOND, "the store %s (%s) keeps no versions", s->name,
-                             s->where);
 }

@@ -64,7 +64,8 @@ struct mst_store_info {
 /* Settings of a bucket that are asked without writing: 1 yes, 0 no, -1 not known. */
 struct mst_store_keeps {
     int versions, locks;
-    char text[200]; /* why something is not known; "" */
+    bool had_versions; /* none now, and older ones may be there: it was switched off since */
+    char text[200];    /* why something is not known; "" */
 };
 
 struct mst_store_version {
@@ -141,7 +142,8 @@ struct mst_store_swept {
 };
 /* Remove n objects, in batches where the store has them; what came of it is added to *out. One that
  * is locked stays and is no error. One that the store refuses does not keep the others from going;
- * the first of these is the error then. */
+ * the first of these is the error then. A store that is asked one by one and refuses 16 in a row is
+ * not asked any more. */
 enum mst_rc mst_store_delete_many(struct mst_store *s, const char (*keys)[MST_KEY_MAX], size_t n,
                                   struct mst_store_swept *out, struct mst_task *task,
                                   struct mst_err *err) MST_MUST_CHECK;
@@ -210,16 +212,10 @@ struct mst_store_marks {
  * good). MST_E_EXISTS: that was done already, it is on its way. */
 enum mst_rc mst_store_thaw(struct mst_store *s, const char *key, int days,
                            struct mst_err *err) MST_MUST_CHECK;
-/* Objects of this class cannot be read before they are thawed. */
-bool mst_store_class_sleeps(const char *storage_class);
 /* One version of an object, by the word that a listing of versions has for it. */
 enum mst_rc mst_store_read_version(struct mst_store *s, const char *key, const char *version,
                                    uint64_t from, void *buf, size_t n, size_t *got,
                                    struct mst_err *err) MST_MUST_CHECK;
-/* Are older versions of objects kept? MST_E_PRECOND says that they are not, MST_E_AUTH that the key
- * may not ask. */
-enum mst_rc mst_store_keeps_versions(struct mst_store *s, struct mst_task *task,
-                                     struct mst_err *err) MST_MUST_CHECK;
 /* No segment that is empty or begins with '.', no leading or final '/', no control bytes, backslash
  * or DEL, no segment over 200 bytes, at most MST_KEY_MAX - 1 bytes. */
 bool mst_store_key_ok(const char *key);

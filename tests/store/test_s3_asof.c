@@ -183,6 +183,28 @@ static void an_older_version_that_sleeps_is_thawed_by_its_name(void **state)
     kit_close(&k);
 }
 
+static void what_a_bucket_kept_before_it_was_suspended_is_its_past(void **state)
+{
+    const struct s3d_opts suspended = {.versioned = true, .suspended = true};
+    struct mst_store_keeps keeps;
+    struct mst_store *past;
+    int64_t then;
+    struct kit k;
+
+    (void)state;
+    kit_open(&k, &suspended);
+    put(&k, "one", "1");
+    then = moment();
+    put(&k, "one", "2");
+    mst_store_keeps(k.store, NULL, &keeps);
+    assert_int_equal(keeps.versions, 0); /* what is removed now is gone */
+    assert_true(keeps.had_versions);
+    assert_ok(mst_store_asof_open(k.store, "", then, NULL, &past, &k.err), &k.err);
+    is(past, "one", "1", &k.err);
+    mst_store_free(past);
+    kit_close(&k);
+}
+
 static void without_a_past_it_is_refused_with_the_reason(void **state)
 {
     const struct s3d_opts versioned = {.versioned = true};
@@ -230,6 +252,7 @@ int main(void)
         cmocka_unit_test(a_large_one_is_read_in_pieces_of_any_size),
         cmocka_unit_test(the_past_is_not_changed),
         cmocka_unit_test(an_older_version_that_sleeps_is_thawed_by_its_name),
+        cmocka_unit_test(what_a_bucket_kept_before_it_was_suspended_is_its_past),
         cmocka_unit_test(without_a_past_it_is_refused_with_the_reason),
     };
 

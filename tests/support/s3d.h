@@ -104,6 +104,7 @@ struct s3d_opts {
     uint64_t bytes_max;                  /* 0: 512 MiB in memory; past it 507 QuotaExceeded */
     int64_t idle_ms;                     /* 0: 5000; an idle connection is closed then */
     bool versioned;                      /* the bucket keeps versions */
+    bool suspended;                      /* and says that it was told not to any more */
     bool lock;                /* object lock: a put needs a checksum; implies versioned */
     bool ignores_create_only; /* accepts If-None-Match and ignores it, as some do */
     bool refuses_create_only; /* 501 NotImplemented for it, as others do */

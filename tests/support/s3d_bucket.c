@@ -84,7 +84,9 @@ static bool tell(struct s3d *s, struct request *q, struct bucket *b, struct repl
     if (pairs_get(&q->query, "versioning")) {
         s3d_xml(r, "VersioningConfiguration");
         mst_str_addf(&r->body, "%s</VersioningConfiguration>",
-                     b->versioned ? "<Status>Enabled</Status>" : "");
+                     !b->versioned    ? ""
+                     : s->o.suspended ? "<Status>Suspended</Status>"
+                                      : "<Status>Enabled</Status>");
         return true;
     }
     if (pairs_get(&q->query, "object-lock")) {

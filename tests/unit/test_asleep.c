@@ -3,6 +3,7 @@
 #include "catalog/asleep.h"
 #include "catalog/copy.h"
 #include "catalog/rebuild.h"
+#include "cfg/tier.h"
 #include "fake_backup.h"
 #include "store/impl.h"
 
@@ -41,7 +42,7 @@ static enum mst_rc c_read(struct mst_store *s, const char *key, uint64_t from, v
     if (c->unread && strstr(key, c->unread)) {
         return mst_err_set(err, c->unread_rc, "no");
     }
-    return asleep(c, key) && mst_store_class_sleeps(c->storage_class)
+    return asleep(c, key) && mst_tier_sleeps(c->storage_class)
                ? mst_err_set(err, MST_E_PRECOND, "%s is in an archive tier", key)
                : mst_store_read(c->inner, key, from, buf, n, got, err);
 }
@@ -410,15 +411,6 @@ static void a_predecessor_that_sleeps_is_not_called_missing(void **state)
     assert_non_null(strstr(out, "are not here any more"));
 }
 
-static void how_long_a_thaw_takes_is_known_of_known_classes(void **state)
-{
-    (void)state;
-    assert_string_equal(mst_thaw_takes("GLACIER"), "3 to 5 hours");
-    assert_string_equal(mst_thaw_takes("DEEP_ARCHIVE"), "up to 12 hours");
-    assert_string_equal(mst_thaw_takes("INTELLIGENT_TIERING"), "3 to 12 hours");
-    assert_string_equal(mst_thaw_takes("mixed"), "");
-}
-
 #define T(f) cmocka_unit_test_setup_teardown(f, up, down)
 
 int main(void)
@@ -435,7 +427,6 @@ int main(void)
         T(a_rebuild_calls_a_manifest_that_sleeps_archived),
         T(what_was_not_read_is_neither_whole_nor_damaged),
         cmocka_unit_test(a_predecessor_that_sleeps_is_not_called_missing),
-        cmocka_unit_test(how_long_a_thaw_takes_is_known_of_known_classes),
     };
 
     return cmocka_run_group_tests_name("asleep", tests, NULL, NULL);

@@ -1,5 +1,6 @@
 #include "test.h"
 
+#include "catalog/marks.h"
 #include "fake_backup.h"
 #include "store/fault.h"
 
@@ -692,6 +693,31 @@ static void a_wrong_sum_in_a_well_formed_manifest_is_found(void **state)
     assert_non_null(strstr(res.text, "shop.small"));
 }
 
+/* The last word on a backup cannot be read: the one before it is not the last word. */
+static void an_older_verdict_does_not_stand_for_one_that_cannot_be_read(void **state)
+{
+    struct fix *x = *state;
+    struct mst_store *faulty = mst_store_fault_new(x->s);
+    struct mst_mark m = {.kind = MST_MARK_VERIFIED, .ok = true, .level = 2, .wall_ms = 1000};
+    struct mst_err err = {0};
+
+    (void)mst_copy(m.id, sizeof(m.id), x->f.id);
+    assert_ok(mst_marks_write(&x->f.c, &m, &err), &err);
+    assert_true(only(x).verified_ok);
+    m.ok = false;
+    m.wall_ms = INT64_C(86400000) * 365;
+    assert_ok(mst_marks_write(&x->f.c, &m, &err), &err);
+    assert_int_equal(only(x).state, MST_BK_DAMAGED);
+    x->f.c.store = faulty;
+    mst_store_fault_unread(faulty, "/marks/1971", MST_E_NET);
+    assert_int_equal(only(x).state, MST_BK_COMPLETE);
+    assert_int_equal(only(x).verified_wall_ms, 0); /* not known */
+    mst_store_fault_unread(faulty, "/marks/1970", MST_E_NET);
+    assert_int_equal(only(x).state, MST_BK_DAMAGED);
+    x->f.c.store = x->s;
+    mst_store_free(faulty);
+}
+
 static void a_cancelled_verify_says_nothing_about_the_backup(void **state)
 {
     struct fix *x = *state;
@@ -730,6 +756,7 @@ int main(void)
         T(an_id_is_taken_once, setup_made),
         T(a_failure_at_any_step_never_leaves_a_false_backup, setup),
         T(a_good_backup_is_marked_verified, setup_made),
+        T(an_older_verdict_does_not_stand_for_one_that_cannot_be_read, setup_made),
         T(every_damage_of_every_object_is_found, setup),
         T(a_damaged_manifest_is_read_from_its_copy, setup_made),
         T(a_wrong_sum_in_a_well_formed_manifest_is_found, setup),

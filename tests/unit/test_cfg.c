@@ -7,7 +7,9 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/mem.h"
 #include "cfg/cfg.h"
+#include "cfg/tier.h"
 
 static char dir[64], file[96];
 
@@ -562,6 +564,30 @@ static void a_store_at_google_has_its_options(void **state)
     mst_cfg_free(cfg);
 }
 
+static void classes_of_archive_tiers_are_known(void **state)
+{
+    static const struct {
+        const char *storage_class;
+        bool sleeps, may;
+        const char *takes;
+    } rows[] = {
+        {"GLACIER", true, true, "3 to 5 hours"},
+        {"DEEP_ARCHIVE", true, true, "up to 12 hours"},
+        {"INTELLIGENT_TIERING", false, true, "3 to 12 hours"},
+        {"GLACIER_IR", false, false, ""},
+        {"ARCHIVE", false, false, ""}, /* Google's are read at once */
+        {"mixed", false, false, ""},
+        {"", false, false, ""},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < MST_COUNT(rows); i++) {
+        assert_int_equal(mst_tier_sleeps(rows[i].storage_class), rows[i].sleeps);
+        assert_int_equal(mst_tier_may_sleep(rows[i].storage_class), rows[i].may);
+        assert_string_equal(mst_tier_takes(rows[i].storage_class), rows[i].takes);
+    }
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -572,6 +598,7 @@ int main(void)
         T(a_store_far_away_has_its_options),
         T(a_store_at_google_has_its_options),
         cmocka_unit_test(hours_of_the_day_may_pass_midnight),
+        cmocka_unit_test(classes_of_archive_tiers_are_known),
         T(a_whole_file_is_read),
         T(what_show_prints_can_be_read_again),
         T(every_mistake_is_named_with_its_line),
