@@ -42,6 +42,7 @@ void mst_http_slower(struct mst_http *h);
 /* A call succeeded: after 16 of them one more at once again, up to what there was. */
 void mst_http_earned(struct mst_http *h);
 unsigned mst_http_at_once(struct mst_http *h); /* as many as may be made now */
+bool mst_http_heard(struct mst_http *h);       /* has an answer come this way, whatever it said? */
 
 /* Where name (lower case) and value begin in the text of the headers. */
 struct mst_http_header {

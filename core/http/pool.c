@@ -162,6 +162,23 @@ unsigned mst_http_at_once(struct mst_http *h)
     return n;
 }
 
+bool mst_http_heard(struct mst_http *h)
+{
+    bool yes;
+
+    mst_mutex_lock(&h->mtx);
+    yes = h->heard;
+    mst_mutex_unlock(&h->mtx);
+    return yes;
+}
+
+void mst_http_hear(struct mst_http *h)
+{
+    mst_mutex_lock(&h->mtx);
+    h->heard = true;
+    mst_mutex_unlock(&h->mtx);
+}
+
 bool mst_http_pay(struct mst_http *h, size_t n, const struct mst_task *task)
 {
     int64_t now = mst_clock_mono_us(), until;

@@ -172,6 +172,8 @@ static enum mst_retry_what judge(struct mst_gcall *c, struct loop *l, struct mst
     l->f.code = l->f.rc == MST_OK ? class_of(reply->status, &e) : "";
     l->f.retry_after_s = l->f.rc == MST_OK ? mst_http_retry_after_s(reply) : -1;
     l->f.random = chance();
+    l->f.heard = mst_http_heard(c->http);
+    l->f.spent_ms = mst_clock_mono_ms(c->clock) - l->begun_ms;
     what = mst_retry_decide(&l->f, wait_ms);
     l->f.code = ""; /* it was of e */
     return what;
