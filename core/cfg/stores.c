@@ -216,6 +216,7 @@ static void check_way(const struct mst_cfg *cfg, const struct mst_cfg_store *s, 
                       void *arg)
 {
     const bool http = strncmp(s->endpoint, "http://", 7) == 0;
+    const bool prod = strcmp(cfg->set.cls, "PROD") == 0;
     const bool known = strcmp(s->type, "gcs") == 0 || !s->profile[0] ||
                        strcmp(s->profile, "aws") == 0 || strcmp(s->profile, "gcs") == 0;
 
@@ -225,16 +226,23 @@ static void check_way(const struct mst_cfg *cfg, const struct mst_cfg_store *s, 
     }
     if (!s->endpoint[0] && !known) {
         say_it(say, arg, "the store \"%s\" has no endpoint: say where it is", s->name);
-    } else if (s->endpoint[0] && !http && strncmp(s->endpoint, "https://", 8) != 0) {
+    }
+    if (s->endpoint[0] && !http && strncmp(s->endpoint, "https://", 8) != 0) {
         say_it(say, arg, "stores.endpoint is \"%s\": it must be like https://host:port",
                s->endpoint);
     } else if (http && !s->plain_http) {
         say_it(say, arg,
                "stores.endpoint is \"%s\": without TLS only when the store says plain_http = true",
                s->endpoint);
-    } else if (http && strcmp(cfg->set.cls, "PROD") == 0 && !is_loopback(s->endpoint)) {
+    } else if (http && prod && !is_loopback(s->endpoint)) {
         say_it(say, arg, "stores.endpoint is \"%s\": a set of class PROD is not sent without TLS",
                s->endpoint);
+    } else if (http && prod && s->proxy[0] && !is_loopback(s->proxy)) {
+        say_it(say, arg,
+               "stores.proxy is \"%s\": a set of class PROD is not sent there without TLS",
+               s->proxy);
+    } else if (s->endpoint[0] && mst_cfg_endpoint_fault(s)) {
+        say_it(say, arg, "stores.endpoint is \"%s\": %s", s->endpoint, mst_cfg_endpoint_fault(s));
     }
     if (s->proxy[0] && strncmp(s->proxy, "http://", 7) != 0 &&
         strncmp(s->proxy, "https://", 8) != 0 && strncmp(s->proxy, "socks5h://", 10) != 0) {
@@ -340,6 +348,11 @@ void mst_cfg_check_store(const struct mst_cfg *cfg, const struct mst_cfg_store *
     }
     if (!s->bucket[0]) {
         say_it(say, arg, "the store \"%s\" has no bucket", s->name);
+    } else if (mst_cfg_bucket_fault(s)) {
+        say_it(say, arg, "stores.bucket is \"%s\": %s", s->bucket, mst_cfg_bucket_fault(s));
+    }
+    if (mst_cfg_prefix_fault(s)) {
+        say_it(say, arg, "stores.prefix is \"%s\": %s", s->prefix, mst_cfg_prefix_fault(s));
     }
     if (s->sse_key[0] && strcmp(s->sse, "aws:kms") != 0) {
         say_it(say, arg, "the store \"%s\": sse_key is of use with sse = \"aws:kms\" only",
