@@ -109,6 +109,9 @@ enum mst_retry_what mst_retry_decide(const struct mst_retry_facts *f, int64_t *w
         return MST_RETRY_NO;
     }
     *wait_ms = jitter(f);
+    if (f->rc != MST_OK && !f->heard && *wait_ms > NOBODY_MS - f->spent_ms) {
+        *wait_ms = f->spent_ms < NOBODY_MS ? NOBODY_MS - f->spent_ms : 0; /* and then the last */
+    }
     if (f->retry_after_s > f->budget_ms / 1000) {
         return MST_RETRY_NO;
     }

@@ -630,6 +630,15 @@ static void where_nobody_ever_answered_ten_seconds_are_enough(void **state)
                {MST_E_NET, 7, 9999, false, MST_RETRY_AGAIN},
                {MST_E_NET, 7, 10000, false, MST_RETRY_NO},
                {MST_E_NET, 7, 60000, true, MST_RETRY_AGAIN}};
+    struct mst_retry_facts late = {.rc = MST_E_NET,
+                                   .code = "",
+                                   .retry_after_s = -1,
+                                   .tries = 7,
+                                   .tries_max = 8,
+                                   .budget_ms = 60000,
+                                   .spent_ms = 7000,
+                                   .random = 9000};
+    int64_t wait;
 
     (void)state;
     for (size_t i = 0; i < MST_COUNT(all); i++) {
@@ -642,12 +651,17 @@ static void where_nobody_ever_answered_ten_seconds_are_enough(void **state)
                                           .heard = all[i].heard,
                                           .spent_ms = all[i].spent_ms,
                                           .random = 1};
-        int64_t wait;
 
         if (mst_retry_decide(&f, &wait) != all[i].want) {
             fail_msg("row %zu: %d", i, (int)mst_retry_decide(&f, &wait));
         }
     }
+    late.heard = true;
+    assert_int_equal(mst_retry_decide(&late, &wait), MST_RETRY_AGAIN);
+    assert_int_equal(wait, 9000);
+    late.heard = false; /* the last try is not slept past */
+    assert_int_equal(mst_retry_decide(&late, &wait), MST_RETRY_AGAIN);
+    assert_int_equal(wait, 3000);
 }
 
 static void a_wait_grows_is_random_and_has_a_ceiling(void **state)
@@ -658,6 +672,7 @@ static void a_wait_grows_is_random_and_has_a_ceiling(void **state)
                                 .tries = 1,
                                 .tries_max = 20,
                                 .budget_ms = 60000,
+                                .heard = true,
                                 .random = 250};
     int64_t wait;
 
