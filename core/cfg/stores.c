@@ -256,6 +256,11 @@ static void check_keys(const struct mst_cfg_store *s, mst_cfg_say_fn *say, void 
 {
     const int secrets = (s->secret_key_file[0] != 0) + (s->secret_key_command.n > 0);
 
+    if (s->access_key[strcspn(s->access_key, " \t\r\n/,=")]) {
+        say_it(say, arg,
+               "the store \"%s\": its access_key has a blank or another sign in it that no key has",
+               s->name);
+    }
     if (s->access_key[0] && secrets != 1) {
         say_it(say, arg,
                "the store \"%s\" has an access_key: it needs exactly one of secret_key_file and "

@@ -170,6 +170,8 @@ static void every_mistake_is_named_with_its_line(void **state)
         {S3("bucket = \"vault\"; endpoint = \"https://vault.s3.eu-central-1.amazonaws.com\";"),
          ":2:", "not in front of the host"},
         {S3("bucket = \"bb\"; access_key = \"A\";"), ":2:", "exactly one of secret_key_file"},
+        {S3("bucket = \"bb\"; access_key = \"AKID \"; secret_key_file = \"f\";"),
+         ":2:", "a blank or another sign"},
         {S3("bucket = \"bb\"; secret_key_file = \"A\";"), ":2:", "a secret and no access_key"},
         {S3("bucket = \"bb\"; access_key = \"A\"; secret_key_file = \"f\"; credentials_file = "
             "\"c\";"),
