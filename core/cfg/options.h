@@ -40,7 +40,7 @@ struct mst_section {
 };
 
 const struct mst_section *mst_cfg_sections(size_t *n);
-#define MST_CFG_STORE_OPTS 35
+#define MST_CFG_STORE_OPTS 36
 extern const struct mst_option mst_cfg_store_opts[MST_CFG_STORE_OPTS];
 /* What is wrong with a store as a whole: one call for each. */
 typedef void mst_cfg_say_fn(void *arg, const char *text);

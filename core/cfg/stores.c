@@ -107,6 +107,10 @@ const struct mst_option mst_cfg_store_opts[MST_CFG_STORE_OPTS] = {
      .of_type = "s3 or gcs",
      .doc = "`http://host:port` or `socks5h://host:port`; absent: none, whatever the environment "
             "says"},
+    {.name = "proxy_login_file",
+     PATH(proxy_login_file),
+     .of_type = "s3 or gcs",
+     .doc = "file whose first line is `user:password` for that proxy; only its owner may read it"},
     {.name = "plain_http",
      BOOL(plain_http),
      .of_type = "s3 or gcs",
@@ -221,7 +225,10 @@ static void check_way(const struct mst_cfg *cfg, const struct mst_cfg_store *s, 
                        strcmp(s->profile, "aws") == 0 || strcmp(s->profile, "gcs") == 0;
 
     if (strchr(s->endpoint, '@') || strchr(s->proxy, '@')) { /* first: the others repeat it */
-        say_it(say, arg, "the store \"%s\": no name or password stands in an address", s->name);
+        say_it(say, arg,
+               "the store \"%s\": no name or password stands in an address: that of a proxy "
+               "stands in proxy_login_file",
+               s->name);
         return;
     }
     if (!s->endpoint[0] && !known) {
@@ -243,6 +250,9 @@ static void check_way(const struct mst_cfg *cfg, const struct mst_cfg_store *s, 
                s->proxy);
     } else if (s->endpoint[0] && mst_cfg_endpoint_fault(s)) {
         say_it(say, arg, "stores.endpoint is \"%s\": %s", s->endpoint, mst_cfg_endpoint_fault(s));
+    }
+    if (s->proxy_login_file[0] && !s->proxy[0]) {
+        say_it(say, arg, "the store \"%s\": proxy_login_file is of use with proxy only", s->name);
     }
     if (s->proxy[0] && strncmp(s->proxy, "http://", 7) != 0 &&
         strncmp(s->proxy, "https://", 8) != 0 && strncmp(s->proxy, "socks5h://", 10) != 0) {
@@ -399,6 +409,26 @@ enum mst_rc mst_cfg_store_secret(const struct mst_cfg_store *store, struct mst_s
         mst_wipe(text, sizeof(text));
     }
     if (rc == MST_OK && out->p) {
+        mst_log_redact(out);
+    }
+    return rc;
+}
+
+enum mst_rc mst_cfg_store_proxy_login(const struct mst_cfg_store *store, struct mst_secret *out,
+                                      struct mst_err *err)
+{
+    enum mst_rc rc = MST_OK;
+
+    if (store->proxy_login_file[0]) {
+        rc = mst_secret_from_file(out, store->proxy_login_file, err);
+    }
+    if (rc == MST_OK && out->p) {
+        const char *colon = strchr(out->p, ':');
+
+        if (!colon || colon == out->p || !colon[1]) {
+            return mst_err_set(err, MST_E_CONFIG, "the first line of %s is not like user:password",
+                               store->proxy_login_file);
+        }
         mst_log_redact(out);
     }
     return rc;

@@ -326,9 +326,11 @@ static enum mst_rc explain(const struct call *c, CURLcode code, struct mst_err *
     (void)curl_easy_getinfo(e, CURLINFO_NAMELOOKUP_TIME_T, &found);
     (void)curl_easy_getinfo(e, CURLINFO_LOCAL_PORT, &port);
     (void)curl_easy_getinfo(e, CURLINFO_HTTP_CONNECTCODE, &w.proxy_status);
+    w.proxy_status = code == CURLE_OK ? 407 : w.proxy_status;
     w.host = host_of(c->q->url, host, sizeof(host));
     w.tls = strncasecmp(c->q->url, "https://", 8) == 0;
     w.found = found > 0;
+    w.proxy_login = c->h->proxy_login.p != NULL;
     w.connected = port > 0;
     return mst_http_why(&w, err);
 }
@@ -431,6 +433,9 @@ static enum mst_rc perform(struct call *c, struct mst_err *err)
     }
     if (c->stop != MST_OK) {
         return stopped(c, err);
+    }
+    if (code == CURLE_OK && status == 407 && c->h->proxy) {
+        return explain(c, CURLE_OK, err); /* the proxy's own, before whatever is behind it */
     }
     return code == CURLE_OK ? MST_OK : explain(c, code, err);
 }

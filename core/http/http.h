@@ -15,6 +15,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/secret.h"
 #include "conc/task.h"
 
 #define MST_HTTP_HEADERS 40
@@ -24,14 +25,15 @@
 #define MST_HTTP_BODY_MAX (8U * 1024U * 1024U) /* of a body that is collected */
 
 struct mst_http_opts {
-    const char *ca_file;       /* PEM; NULL: the system's */
-    const char *proxy;         /* "http://host:port", "socks5h://..."; NULL: none, whatever the
-                                  environment says */
-    bool plain;                /* http:// is allowed (said by name) */
-    int64_t connect_ms;        /* 0: 5000 */
-    int64_t stall_ms;          /* 0: 30000: connected, and no byte moved for so long */
-    uint64_t rate_bytes_per_s; /* both ways together, over all callers; 0 no limit */
-    unsigned connections;      /* handles kept; 0: 16 */
+    const char *ca_file; /* PEM; NULL: the system's */
+    const char *proxy;   /* "http://host:port", "socks5h://..."; NULL: none, whatever the
+                            environment says */
+    const struct mst_secret *proxy_login; /* "user:password"; copied; NULL, or empty: none */
+    bool plain;                           /* http:// is allowed (said by name) */
+    int64_t connect_ms;                   /* 0: 5000 */
+    int64_t stall_ms;                     /* 0: 30000: connected, and no byte moved for so long */
+    uint64_t rate_bytes_per_s;            /* both ways together, over all callers; 0 no limit */
+    unsigned connections;                 /* handles kept; 0: 16 */
 };
 struct mst_http;
 enum mst_rc mst_http_new(const struct mst_http_opts *o, struct mst_http **out,

@@ -23,6 +23,7 @@ struct mst_http {
     unsigned n;
     unsigned allowed, busy, good; /* calls at once; successes since it was changed */
     char *ca_file, *proxy;
+    struct mst_secret proxy_login;
     bool plain, heard;
     int64_t connect_ms, stall_ms;
     uint64_t rate;
@@ -45,6 +46,7 @@ struct mst_http_why {
     const char *host, *text;    /* text: libcurl's */
     const char *proxy;          /* NULL: none */
     bool tls, found, connected; /* the address, and whoever was to be connected */
+    bool proxy_login;           /* it was given one */
     long proxy_status;          /* what a proxy said to CONNECT; 0 nothing */
     int64_t connect_ms;
 };

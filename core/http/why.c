@@ -35,8 +35,11 @@ static enum mst_rc no_way(const struct mst_http_why *w, struct mst_err *err)
 {
     if (w->proxy_status == 407) {
         return mst_err_set(err, MST_E_AUTH,
-                           "the proxy %s wants a login (HTTP 407), which muster has not: let it "
-                           "pass this host without one",
+                           w->proxy_login
+                               ? "the proxy %s does not take the login that it was given "
+                                 "(HTTP 407): mend proxy_login_file"
+                               : "the proxy %s wants a login (HTTP 407): set "
+                                 "proxy_login_file",
                            w->proxy);
     }
     return mst_err_set(err, w->proxy_status >= 500 ? MST_E_NET : MST_E_SERVER,

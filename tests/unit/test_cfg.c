@@ -154,6 +154,7 @@ static void every_mistake_is_named_with_its_line(void **state)
         {S3("bucket = \"bb\"; endpoint = \"h:80\";"), ":2:", "like https://host:port"},
         {S3("bucket = \"bb\"; endpoint = \"http://h\";"), ":2:", "plain_http = true"},
         {S3("bucket = \"bb\"; endpoint = \"https://u:p@h\";"), ":2:", "no name or password"},
+        {S3("bucket = \"bb\"; proxy_login_file = \"f\";"), ":2:", "of use with proxy only"},
         {S3("bucket = \"bb\"; proxy = \"h:1\";"), ":2:", "socks5h://host:port"},
         {S3("bucket = \"vault/site\";"), ":2:", "what is below it is the prefix"},
         {S3("bucket = \"s3://vault\";"), ":2:", "what is below it is the prefix"},

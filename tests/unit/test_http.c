@@ -453,6 +453,18 @@ static void whoever_was_not_reached_is_named_with_how_far_it_came(void **state)
          MST_E_SERVER,
          "the proxy http://proxy:3128 makes no way to h:1 (HTTP 403): its rules have to allow "
          "that"},
+        {{.code = CURLE_RECV_ERROR, TLS, THERE, .proxy = proxy, .proxy_status = 407},
+         MST_E_AUTH,
+         "the proxy http://proxy:3128 wants a login (HTTP 407): set proxy_login_file"},
+        {{.code = CURLE_RECV_ERROR,
+          TLS,
+          THERE,
+          .proxy = proxy,
+          .proxy_login = true,
+          .proxy_status = 407},
+         MST_E_AUTH,
+         "the proxy http://proxy:3128 does not take the login that it was given (HTTP 407): mend "
+         "proxy_login_file"},
         {{.code = CURLE_RECV_ERROR, TLS, THERE, .proxy = proxy, .proxy_status = 502},
          MST_E_NET,
          "the proxy http://proxy:3128 makes no way to h:1 (HTTP 502): its rules have to allow "
