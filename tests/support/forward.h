@@ -124,7 +124,7 @@ static inline void forward_one(void *arg)
         mst_str_add(&f->heads, mst_str_c(&head));
         mst_mutex_unlock(&f->mtx);
         at = strcasestr(mst_str_c(&head), "\r\nproxy-authorization: basic ");
-        if (f->status || (f->login && (!at || strncmp(at + 30, f->login, strlen(f->login)) != 0))) {
+        if (f->status || (f->login && (!at || strncmp(at + 29, f->login, strlen(f->login)) != 0))) {
             atomic_fetch_add(&f->refused, 1);
             (void)snprintf(answer, sizeof(answer), "HTTP/1.1 %d No\r\nContent-Length: 0\r\n\r\n",
                            f->status ? f->status : 407);
