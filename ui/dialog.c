@@ -40,9 +40,9 @@ static void form_backup(struct ui_app *app)
         }
     }
     (void)ui_form_add(f, UI_F_TOGGLE, 'p', "primary too", "may read from the primary");
-    (void)ui_form_add(f, UI_F_TEXT, 'i', "only",
+    (void)ui_form_add(f, UI_F_TEXT, 'i', "include",
                       "namespaces, e.g. shop.* or shop.orders; empty: all");
-    (void)ui_form_add(f, UI_F_TEXT, 'x', "leave out", "namespaces; the backup is then PARTIAL");
+    (void)ui_form_add(f, UI_F_TEXT, 'x', "exclude", "namespaces; the backup is then PARTIAL");
     (void)ui_form_add(f, UI_F_TEXT, 'r', "rate MiB/s", "upper limit; empty: none");
     (void)ui_form_add(f, UI_F_TEXT, 'c', "scans", "collections read at a time; empty: 2");
     ui_dialog_buttons(f, "Cancel", "Start backup");
@@ -61,8 +61,8 @@ static void form_restore(struct ui_app *app, const char *id)
     good = b && (b->state == MST_BK_COMPLETE || b->state == MST_BK_PARTIAL);
     ui_line_set(&field->line, id[0] ? id : good ? b->id : "latest");
     ui_store_field(app);
-    (void)ui_form_add(f, UI_F_TEXT, 'i', "only", "namespaces, e.g. shop.orders; empty: all");
-    (void)ui_form_add(f, UI_F_TEXT, 'x', "leave out", "namespaces");
+    (void)ui_form_add(f, UI_F_TEXT, 'i', "include", "namespaces, e.g. shop.orders; empty: all");
+    (void)ui_form_add(f, UI_F_TEXT, 'x', "exclude", "namespaces");
     (void)ui_form_add(f, UI_F_TEXT, 't', "target", "a URI without password; empty: this set");
     (void)ui_form_add(f, UI_F_TEXT, 'r', "rate MiB/s", "upper limit; empty: none");
     field = ui_form_add(f, UI_F_TOGGLE, 'n', "dry run", "read and plan, write nothing");
@@ -274,10 +274,10 @@ static bool holds_password(const char *uri)
 static enum mst_rc cmd_fields(const struct ui_dialog *d, struct mst_cmd *c, struct mst_err *err)
 {
     uint64_t rate, scans;
-    enum mst_rc rc = patterns(typed(d, 'i'), "only", c->include, &c->n_include, err);
+    enum mst_rc rc = patterns(typed(d, 'i'), "include", c->include, &c->n_include, err);
 
     if (rc == MST_OK) {
-        rc = patterns(typed(d, 'x'), "leave out", c->exclude, &c->n_exclude, err);
+        rc = patterns(typed(d, 'x'), "exclude", c->exclude, &c->n_exclude, err);
     }
     if (rc == MST_OK) {
         rc = number(typed(d, 'r'), "rate MiB/s", 1000000, &rate, err);

@@ -7,6 +7,7 @@
 
 #include "base/credential.h"
 #include "base/mem.h"
+#include "base/text.h"
 
 void mst_wipe(void *p, size_t n)
 {
@@ -78,18 +79,24 @@ enum mst_rc mst_secret_from_file(struct mst_secret *s, const char *path, struct 
         rc = mst_err_set_detail(err, MST_E_CONFIG, errno, "cannot read the secret file %s: %s",
                                 path, mst_errno_text(errno, why, sizeof(why)));
     } else {
+        const size_t from = mst_text_bom(buf, (size_t)n);
         size_t len = 0;
 
-        while (len < (size_t)n && buf[len] != '\n' && buf[len] != '\r') {
+        while (from + len < (size_t)n && buf[from + len] != '\n' && buf[from + len] != '\r') {
             len++;
         }
         if (len == 0) {
-            rc = mst_err_set(err, MST_E_CONFIG, "the secret file %s is empty", path);
+            rc = mst_err_set(err, MST_E_CONFIG,
+                             from + len < (size_t)n
+                                 ? "the secret file %s begins with an empty line: the secret is "
+                                   "what stands on the first"
+                                 : "the secret file %s is empty",
+                             path);
         } else if (len > MST_SECRET_MAX) {
             rc = mst_err_set(err, MST_E_CONFIG, "the secret file %s holds more than %d bytes", path,
                              MST_SECRET_MAX);
         } else {
-            mst_secret_set(s, buf, len);
+            mst_secret_set(s, buf + from, len);
         }
     }
     mst_wipe(buf, sizeof(buf));

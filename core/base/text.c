@@ -291,3 +291,8 @@ const char *mst_text_nearest(const char *word, const char *const *candidates, si
     }
     return found;
 }
+
+size_t mst_text_bom(const void *p, size_t n)
+{
+    return n >= 3 && memcmp(p, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
+}

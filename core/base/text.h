@@ -36,4 +36,7 @@ const char *mst_text_noun(uint64_t n, const char *one, const char *many);
  * NULL. */
 const char *mst_text_nearest(const char *word, const char *const *candidates, size_t n);
 
+/* Bytes of the mark that some editors put at the begin of a file: 3, or 0. */
+size_t mst_text_bom(const void *p, size_t n);
+
 #endif

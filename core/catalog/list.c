@@ -162,8 +162,10 @@ static enum mst_rc walk_keys(const struct mst_catalog *c, const char *below, str
         return err->rc;
     }
     if (w->too_many) {
-        return mst_err_set(err, MST_E_LIMIT, "more than %u backups below %s/backups",
-                           MST_CATALOG_BACKUPS_MAX, c->base);
+        return mst_err_set(err, MST_E_LIMIT,
+                           "the store %s lists more than %u backups below %s/backups: its listing "
+                           "has no end, or something else writes there",
+                           mst_store_name(c->store), MST_CATALOG_BACKUPS_MAX, c->base);
     }
     return MST_OK;
 }

@@ -87,7 +87,7 @@ struct mst_cfg_store {
     struct mst_cfg_list secret_key_command; /* argv, no shell */
     char credentials_file[MST_CFG_PATH], credentials_profile[64];
     char role_arn[256], external_id[128];
-    char ca_file[MST_CFG_PATH], proxy[256];
+    char ca_file[MST_CFG_PATH], proxy[256], proxy_login_file[MST_CFG_PATH];
     bool path_style, plain_http, single_writer;
     int64_t rate_bytes_per_s, connections, part_bytes;
     char storage_class[32], sse[16], sse_key[256];
@@ -202,6 +202,9 @@ enum mst_rc mst_cfg_command(const struct mst_cfg_list *cmd, const char *what,
  * configuration has neither. */
 enum mst_rc mst_cfg_store_secret(const struct mst_cfg_store *store, struct mst_secret *out,
                                  struct mst_err *err) MST_MUST_CHECK;
+/* "user:password" of its proxy_login_file; unset when the configuration has none. */
+enum mst_rc mst_cfg_store_proxy_login(const struct mst_cfg_store *store, struct mst_secret *out,
+                                      struct mst_err *err) MST_MUST_CHECK;
 /* "directory /srv/backups", "bucket vault/site at s3.example.com"; not more than its options say.
  */
 void mst_cfg_store_where(const struct mst_cfg_store *store, char *out, size_t size);

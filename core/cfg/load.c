@@ -472,6 +472,21 @@ static void check_members(struct load *l, const config_setting_t *set)
     }
 }
 
+static void check_targets(struct load *l, const config_setting_t *backup)
+{
+    const struct mst_cfg *c = l->cfg;
+    const struct mst_cfg_store *s;
+    size_t targets[MST_CFG_STORES], n;
+    struct mst_err err = {0};
+
+    if (c->backup.store[0] && mst_cfg_store(c, c->backup.store, &s, &err) != MST_OK) {
+        problem(l, backup, "backup.store is \"%s\": no store has this name", c->backup.store);
+    }
+    if (c->backup.stores.n > 0 && mst_cfg_targets(c, targets, &n, &err) != MST_OK) {
+        problem(l, backup, "%s", err.msg);
+    }
+}
+
 /* What no single option can know. */
 static void check_whole(struct load *l, const config_setting_t *root)
 {
@@ -509,17 +524,7 @@ static void check_whole(struct load *l, const config_setting_t *root)
         }
     }
     check_stores(l, config_setting_get_member(root, "stores"));
-    if (c->backup.store[0]) {
-        bool found = false;
-
-        for (size_t i = 0; i < c->n_stores; i++) {
-            found = found || strcmp(c->stores[i].name, c->backup.store) == 0;
-        }
-        if (!found) {
-            problem(l, config_setting_get_member(root, "backup"),
-                    "backup.store is \"%s\": no store has this name", c->backup.store);
-        }
-    }
+    check_targets(l, config_setting_get_member(root, "backup"));
     check_seal(l, config_setting_get_member(root, "seal"));
     if (c->limits.lag_crit_ms < c->limits.lag_warn_ms ||
         c->limits.headroom_crit_s > c->limits.headroom_warn_s) {

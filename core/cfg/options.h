@@ -40,12 +40,18 @@ struct mst_section {
 };
 
 const struct mst_section *mst_cfg_sections(size_t *n);
-#define MST_CFG_STORE_OPTS 35
+#define MST_CFG_STORE_OPTS 36
 extern const struct mst_option mst_cfg_store_opts[MST_CFG_STORE_OPTS];
 /* What is wrong with a store as a whole: one call for each. */
 typedef void mst_cfg_say_fn(void *arg, const char *text);
 void mst_cfg_check_store(const struct mst_cfg *cfg, const struct mst_cfg_store *s,
                          mst_cfg_say_fn *say, void *arg);
+/* ---- place.c; NULL: nothing is wrong with it. The endpoint has a "://". ---- */
+const char *mst_cfg_endpoint_fault(const struct mst_cfg_store *s);
+const char *mst_cfg_bucket_fault(const struct mst_cfg_store *s);
+const char *mst_cfg_prefix_fault(const struct mst_cfg_store *s);
+/* Do both write to the same directory, or below the same prefix? By what is written there. */
+bool mst_cfg_same_place(const struct mst_cfg_store *a, const struct mst_cfg_store *b);
 bool mst_cfg_of_type(const struct mst_section *sec, const struct mst_option *o, const void *base);
 void mst_cfg_defaults(struct mst_cfg *cfg);
 

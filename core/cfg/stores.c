@@ -108,6 +108,10 @@ const struct mst_option mst_cfg_store_opts[MST_CFG_STORE_OPTS] = {
      .of_type = "s3 or gcs",
      .doc = "`http://host:port` or `socks5h://host:port`; absent: none, whatever the environment "
             "says"},
+    {.name = "proxy_login_file",
+     PATH(proxy_login_file),
+     .of_type = "s3 or gcs",
+     .doc = "file whose first line is `user:password` for that proxy; only its owner may read it"},
     {.name = "plain_http",
      BOOL(plain_http),
      .of_type = "s3 or gcs",
@@ -217,25 +221,39 @@ static void check_way(const struct mst_cfg *cfg, const struct mst_cfg_store *s, 
                       void *arg)
 {
     const bool http = strncmp(s->endpoint, "http://", 7) == 0;
+    const bool prod = strcmp(cfg->set.cls, "PROD") == 0;
     const bool known = strcmp(s->type, "gcs") == 0 || !s->profile[0] ||
                        strcmp(s->profile, "aws") == 0 || strcmp(s->profile, "gcs") == 0;
 
     if (strchr(s->endpoint, '@') || strchr(s->proxy, '@')) { /* first: the others repeat it */
-        say_it(say, arg, "the store \"%s\": no name or password stands in an address", s->name);
+        say_it(say, arg,
+               "the store \"%s\": no name or password stands in an address: that of a proxy "
+               "stands in proxy_login_file",
+               s->name);
         return;
     }
     if (!s->endpoint[0] && !known) {
         say_it(say, arg, "the store \"%s\" has no endpoint: say where it is", s->name);
-    } else if (s->endpoint[0] && !http && strncmp(s->endpoint, "https://", 8) != 0) {
+    }
+    if (s->endpoint[0] && !http && strncmp(s->endpoint, "https://", 8) != 0) {
         say_it(say, arg, "stores.endpoint is \"%s\": it must be like https://host:port",
                s->endpoint);
     } else if (http && !s->plain_http) {
         say_it(say, arg,
                "stores.endpoint is \"%s\": without TLS only when the store says plain_http = true",
                s->endpoint);
-    } else if (http && strcmp(cfg->set.cls, "PROD") == 0 && !is_loopback(s->endpoint)) {
+    } else if (http && prod && !is_loopback(s->endpoint)) {
         say_it(say, arg, "stores.endpoint is \"%s\": a set of class PROD is not sent without TLS",
                s->endpoint);
+    } else if (http && prod && s->proxy[0] && !is_loopback(s->proxy)) {
+        say_it(say, arg,
+               "stores.proxy is \"%s\": a set of class PROD is not sent there without TLS",
+               s->proxy);
+    } else if (s->endpoint[0] && mst_cfg_endpoint_fault(s)) {
+        say_it(say, arg, "stores.endpoint is \"%s\": %s", s->endpoint, mst_cfg_endpoint_fault(s));
+    }
+    if (s->proxy_login_file[0] && !s->proxy[0]) {
+        say_it(say, arg, "the store \"%s\": proxy_login_file is of use with proxy only", s->name);
     }
     if (s->proxy[0] && strncmp(s->proxy, "http://", 7) != 0 &&
         strncmp(s->proxy, "https://", 8) != 0 && strncmp(s->proxy, "socks5h://", 10) != 0) {
@@ -249,6 +267,11 @@ static void check_keys(const struct mst_cfg_store *s, mst_cfg_say_fn *say, void 
 {
     const int secrets = (s->secret_key_file[0] != 0) + (s->secret_key_command.n > 0);
 
+    if (s->access_key[strcspn(s->access_key, " \t\r\n/,=")]) {
+        say_it(say, arg,
+               "the store \"%s\": its access_key has a blank or another sign in it that no key has",
+               s->name);
+    }
     if (s->access_key[0] && secrets != 1) {
         say_it(say, arg,
                "the store \"%s\" has an access_key: it needs exactly one of secret_key_file and "
@@ -341,6 +364,11 @@ void mst_cfg_check_store(const struct mst_cfg *cfg, const struct mst_cfg_store *
     }
     if (!s->bucket[0]) {
         say_it(say, arg, "the store \"%s\" has no bucket", s->name);
+    } else if (mst_cfg_bucket_fault(s)) {
+        say_it(say, arg, "stores.bucket is \"%s\": %s", s->bucket, mst_cfg_bucket_fault(s));
+    }
+    if (mst_cfg_prefix_fault(s)) {
+        say_it(say, arg, "stores.prefix is \"%s\": %s", s->prefix, mst_cfg_prefix_fault(s));
     }
     if (s->sse_key[0] && strcmp(s->sse, "aws:kms") != 0) {
         say_it(say, arg, "the store \"%s\": sse_key is of use with sse = \"aws:kms\" only",
@@ -382,6 +410,26 @@ enum mst_rc mst_cfg_store_secret(const struct mst_cfg_store *store, struct mst_s
         mst_wipe(text, sizeof(text));
     }
     if (rc == MST_OK && out->p) {
+        mst_log_redact(out);
+    }
+    return rc;
+}
+
+enum mst_rc mst_cfg_store_proxy_login(const struct mst_cfg_store *store, struct mst_secret *out,
+                                      struct mst_err *err)
+{
+    enum mst_rc rc = MST_OK;
+
+    if (store->proxy_login_file[0]) {
+        rc = mst_secret_from_file(out, store->proxy_login_file, err);
+    }
+    if (rc == MST_OK && out->p) {
+        const char *colon = strchr(out->p, ':');
+
+        if (!colon || colon == out->p || !colon[1]) {
+            return mst_err_set(err, MST_E_CONFIG, "the first line of %s is not like user:password",
+                               store->proxy_login_file);
+        }
         mst_log_redact(out);
     }
     return rc;

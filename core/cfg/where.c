@@ -355,6 +355,12 @@ enum mst_rc mst_cfg_targets(const struct mst_cfg *cfg, size_t *out, size_t *n, s
             if (out[k] == (size_t)(s - cfg->stores)) {
                 return mst_err_set(err, MST_E_CONFIG, "backup.stores names %s twice", s->name);
             }
+            if (mst_cfg_same_place(s, &cfg->stores[out[k]])) {
+                return mst_err_set(err, MST_E_CONFIG,
+                                   "backup.stores names %s and %s, which are one place: two copies "
+                                   "there would be one",
+                                   cfg->stores[out[k]].name, s->name);
+            }
         }
         out[(*n)++] = (size_t)(s - cfg->stores);
     }

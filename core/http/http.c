@@ -314,53 +314,25 @@ static const char *host_of(const char *url, char *buf, size_t size)
     return buf;
 }
 
-static bool is_cut(const char *text)
-{
-    return strstr(text, "reset") || strstr(text, "SYSCALL") || strstr(text, "unexpected eof") ||
-           strstr(text, "Connection refused");
-}
-
-/* What libcurl found, as a sentence of ours; its own words only about certificates. */
 static enum mst_rc explain(const struct call *c, CURLcode code, struct mst_err *err)
 {
-    char host[256], why[CURL_ERROR_SIZE];
+    CURL *e = c->slot->easy;
+    struct mst_http_why w = {
+        .code = code, .text = c->slot->text, .proxy = c->h->proxy, .connect_ms = c->h->connect_ms};
+    char host[256];
+    curl_off_t found = 0;
+    long port = 0; /* ours: the time of the connection is kept only when TLS is done, too */
 
-    (void)host_of(c->q->url, host, sizeof(host));
-    mst_text_clean(why, sizeof(why), c->slot->text, strlen(c->slot->text));
-    switch ((int)code) {
-    case CURLE_COULDNT_RESOLVE_HOST:
-        return mst_err_set(err, MST_E_NET, "cannot find the address of %s", host);
-    case CURLE_COULDNT_RESOLVE_PROXY:
-        return mst_err_set(err, MST_E_NET, "cannot find the address of the proxy %s", c->h->proxy);
-    case CURLE_COULDNT_CONNECT:
-    case CURLE_PROXY:
-        return mst_err_set(err, MST_E_NET, "cannot connect to %s%s%s", host,
-                           c->h->proxy ? " through the proxy " : "",
-                           c->h->proxy ? c->h->proxy : "");
-    case CURLE_OPERATION_TIMEDOUT:
-        return mst_err_set(err, MST_E_TIMEOUT, "no connection to %s within %.1f s", host,
-                           (double)c->h->connect_ms / 1000);
-    case CURLE_SSL_CONNECT_ERROR:
-    case CURLE_PEER_FAILED_VERIFICATION:
-    case CURLE_SSL_CERTPROBLEM:
-    case CURLE_SSL_CIPHER:
-    case CURLE_SSL_CACERT_BADFILE:
-    case CURLE_SSL_ISSUER_ERROR:
-        if (code == CURLE_SSL_CONNECT_ERROR && is_cut(why)) {
-            return mst_err_set(err, MST_E_NET, "%s cut the connection while it was made", host);
-        }
-        return mst_err_set(err, MST_E_TLS, "the certificate or TLS of %s is not accepted: %s", host,
-                           why);
-    case CURLE_WEIRD_SERVER_REPLY:
-    case CURLE_UNSUPPORTED_PROTOCOL:
-    case CURLE_HTTP2:
-        return mst_err_set(err, MST_E_SERVER, "%s does not speak HTTP/1.1", host);
-    case CURLE_URL_MALFORMAT:
-        return mst_err_set(err, MST_E_CONFIG, "%s is not the address of a server", host);
-    default:
-        return mst_err_set(err, MST_E_NET, "the connection to %s was cut (%s)", host,
-                           curl_easy_strerror(code));
-    }
+    (void)curl_easy_getinfo(e, CURLINFO_NAMELOOKUP_TIME_T, &found);
+    (void)curl_easy_getinfo(e, CURLINFO_LOCAL_PORT, &port);
+    (void)curl_easy_getinfo(e, CURLINFO_HTTP_CONNECTCODE, &w.proxy_status);
+    w.proxy_status = code == CURLE_OK ? 407 : w.proxy_status;
+    w.host = host_of(c->q->url, host, sizeof(host));
+    w.tls = strncasecmp(c->q->url, "https://", 8) == 0;
+    w.found = found > 0;
+    w.proxy_login = c->h->proxy_login.p != NULL;
+    w.connected = port > 0;
+    return mst_http_why(&w, err);
 }
 
 static enum mst_rc stopped(const struct call *c, struct mst_err *err)
@@ -451,6 +423,9 @@ static enum mst_rc perform(struct call *c, struct mst_err *err)
         c->reply->sent_all = out > 0;
     }
     c->reply->status = (int)status;
+    if (status > 0) {
+        mst_http_hear(c->h);
+    }
     date = mst_http_header(&c->reply->headers, "date");
     c->reply->date_ms = date ? mst_http_time(date) : 0;
     if (rc != MST_OK) {
@@ -458,6 +433,9 @@ static enum mst_rc perform(struct call *c, struct mst_err *err)
     }
     if (c->stop != MST_OK) {
         return stopped(c, err);
+    }
+    if (code == CURLE_OK && status == 407 && c->h->proxy) {
+        return explain(c, CURLE_OK, err); /* the proxy's own, before whatever is behind it */
     }
     return code == CURLE_OK ? MST_OK : explain(c, code, err);
 }

@@ -15,6 +15,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/secret.h"
 #include "conc/task.h"
 
 #define MST_HTTP_HEADERS 40
@@ -24,14 +25,15 @@
 #define MST_HTTP_BODY_MAX (8U * 1024U * 1024U) /* of a body that is collected */
 
 struct mst_http_opts {
-    const char *ca_file;       /* PEM; NULL: the system's */
-    const char *proxy;         /* "http://host:port", "socks5h://..."; NULL: none, whatever the
-                                  environment says */
-    bool plain;                /* http:// is allowed (said by name) */
-    int64_t connect_ms;        /* 0: 5000 */
-    int64_t stall_ms;          /* 0: 30000: connected, and no byte moved for so long */
-    uint64_t rate_bytes_per_s; /* both ways together, over all callers; 0 no limit */
-    unsigned connections;      /* handles kept; 0: 16 */
+    const char *ca_file; /* PEM; NULL: the system's */
+    const char *proxy;   /* "http://host:port", "socks5h://..."; NULL: none, whatever the
+                            environment says */
+    const struct mst_secret *proxy_login; /* "user:password"; copied; NULL, or empty: none */
+    bool plain;                           /* http:// is allowed (said by name) */
+    int64_t connect_ms;                   /* 0: 5000 */
+    int64_t stall_ms;                     /* 0: 30000: connected, and no byte moved for so long */
+    uint64_t rate_bytes_per_s;            /* both ways together, over all callers; 0 no limit */
+    unsigned connections;                 /* handles kept; 0: 16 */
 };
 struct mst_http;
 enum mst_rc mst_http_new(const struct mst_http_opts *o, struct mst_http **out,
@@ -42,6 +44,7 @@ void mst_http_slower(struct mst_http *h);
 /* A call succeeded: after 16 of them one more at once again, up to what there was. */
 void mst_http_earned(struct mst_http *h);
 unsigned mst_http_at_once(struct mst_http *h); /* as many as may be made now */
+bool mst_http_heard(struct mst_http *h);       /* has an answer come this way, whatever it said? */
 
 /* Where name (lower case) and value begin in the text of the headers. */
 struct mst_http_header {

@@ -32,6 +32,9 @@ enum mst_rc mst_http_new(const struct mst_http_opts *o, struct mst_http **out, s
     h->allowed = h->n;
     h->ca_file = o->ca_file && *o->ca_file ? mst_xstrdup(o->ca_file) : NULL;
     h->proxy = o->proxy && *o->proxy ? mst_xstrdup(o->proxy) : NULL;
+    if (h->proxy && o->proxy_login && o->proxy_login->p) {
+        mst_secret_set(&h->proxy_login, o->proxy_login->p, o->proxy_login->len);
+    }
     h->plain = o->plain;
     h->connect_ms = o->connect_ms ? o->connect_ms : CONNECT_MS;
     h->stall_ms = o->stall_ms ? o->stall_ms : STALL_MS;
@@ -56,6 +59,7 @@ void mst_http_free(struct mst_http *h)
     mst_mutex_release(&h->mtx);
     free(h->ca_file);
     free(h->proxy);
+    mst_secret_release(&h->proxy_login);
     free(h);
     curl_global_cleanup();
 }
@@ -71,6 +75,7 @@ void mst_http_settle(const struct mst_http *h, CURL *easy, char *text)
     (void)curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L);
     (void)curl_easy_setopt(easy, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
     (void)curl_easy_setopt(easy, CURLOPT_PROXY, h->proxy ? h->proxy : "");
+    (void)curl_easy_setopt(easy, CURLOPT_PROXYUSERPWD, h->proxy_login.p);
     (void)curl_easy_setopt(easy, CURLOPT_NOPROXY, ""); /* the environment has no say */
     (void)curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 1L);
     (void)curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 2L);
@@ -160,6 +165,23 @@ unsigned mst_http_at_once(struct mst_http *h)
     n = h->allowed;
     mst_mutex_unlock(&h->mtx);
     return n;
+}
+
+bool mst_http_heard(struct mst_http *h)
+{
+    bool yes;
+
+    mst_mutex_lock(&h->mtx);
+    yes = h->heard;
+    mst_mutex_unlock(&h->mtx);
+    return yes;
+}
+
+void mst_http_hear(struct mst_http *h)
+{
+    mst_mutex_lock(&h->mtx);
+    h->heard = true;
+    mst_mutex_unlock(&h->mtx);
 }
 
 bool mst_http_pay(struct mst_http *h, size_t n, const struct mst_task *task)

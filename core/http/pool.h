@@ -23,7 +23,8 @@ struct mst_http {
     unsigned n;
     unsigned allowed, busy, good; /* calls at once; successes since it was changed */
     char *ca_file, *proxy;
-    bool plain;
+    struct mst_secret proxy_login;
+    bool plain, heard;
     int64_t connect_ms, stall_ms;
     uint64_t rate;
     int64_t rate_free_us; /* monotonic: when the bytes so far will have been paid for */
@@ -37,6 +38,19 @@ void mst_http_give(struct mst_http *h, struct slot *s);
 bool mst_http_pay(struct mst_http *h, size_t n, const struct mst_task *task);
 /* One line of a header, with its end; what is not known or does not fit is not kept. */
 void mst_http_keep(struct mst_http_headers *hs, const char *line, size_t n);
+void mst_http_hear(struct mst_http *h); /* an answer came */
+/* Why a call had no answer, as a sentence of ours; libcurl's own words only about certificates.
+ * Pure. */
+struct mst_http_why {
+    CURLcode code;
+    const char *host, *text;    /* text: libcurl's */
+    const char *proxy;          /* NULL: none */
+    bool tls, found, connected; /* the address, and whoever was to be connected */
+    bool proxy_login;           /* it was given one */
+    long proxy_status;          /* what a proxy said to CONNECT; 0 nothing */
+    int64_t connect_ms;
+};
+enum mst_rc mst_http_why(const struct mst_http_why *w, struct mst_err *err);
 /* Options that stay from call to call. */
 void mst_http_settle(const struct mst_http *h, CURL *easy, char *text);
 

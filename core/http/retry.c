@@ -6,6 +6,7 @@
 
 #define BASE_MS 250
 #define CEILING_MS 20000
+#define NOBODY_MS 10000
 
 static bool in(const char *code, const char *const *list, size_t n)
 {
@@ -42,6 +43,9 @@ static bool passes(const struct mst_retry_facts *f)
     static const char *const once[] = {"BadDigest", "XAmzContentSHA256Mismatch",
                                        "XAmzContentChecksumMismatch"};
 
+    if (f->rc != MST_OK && !f->heard && f->tries >= 2 && f->spent_ms >= NOBODY_MS) {
+        return false;
+    }
     if (f->rc != MST_OK) {
         return f->rc == MST_E_NET || f->rc == MST_E_TIMEOUT;
     }
@@ -105,6 +109,9 @@ enum mst_retry_what mst_retry_decide(const struct mst_retry_facts *f, int64_t *w
         return MST_RETRY_NO;
     }
     *wait_ms = jitter(f);
+    if (f->rc != MST_OK && !f->heard && *wait_ms > NOBODY_MS - f->spent_ms) {
+        *wait_ms = f->spent_ms < NOBODY_MS ? NOBODY_MS - f->spent_ms : 0; /* and then the last */
+    }
     if (f->retry_after_s > f->budget_ms / 1000) {
         return MST_RETRY_NO;
     }

@@ -3,7 +3,8 @@
  * Classes: what passes (network, 5xx, 408, 429, RequestTimeout, ConditionalRequestConflict) is
  * repeated after a wait with full jitter (base 250 ms, ceiling 20 s, Retry-After is honoured); what
  * can be repaired once (skewed clock, expired credentials, another region) is repaired once;
- * everything else fails at once.
+ * everything else fails at once. Where nobody has ever answered, a wrong setting is likelier than a
+ * bad minute: after the second try ten seconds are enough.
  */
 #ifndef MST_HTTP_RETRY_H
 #define MST_HTTP_RETRY_H
@@ -29,6 +30,8 @@ struct mst_retry_facts {
     int64_t budget_ms;                        /* left for waiting in this job */
     bool clock_done, login_done, region_done; /* repaired already */
     bool region_known;                        /* the answer named one */
+    bool heard;                               /* somebody has answered there before */
+    int64_t spent_ms;                         /* since the first try began */
     uint32_t random;                          /* any */
 };
 enum mst_retry_what mst_retry_decide(const struct mst_retry_facts *f, int64_t *wait_ms);

@@ -56,10 +56,10 @@ struct field { /* of a line "name = value" */
 
 static void trim(const char **p, size_t *n)
 {
-    for (; *n > 0 && strchr(" \t\r", **p) && **p; (*n)--) {
+    for (; *n > 0 && strchr(" \t\r\n", **p) && **p; (*n)--) {
         (*p)++;
     }
-    for (; *n > 0 && strchr(" \t\r", (*p)[*n - 1]) && (*p)[*n - 1]; (*n)--) {
+    for (; *n > 0 && strchr(" \t\r\n", (*p)[*n - 1]) && (*p)[*n - 1]; (*n)--) {
     }
 }
 
@@ -99,8 +99,11 @@ static bool is_ours(const struct field *f)
 enum mst_rc mst_creds_parse(const char *text, size_t n, const char *section, struct mst_login *out,
                             struct mst_err *err)
 {
+    const size_t mark = mst_text_bom(text, n);
     bool in = false, found = false;
 
+    text += mark;
+    n -= mark;
     for (const char *end = text + n; text < end;) {
         const char *stop = memchr(text, '\n', (size_t)(end - text)), *line = text, *eq;
         size_t len = (size_t)((stop ? stop : end) - text);
@@ -179,16 +182,23 @@ static enum mst_rc from_env(struct mst_login *out, struct mst_err *err)
     const char *key = mst_creds_env("AWS_ACCESS_KEY_ID"),
                *secret = mst_creds_env("AWS_SECRET_ACCESS_KEY");
     const char *token = mst_creds_env("AWS_SESSION_TOKEN");
+    size_t key_n = key ? strlen(key) : 0, secret_n = secret ? strlen(secret) : 0;
+    size_t token_n = token ? strlen(token) : 0;
 
     if (!key || !secret) {
         return mst_err_set(err, MST_E_NOTFOUND, "no key in the environment");
     }
-    if (!mst_copy(out->access_key, sizeof(out->access_key), key)) {
+    trim(&key, &key_n); /* what was read from a file has a line's end */
+    trim(&secret, &secret_n);
+    if (key_n >= sizeof(out->access_key)) {
         return mst_err_set(err, MST_E_CONFIG, "AWS_ACCESS_KEY_ID is too long");
     }
-    mst_secret_set(&out->secret, secret, strlen(secret));
+    memcpy(out->access_key, key, key_n);
+    out->access_key[key_n] = '\0';
+    mst_secret_set(&out->secret, secret, secret_n);
     if (token) {
-        mst_secret_set(&out->token, token, strlen(token));
+        trim(&token, &token_n);
+        mst_secret_set(&out->token, token, token_n);
     }
     (void)mst_copy(out->from, sizeof(out->from), "the environment");
     return MST_OK;
@@ -244,7 +254,11 @@ static enum mst_rc find_base(const struct mst_cfg_store *cfg, struct mst_login *
         return mst_cfg_store_secret(cfg, &out->secret, err);
     }
     if (cfg->credentials_file[0]) {
-        return from_file(cfg->credentials_file, section, out, err);
+        rc = from_file(cfg->credentials_file, section, out, err);
+        if (rc == MST_E_NOTFOUND) {
+            mst_err_prefix(err, "credentials_file");
+        }
+        return rc;
     }
     rc = first_of(cfg, section, out, task, err);
     if (rc == MST_E_NOTFOUND) {

@@ -306,6 +306,7 @@ static enum mst_rc ask_sts(const struct mst_cfg_store *cfg, const struct mst_log
     struct mst_http_headers *hs = mst_xcalloc(1, sizeof(*hs));
     struct mst_http_request q = {.method = "POST", .url = url, .headers = hs, .deadline_ms = 30000};
     struct mst_http_reply reply = {0};
+    struct mst_secret login = {0};
     struct mst_http *h = NULL;
     enum mst_rc rc;
 
@@ -315,15 +316,18 @@ static enum mst_rc ask_sts(const struct mst_cfg_store *cfg, const struct mst_log
     o.plain = named && is_near(url);
     q.body = form->p;
     q.body_n = form->len;
+    o.proxy_login = &login;
     rc = strstr(endpoint, "://")
              ? mst_http_add(hs, "content-type", "application/x-www-form-urlencoded", err)
              : mst_err_set(err, MST_E_CONFIG, "AWS_ENDPOINT_URL_STS is not like https://host");
     if (rc == MST_OK && base) {
         rc = sign_it(endpoint, region, base, form, hs, err);
     }
+    rc = rc == MST_OK ? mst_cfg_store_proxy_login(cfg, &login, err) : rc;
     if (rc == MST_OK) {
         rc = mst_http_new(&o, &h, err);
     }
+    mst_secret_release(&login);
     if (rc == MST_OK) {
         rc = mst_http_do(h, &q, &reply, task, err);
     }

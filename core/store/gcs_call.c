@@ -121,6 +121,10 @@ static enum mst_rc refused(const struct mst_gcall *c, const struct mst_http_repl
         (void)snprintf(words, sizeof(words), " (%s): %s", e->reason, e->message);
     } else if (e->message[0] || e->reason[0]) {
         (void)snprintf(words, sizeof(words), ": %s", e->message[0] ? e->message : e->reason);
+    } else if (type && strstr(type, "xml")) {
+        (void)mst_copy(words, sizeof(words),
+                       " with XML, which this API never does: endpoint is another service's, or "
+                       "the type of the store is s3");
     } else if (type && strncmp(type, "text/html", 9) == 0) {
         (void)mst_copy(words, sizeof(words),
                        " with a web page: a proxy or the login page of a network stands in "
@@ -172,6 +176,8 @@ static enum mst_retry_what judge(struct mst_gcall *c, struct loop *l, struct mst
     l->f.code = l->f.rc == MST_OK ? class_of(reply->status, &e) : "";
     l->f.retry_after_s = l->f.rc == MST_OK ? mst_http_retry_after_s(reply) : -1;
     l->f.random = chance();
+    l->f.heard = mst_http_heard(c->http);
+    l->f.spent_ms = mst_clock_mono_ms(c->clock) - l->begun_ms;
     what = mst_retry_decide(&l->f, wait_ms);
     l->f.code = ""; /* it was of e */
     return what;
@@ -182,7 +188,8 @@ static enum mst_rc folded(const struct mst_gcall *c, const struct loop *l, struc
     char took[MST_HUMAN_MAX];
 
     if (l->f.rc != MST_OK && l->f.tries > 0) {
-        mst_err_prefix(err, "cannot %s", c->what);
+        mst_err_prefix(err, "cannot %s%s%s", c->what, c->auth ? " in " : "",
+                       c->auth ? c->host : "");
     }
     if (l->f.tries > 1) {
         mst_err_prefix(err, "after %u tries in %s", l->f.tries,

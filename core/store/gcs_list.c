@@ -49,7 +49,11 @@ static enum mst_rc page(struct listing *l, struct mst_task *task, bson_t **out, 
     }
     rc = gcs_json(a, task, out, err);
     if (rc == MST_E_NOTFOUND) {
-        rc = err->rc = MST_E_CONFIG; /* of a listing only the bucket can be missing */
+        /* Of a listing only the bucket can be missing. */
+        rc = mst_err_set(err, MST_E_CONFIG,
+                         "cannot list %s: %s answered 404: there is no bucket %s: make it, or mend "
+                         "bucket in the configuration",
+                         *l->prefix ? l->prefix : "the bucket", l->g->who, l->g->bucket);
     }
     free(whole);
     gcs_ask_free(a);

@@ -62,7 +62,7 @@ enum mst_rc mst_gjson_parse(const char *what, const void *p, size_t n, bson_t **
                             struct mst_err *err)
 {
     const char *text = p;
-    size_t from = 0, len;
+    size_t from = mst_text_bom(p, n), len;
     bson_error_t why;
 
     *out = NULL;

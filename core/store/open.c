@@ -37,7 +37,8 @@ static enum mst_rc join_tags(const struct mst_cfg_store *c, struct mst_str *out,
 }
 
 static enum mst_rc open_s3(const struct mst_cfg_store *c, const struct mst_store_marks *marks,
-                           bool write, struct mst_store **out, struct mst_err *err)
+                           const struct mst_secret *login, bool write, struct mst_store **out,
+                           struct mst_err *err)
 {
     const struct mst_s3_conf conf = {
         .name = c->name,
@@ -48,6 +49,7 @@ static enum mst_rc open_s3(const struct mst_cfg_store *c, const struct mst_store
         .prefix = c->prefix,
         .ca_file = or_null(c->ca_file),
         .proxy = or_null(c->proxy),
+        .proxy_login = login,
         .storage_class = or_null(c->storage_class),
         .sse = or_null(c->sse),
         .sse_key = or_null(c->sse_key),
@@ -68,10 +70,12 @@ static enum mst_rc open_s3(const struct mst_cfg_store *c, const struct mst_store
 }
 
 static enum mst_rc open_gcs(const struct mst_cfg_store *c, const struct mst_store_marks *marks,
-                            bool write, struct mst_store **out, struct mst_err *err)
+                            const struct mst_secret *login, bool write, struct mst_store **out,
+                            struct mst_err *err)
 {
     const struct mst_http_opts http = {.ca_file = or_null(c->ca_file),
                                        .proxy = or_null(c->proxy),
+                                       .proxy_login = login,
                                        .plain = c->plain_http,
                                        .rate_bytes_per_s = (uint64_t)c->rate_bytes_per_s};
     const struct mst_gcs_opts o = {.bucket = c->bucket,
@@ -101,6 +105,7 @@ enum mst_rc mst_store_open(const struct mst_cfg_store *cfg, bool write, struct m
                            struct mst_err *err)
 {
     struct mst_str tags = {0};
+    struct mst_secret login = {0};
     const bool s3 = strcmp(cfg->type, "s3") == 0;
     struct mst_store_marks marks = {.lock_days = cfg->lock_days, .lock_mode = cfg->lock_mode};
     enum mst_rc rc;
@@ -111,9 +116,12 @@ enum mst_rc mst_store_open(const struct mst_cfg_store *cfg, bool write, struct m
     *out = NULL;
     rc = join_tags(cfg, &tags, err);
     marks.tags = mst_str_c(&tags);
+    rc = rc == MST_OK ? mst_cfg_store_proxy_login(cfg, &login, err) : rc;
     if (rc == MST_OK) {
-        rc = s3 ? open_s3(cfg, &marks, write, out, err) : open_gcs(cfg, &marks, write, out, err);
+        rc = s3 ? open_s3(cfg, &marks, &login, write, out, err)
+                : open_gcs(cfg, &marks, &login, write, out, err);
     }
+    mst_secret_release(&login);
     mst_str_release(&tags);
     return rc;
 }

@@ -235,6 +235,7 @@ enum mst_rc mst_store_s3_open(const struct mst_s3_conf *c, struct mst_store **ou
     const struct mst_s3_profile *profile = mst_s3_profile(c->profile ? c->profile : "other");
     struct mst_http_opts http = {.ca_file = c->ca_file,
                                  .proxy = c->proxy,
+                                 .proxy_login = c->proxy_login,
                                  .plain = c->plain,
                                  .stall_ms = c->stall_ms,
                                  .rate_bytes_per_s = c->rate_bytes_per_s};

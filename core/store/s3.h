@@ -45,8 +45,9 @@ struct mst_s3_conf { /* copied; NULL and 0 mean the default */
     const char *region;   /* NULL: us-east-1 */
     const char *bucket, *prefix;
     const char *ca_file, *proxy;
-    const char *storage_class; /* of what is written */
-    const char *sse, *sse_key; /* "AES256", "aws:kms" and the key's name */
+    const struct mst_secret *proxy_login; /* borrowed while it is opened */
+    const char *storage_class;            /* of what is written */
+    const char *sse, *sse_key;            /* "AES256", "aws:kms" and the key's name */
     struct mst_store_marks marks;
     bool path_style;    /* the bucket is part of the path whatever the profile says */
     bool plain;         /* http:// is allowed */

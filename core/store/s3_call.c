@@ -489,6 +489,8 @@ static bool again(struct s3 *s, const struct s3_req *r, enum mst_rc rc, const st
     t->f.retry_after_s = rc == MST_OK ? mst_http_retry_after_s(&a->reply) : -1;
     t->f.region_known = a->region[0] != '\0';
     t->f.budget_ms = s->wait_ms - t->waited_ms;
+    t->f.heard = mst_http_heard(s->http);
+    t->f.spent_ms = mst_clock_mono_ms(NULL) - t->start_ms;
     MST_ASSERT(getrandom(&t->f.random, sizeof(t->f.random), 0) == (ssize_t)sizeof(t->f.random));
     t->fresh = false;
     what = mst_retry_decide(&t->f, &wait);

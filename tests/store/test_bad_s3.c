@@ -1,7 +1,11 @@
 /* Bad input for a store that speaks S3, row by row, through the real program. */
 #include "bad_store.h"
 
+#include <arpa/inet.h>
 #include <limits.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "hash/hash.h"
 #include "s3d.h"
@@ -188,6 +192,23 @@ static void the_way_there_is_looked_at_before_anything_is_sent(void **state)
          .fails = LS | BACKUP,
          .why = "@/muster.conf:5: stores.endpoint is \"http://HOST\": without TLS only when the "
                 "store says plain_http = true"},
+        {.what = "the bucket's path in it",
+         .options = OPEN KEY PLAIN "bucket = \"vault/site\"; region = \"" S3D_REGION "\";",
+         .status = 2,
+         .fails = LS | BACKUP,
+         .why = "@/muster.conf:5: stores.bucket is \"vault/site\": only the name of the bucket "
+                "stands there; what is below it is the prefix"},
+        {.what = "a path",
+         .endpoint = "https://127.0.0.1:1/vault",
+         .status = 2,
+         .fails = LS,
+         .why = "@/muster.conf:5: stores.endpoint is \"https://127.0.0.1:1/vault\": nothing stands "
+                "behind the host and its port"},
+        {.what = "no scheme",
+         .endpoint = "127.0.0.1:1",
+         .status = 2,
+         .fails = LS,
+         .why = "stores.endpoint is \"127.0.0.1:1\": it must be like https://host:port"},
         {.what = "a password in the address of the proxy",
          .options = OPEN PLACE KEY PLAIN "proxy = \"http://u:" SECRET "@@127.0.0.1:1\";",
          .status = 2,
@@ -297,6 +318,37 @@ static void certificates_and_versions_of_tls_are_not_negotiable(void **state)
     bad_nothing_lost();
 }
 
+/* A wrong port costs ten seconds, and not eight times five. */
+static void a_port_that_answers_no_tls_is_given_up_soon(void **state)
+{
+    static const struct bad_row row = {
+        .what = "silence where TLS is expected",
+        .options = OPEN PLACE KEY,
+        .status = 3,
+        .fails = TEST,
+        .why = FAR "HOST takes the connection and answers no TLS within 5.0 s: is it plain http, "
+                   "or another service"};
+    struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    socklen_t len = sizeof(a);
+    const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0); /* it accepts nobody */
+    char endpoint[96], keep[sizeof(bad_host)];
+    int64_t begin;
+
+    (void)state;
+    assert_true(fd >= 0 && bind(fd, (const struct sockaddr *)&a, sizeof(a)) == 0 &&
+                listen(fd, 16) == 0 && getsockname(fd, (struct sockaddr *)&a, &len) == 0);
+    (void)mst_copy(keep, sizeof(keep), bad_host);
+    (void)snprintf(bad_host, sizeof(bad_host), "127.0.0.1:%d", ntohs(a.sin_port));
+    (void)snprintf(endpoint, sizeof(endpoint), "https://%s", bad_host);
+    bad_configure(endpoint, row.options);
+    begin = mst_clock_mono_ms(NULL);
+    bad_run(&row, row.fails);
+    assert_in_range(mst_clock_mono_ms(NULL) - begin, 10000, 25000); /* two tries */
+    (void)mst_copy(bad_host, sizeof(bad_host), keep);
+    (void)close(fd);
+    bad_nothing_lost();
+}
+
 /* --- what answers is no store --- */
 
 static void gzip(void)
@@ -368,8 +420,9 @@ static void what_answers_and_is_no_store_is_said_to_be_none(void **state)
          .make = endless,
          .mend = no_fault,
          .status = 5,
-         .fails = BACKUP,
-         .why = "more than 100000 backups below rs0/backups"},
+         .fails = BACKUP | LS,
+         .why = "the store far lists more than 100000 backups below rs0/backups: its listing has "
+                "no end, or something else writes there"},
         {.what = "a listing without end, in it what was just written",
          .make = endless,
          .mend = no_fault,
@@ -516,6 +569,7 @@ int main(void)
         cmocka_unit_test(who_may_not_or_is_not_there_is_told_so),
         cmocka_unit_test(the_way_there_is_looked_at_before_anything_is_sent),
         cmocka_unit_test(certificates_and_versions_of_tls_are_not_negotiable),
+        cmocka_unit_test(a_port_that_answers_no_tls_is_given_up_soon),
         cmocka_unit_test(what_answers_and_is_no_store_is_said_to_be_none),
         cmocka_unit_test(names_from_outside_stay_names),
         cmocka_unit_test(a_key_file_is_used_only_when_it_is_sound),

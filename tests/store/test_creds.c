@@ -90,6 +90,46 @@ static void the_order_is_kept(void **state)
     mst_login_release(&l);
 }
 
+/* Editors put marks at the begin of a file, and ends of lines come along with what was read. */
+static void marks_and_ends_of_lines_are_no_part_of_a_key(void **state)
+{
+    struct mst_cfg_store cfg = {.name = "far", .access_key = "AKIDCFG"};
+    struct mst_login l;
+    struct mst_err err = {0};
+
+    (void)state;
+    write_file("\xef\xbb\xbf[default]\r\naws_access_key_id = AKIDFILE\r\n"
+               "aws_secret_access_key=s3cr3t\r\n",
+               0600);
+    (void)mst_copy(cfg.secret_key_file, sizeof(cfg.secret_key_file), file);
+    assert_ok(login(&(struct mst_cfg_store){.name = "far"}, &l, &err), &err);
+    assert_string_equal(l.access_key, "AKIDFILE");
+    assert_string_equal(l.secret.p, "s3cr3t");
+    mst_login_release(&l);
+    (void)setenv("AWS_ACCESS_KEY_ID", "AKIDENV\n", 1);
+    (void)setenv("AWS_SECRET_ACCESS_KEY", " env\r\n", 1);
+    (void)setenv("AWS_SESSION_TOKEN", "tok\n", 1);
+    assert_ok(login(&(struct mst_cfg_store){.name = "far"}, &l, &err), &err);
+    assert_string_equal(l.access_key, "AKIDENV");
+    assert_string_equal(l.secret.p, "env");
+    assert_string_equal(l.token.p, "tok");
+    mst_login_release(&l);
+    write_file("\xef\xbb\xbfs3cr3t\r\nand more\n", 0600);
+    assert_ok(login(&cfg, &l, &err), &err);
+    assert_string_equal(l.secret.p, "s3cr3t");
+    mst_login_release(&l);
+    write_file("\ns3cr3t\n", 0600);
+    assert_rc(login(&cfg, &l, &err), MST_E_CONFIG, &err);
+    assert_non_null(strstr(err.msg, "begins with an empty line"));
+    write_file("\xef\xbb\xbf", 0600);
+    assert_rc(login(&cfg, &l, &err), MST_E_CONFIG, &err);
+    assert_non_null(strstr(err.msg, "is empty"));
+    cfg = (struct mst_cfg_store){.name = "far"};
+    (void)mst_copy(cfg.credentials_file, sizeof(cfg.credentials_file), "/nowhere/keys");
+    assert_int_not_equal(login(&cfg, &l, &err), MST_OK);
+    assert_ptr_equal(strstr(err.msg, "credentials_file: cannot open /nowhere/keys"), err.msg);
+}
+
 static void what_cannot_be_used_is_named(void **state)
 {
     struct mst_cfg_store cfg = {.name = "far"};
@@ -327,6 +367,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(the_order_is_kept, begin),
+        cmocka_unit_test_setup(marks_and_ends_of_lines_are_no_part_of_a_key, begin),
         cmocka_unit_test_setup(what_cannot_be_used_is_named, begin),
         cmocka_unit_test_setup(an_opened_store_says_whose_key_it_has, begin),
         cmocka_unit_test_setup(an_instance_lends_its_role, begin),

@@ -227,17 +227,26 @@ static pid_t launch(struct realstore *r, const struct realstore_opts *o, int fd)
         return spawn(argv, env, fd);
     }
     if (r->kind == REAL_GCS) {
-        char url[96];
+        char url[96], plain[16];
+        const char *argv[] = {program,      "-scheme",
+                              "http",       "-host",
+                              "127.0.0.1",  "-port",
+                              port,         "-backend",
+                              "memory",     "-public-host",
+                              addr,         "-external-url",
+                              url,          "-log-level",
+                              "warn",       NULL,
+                              plain,        "-cert-location",
+                              o->cert_file, "-private-key-location",
+                              o->cert_file, NULL};
 
-        (void)snprintf(url, sizeof(url), "http://%s", addr);
-        {
-            const char *const argv[] = {program,     "-scheme",      "http", "-host",
-                                        "127.0.0.1", "-port",        port,   "-backend",
-                                        "memory",    "-public-host", addr,   "-external-url",
-                                        url,         "-log-level",   "warn", NULL};
-
-            return spawn(argv, env, fd);
+        (void)snprintf(url, sizeof(url), "http%s://%s", o->cert_file ? "s" : "", addr);
+        (void)snprintf(plain, sizeof(plain), "%d", r->plain_port);
+        if (o->cert_file) {
+            argv[2] = "both";
+            argv[15] = "-port-http";
         }
+        return spawn(argv, env, fd);
     }
     {
         const char *const argv[] = {program, "-H", "127.0.0.1", "-p", port, NULL};
@@ -252,10 +261,12 @@ static void start_store(struct realstore *r, const struct realstore_opts *o)
         const int fd = log_file(r, "store");
 
         r->port = r->port ? r->port : free_port();
+        r->plain_port = o->cert_file ? free_port() : r->port;
         r->pid = launch(r, o, fd);
         (void)close(fd);
-        if (answers(r->port, r->pid)) {
-            (void)snprintf(r->direct, sizeof(r->direct), "http://127.0.0.1:%d", r->port);
+        if (answers(r->port, r->pid) && answers(r->plain_port, r->pid)) {
+            (void)snprintf(r->direct, sizeof(r->direct), "http%s://127.0.0.1:%d",
+                           o->cert_file ? "s" : "", r->port);
             return;
         }
         r->port = 0; /* somebody else took it in between */
@@ -287,7 +298,7 @@ static void make_bucket(struct realstore *r, const struct realstore_opts *o)
     const char *const lock[] = {"x-amz-bucket-object-lock-enabled: true", NULL};
     struct s3_ask q = {.method = "PUT",
                        .target = "/" REAL_BUCKET,
-                       .port = r->port,
+                       .port = r->plain_port,
                        .access = REAL_ACCESS,
                        .secret = REAL_SECRET,
                        .region = REAL_REGION};

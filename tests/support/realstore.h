@@ -21,15 +21,17 @@ enum realstore_kind { REAL_VERSITYGW, REAL_RCLONE, REAL_GCS, REAL_MOTO };
 #define REAL_REGION "eu-test-1"
 
 struct realstore_opts {
-    bool versioned; /* the bucket keeps versions */
-    bool lock;      /* and has object lock */
-    bool proxy;     /* a toxiproxy before it */
-    bool no_bucket; /* make none */
+    bool versioned;        /* the bucket keeps versions */
+    bool lock;             /* and has object lock */
+    bool proxy;            /* a toxiproxy before it */
+    bool no_bucket;        /* make none */
+    const char *cert_file; /* of REAL_GCS: PEM with key and certificate; endpoint is https then */
 };
 struct realstore {
     enum realstore_kind kind;
     pid_t pid, proxy_pid;
     int port, proxy_port, api_port;
+    int plain_port;    /* of a store that speaks TLS on port */
     char dir[64];      /* temporary; data is in dir/data */
     char endpoint[64]; /* "http://127.0.0.1:PORT", of the proxy when there is one */
     char direct[64];   /* of the store itself */

@@ -71,6 +71,8 @@ static void both_forms_of_an_error_are_read(void **state)
     assert_string_equal(e.message, "old");
     assert_false(mst_gjson_error("<html>", 6, &e));
     assert_false(mst_gjson_error("{}", 2, &e));
+    assert_true(mst_gjson_error("\xef\xbb\xbf{\"error\":\"x\"}", 16, &e)); /* an editor's mark */
+    assert_string_equal(e.reason, "x");
 }
 
 static void only_what_may_be_reached_is_a_host(void **state)

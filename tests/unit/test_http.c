@@ -64,6 +64,7 @@ static void a_request_goes_out_as_it_was_given(void **state)
     assert_ok(call(&o, "PUT", "/b/../a//k%20?x=%2F&y=", "hello", 5, NULL), &o.err);
     assert_int_equal(o.reply.status, 200);
     assert_true(o.reply.sent_all);
+    assert_true(mst_http_heard(o.http));
     assert_false(o.reply.resent);
     assert_int_equal(o.reply.body.len, 2);
     assert_string_equal(mst_http_header(&o.reply.headers, "etag"), "\"e\"");
@@ -401,8 +402,134 @@ static void a_proxy_is_used_when_it_is_named_and_sees_no_secret(void **state)
     assert_int_not_equal(mst_http_do(o.http, &q, &o.reply, NULL, &o.err), MST_OK);
     assert_int_equal(strncmp(o.srv.seen[1].p, "CONNECT 127.0.0.1:", 18), 0);
     assert_null(strstr(o.srv.seen[1].p, "tell"));
+    assert_int_equal(o.err.rc, MST_E_AUTH); /* asking again helps nobody */
+    assert_non_null(strstr(o.err.msg, "wants a login (HTTP 407)"));
     (void)unsetenv("http_proxy");
     canned_stop(&direct);
+    close_one(&o);
+}
+
+/* One sentence for each way of not getting there, and what may be tried again. */
+static void whoever_was_not_reached_is_named_with_how_far_it_came(void **state)
+{
+#define FOUND .found = true
+#define THERE .found = true, .connected = true
+#define TLS .tls = true
+    static const char proxy[] = "http://proxy:3128";
+    static const struct {
+        struct mst_http_why w;
+        enum mst_rc rc;
+        const char *want;
+    } all[] = {
+        {{.code = CURLE_COULDNT_RESOLVE_HOST, TLS}, MST_E_NET, "cannot find the address of h:1"},
+        {{.code = CURLE_COULDNT_RESOLVE_PROXY, TLS, .proxy = proxy},
+         MST_E_NET,
+         "cannot find the address of the proxy http://proxy:3128"},
+        {{.code = CURLE_COULDNT_CONNECT, TLS}, MST_E_NET, "cannot connect to h:1"},
+        {{.code = CURLE_COULDNT_CONNECT, TLS, .proxy = proxy},
+         MST_E_NET,
+         "cannot connect to h:1 through the proxy http://proxy:3128"},
+        {{.code = CURLE_OPERATION_TIMEDOUT, TLS},
+         MST_E_TIMEOUT,
+         "the resolver of this host did not say within 5.0 s what the address of h:1 is"},
+        {{.code = CURLE_OPERATION_TIMEDOUT, TLS, FOUND},
+         MST_E_TIMEOUT,
+         "no connection to h:1 within 5.0 s"},
+        {{.code = CURLE_OPERATION_TIMEDOUT, TLS, THERE},
+         MST_E_TIMEOUT,
+         "h:1 takes the connection and answers no TLS within 5.0 s: is it plain http, or another "
+         "service"},
+        {{.code = CURLE_OPERATION_TIMEDOUT, THERE},
+         MST_E_TIMEOUT,
+         "no connection to h:1 within 5.0 s"},
+        {{.code = CURLE_OPERATION_TIMEDOUT, TLS, THERE, .proxy = proxy},
+         MST_E_TIMEOUT,
+         "no connection to h:1 through the proxy http://proxy:3128 within 5.0 s"},
+        {{.code = CURLE_OPERATION_TIMEDOUT, TLS, THERE, .proxy = proxy, .proxy_status = 200},
+         MST_E_TIMEOUT,
+         "h:1 takes the connection and answers no TLS within 5.0 s: is it plain http, or another "
+         "service"},
+        {{.code = CURLE_RECV_ERROR, TLS, THERE, .proxy = proxy, .proxy_status = 403},
+         MST_E_SERVER,
+         "the proxy http://proxy:3128 makes no way to h:1 (HTTP 403): its rules have to allow "
+         "that"},
+        {{.code = CURLE_RECV_ERROR, TLS, THERE, .proxy = proxy, .proxy_status = 407},
+         MST_E_AUTH,
+         "the proxy http://proxy:3128 wants a login (HTTP 407): set proxy_login_file"},
+        {{.code = CURLE_RECV_ERROR,
+          TLS,
+          THERE,
+          .proxy = proxy,
+          .proxy_login = true,
+          .proxy_status = 407},
+         MST_E_AUTH,
+         "the proxy http://proxy:3128 does not take the login that it was given (HTTP 407): mend "
+         "proxy_login_file"},
+        {{.code = CURLE_RECV_ERROR, TLS, THERE, .proxy = proxy, .proxy_status = 502},
+         MST_E_NET,
+         "the proxy http://proxy:3128 makes no way to h:1 (HTTP 502): its rules have to allow "
+         "that"},
+        {{.code = CURLE_SSL_CONNECT_ERROR,
+          TLS,
+          THERE,
+          .text = "error:0A00010B: wrong version number"},
+         MST_E_TLS,
+         "h:1 does not answer with TLS: is it plain http, or another service"},
+        {{.code = CURLE_SSL_CONNECT_ERROR, TLS, THERE, .text = "Connection reset by peer"},
+         MST_E_NET,
+         "h:1 cut the connection while it was made"},
+        {{.code = CURLE_PEER_FAILED_VERIFICATION, TLS, THERE, .text = "has expired"},
+         MST_E_TLS,
+         "the certificate or TLS of h:1 is not accepted: has expired"},
+        {{.code = CURLE_UNSUPPORTED_PROTOCOL, THERE},
+         MST_E_SERVER,
+         "h:1 does not speak HTTP/1.1: is it https, or another service"},
+        {{.code = CURLE_URL_MALFORMAT}, MST_E_CONFIG, "h:1 is not the address of a server"},
+        {{.code = CURLE_GOT_NOTHING, TLS, THERE},
+         MST_E_NET,
+         "the connection to h:1 was cut (Server returned nothing (no headers, no data))"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < MST_COUNT(all); i++) {
+        struct mst_http_why w = all[i].w;
+        struct mst_err err = {0};
+
+        w.host = "h:1";
+        w.text = w.text ? w.text : "";
+        w.connect_ms = 5000;
+        assert_rc(mst_http_why(&w, &err), all[i].rc, &err);
+        assert_string_equal(err.msg, all[i].want);
+    }
+}
+
+static enum mst_rc call_tls(struct one *o)
+{
+    char url[64];
+    const struct mst_http_request q = {.method = "GET", .url = url};
+
+    (void)snprintf(url, sizeof(url), "https://127.0.0.1:%d/", o->srv.port);
+    return mst_http_do(o->http, &q, &o->reply, NULL, &o->err);
+}
+
+static void a_port_without_tls_is_said_to_be_one(void **state)
+{
+    const struct canned_answer silent[] = {{.text = OK}}; /* waits for a request, which is none */
+    const struct mst_http_opts patient = {.plain = true, .stall_ms = 5000, .connect_ms = 5000};
+    const struct canned_answer plain[] = {
+        {.text = "HTTP/1.1 400 Bad Request\r\n\r\n", .closes_unread = true}};
+    struct one o;
+
+    (void)state;
+    open_one(&o, silent, 1);
+    assert_rc(call_tls(&o), MST_E_TIMEOUT, &o.err);
+    assert_non_null(strstr(o.err.msg, "takes the connection and answers no TLS within 0.2 s"));
+    assert_false(mst_http_heard(o.http));
+    close_one(&o);
+    open_with(&o, plain, 1, &patient);
+    assert_rc(call_tls(&o), MST_E_TLS, &o.err);
+    assert_non_null(strstr(o.err.msg, "does not answer with TLS"));
+    assert_false(mst_http_heard(o.http));
     close_one(&o);
 }
 
@@ -500,6 +627,55 @@ static void every_refusal_has_its_answer(void **state)
     }
 }
 
+/* A wrong address, or the port of another service: not eight tries of five seconds. */
+static void where_nobody_ever_answered_ten_seconds_are_enough(void **state)
+{
+    static const struct {
+        enum mst_rc rc;
+        unsigned tries;
+        int64_t spent_ms;
+        bool heard;
+        enum mst_retry_what want;
+    } all[] = {{MST_E_TIMEOUT, 1, 30000, false, MST_RETRY_AGAIN}, /* once more in any case */
+               {MST_E_TIMEOUT, 2, 9999, false, MST_RETRY_AGAIN},
+               {MST_E_TIMEOUT, 2, 10000, false, MST_RETRY_NO},
+               {MST_E_NET, 7, 9999, false, MST_RETRY_AGAIN},
+               {MST_E_NET, 7, 10000, false, MST_RETRY_NO},
+               {MST_E_NET, 7, 60000, true, MST_RETRY_AGAIN}};
+    struct mst_retry_facts late = {.rc = MST_E_NET,
+                                   .code = "",
+                                   .retry_after_s = -1,
+                                   .tries = 7,
+                                   .tries_max = 8,
+                                   .budget_ms = 60000,
+                                   .spent_ms = 7000,
+                                   .random = 9000};
+    int64_t wait;
+
+    (void)state;
+    for (size_t i = 0; i < MST_COUNT(all); i++) {
+        const struct mst_retry_facts f = {.rc = all[i].rc,
+                                          .code = "",
+                                          .retry_after_s = -1,
+                                          .tries = all[i].tries,
+                                          .tries_max = 8,
+                                          .budget_ms = 60000,
+                                          .heard = all[i].heard,
+                                          .spent_ms = all[i].spent_ms,
+                                          .random = 1};
+
+        if (mst_retry_decide(&f, &wait) != all[i].want) {
+            fail_msg("row %zu: %d", i, (int)mst_retry_decide(&f, &wait));
+        }
+    }
+    late.heard = true;
+    assert_int_equal(mst_retry_decide(&late, &wait), MST_RETRY_AGAIN);
+    assert_int_equal(wait, 9000);
+    late.heard = false; /* the last try is not slept past */
+    assert_int_equal(mst_retry_decide(&late, &wait), MST_RETRY_AGAIN);
+    assert_int_equal(wait, 3000);
+}
+
 static void a_wait_grows_is_random_and_has_a_ceiling(void **state)
 {
     struct mst_retry_facts f = {.rc = MST_E_NET,
@@ -508,6 +684,7 @@ static void a_wait_grows_is_random_and_has_a_ceiling(void **state)
                                 .tries = 1,
                                 .tries_max = 20,
                                 .budget_ms = 60000,
+                                .heard = true,
                                 .random = 250};
     int64_t wait;
 
@@ -555,8 +732,11 @@ int main(void)
         cmocka_unit_test(a_deadline_ends_a_drip),
         cmocka_unit_test(a_rate_is_kept_over_all_calls),
         cmocka_unit_test(a_proxy_is_used_when_it_is_named_and_sees_no_secret),
+        cmocka_unit_test(whoever_was_not_reached_is_named_with_how_far_it_came),
+        cmocka_unit_test(a_port_without_tls_is_said_to_be_one),
         cmocka_unit_test(plain_http_is_refused_unless_said),
         cmocka_unit_test(every_refusal_has_its_answer),
+        cmocka_unit_test(where_nobody_ever_answered_ten_seconds_are_enough),
         cmocka_unit_test(a_wait_grows_is_random_and_has_a_ceiling),
     };
 
