@@ -152,6 +152,22 @@ enum mst_rc mst_dir_make(const char *path, mode_t mode, struct mst_err *err)
     return rc;
 }
 
+enum mst_rc mst_file_others_write(const char *path, struct mst_err *err)
+{
+    struct stat st;
+
+    if (stat(path, &st) != 0) {
+        return fail(err, "look at", path);
+    }
+    if (S_ISREG(st.st_mode) &&
+        ((st.st_mode & S_IWOTH) || ((st.st_mode & S_IWGRP) && st.st_gid != getegid()))) {
+        return mst_err_set(err, MST_E_CONFIG,
+                           "%s can be written by others (mode %04o): chmod go-w it", path,
+                           (unsigned)st.st_mode & 07777U);
+    }
+    return MST_OK;
+}
+
 enum mst_rc mst_dir_private(const char *path, struct mst_err *err)
 {
     struct stat st;
