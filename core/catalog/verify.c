@@ -429,7 +429,7 @@ enum mst_rc verify_mark(const struct mst_catalog *c, const struct mst_verify_opt
     m.data_bytes = res->data_bytes;
     m.stored_bytes = res->stored_bytes;
     if (mst_catalog_mark(c, &m, err) != MST_OK) {
-        mst_err_prefix(err, "%s was read (%.80s), but its mark was not written", m.id, res->text);
+        mst_err_prefix(err, "%s was read (%.160s), but its mark was not written", m.id, res->text);
         return err->rc;
     }
     return MST_OK;
