@@ -74,6 +74,45 @@ static void a_single_writer_writes_and_does_not_replace(void **state)
     kit_close(&k);
 }
 
+static void a_write_that_is_refused_names_every_right_that_it_takes(void **state)
+{
+    static const struct {
+        int64_t days;
+        const char *tags, *rights;
+    } all[] = {
+        {0, NULL, "has to allow s3:PutObject (AccessDenied)"},
+        {0, "team=db", "has to allow s3:PutObject and s3:PutObjectTagging (AccessDenied)"},
+        {1, NULL, "has to allow s3:PutObject and s3:PutObjectRetention (AccessDenied)"},
+        {1, "team=db",
+         "has to allow s3:PutObject, s3:PutObjectRetention and s3:PutObjectTagging (AccessDenied)"},
+    };
+    const struct s3d_opts o = {.lock = true};
+    unsigned char *p = kit_bytes(KIT_PART + 1, 3);
+
+    (void)state;
+    for (size_t i = 0; i < MST_COUNT(all); i++) {
+        struct mst_s3_conf conf;
+        struct kit k;
+
+        kit_start(&k, &o);
+        conf = kit_conf(&k);
+        conf.marks = (struct mst_store_marks){all[i].days, NULL, all[i].tags};
+        kit_open_as(&k, &conf);
+        assert_ok(mst_store_probe(k.store, NULL, &k.err), &k.err);
+        s3d_deny(k.srv, S3D_PUT, true);
+        s3d_deny(k.srv, S3D_CREATE, true);
+        for (int large = 0; large < 2; large++) {
+            assert_rc(kit_put(k.store, "o", p, large ? KIT_PART + 1 : 1, &k.err), MST_E_AUTH,
+                      &k.err);
+            if (!strstr(k.err.msg, all[i].rights)) {
+                fail_msg("\"%s\" is not in: %s", all[i].rights, k.err.msg);
+            }
+        }
+        kit_close(&k);
+    }
+    free(p);
+}
+
 static void a_batch_that_is_refused_as_a_whole_goes_one_by_one(void **state)
 {
     static const char keys[3][MST_KEY_MAX] = {"a", "b", "c"};
@@ -104,6 +143,7 @@ int main(void)
         cmocka_unit_test(what_is_there_and_refused_stays_refused),
         cmocka_unit_test(who_may_not_list_at_all_is_told_so),
         cmocka_unit_test(a_single_writer_writes_and_does_not_replace),
+        cmocka_unit_test(a_write_that_is_refused_names_every_right_that_it_takes),
         cmocka_unit_test(a_batch_that_is_refused_as_a_whole_goes_one_by_one),
     };
 
