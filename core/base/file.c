@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -150,6 +152,44 @@ enum mst_rc mst_dir_make(const char *path, mode_t mode, struct mst_err *err)
     }
     free(p);
     return rc;
+}
+
+/* Anybody, or a group that is not this user's own; in a folder with the sticky bit nobody removes
+ * what is another's. */
+static bool others_write(const struct stat *st)
+{
+    return (!S_ISDIR(st->st_mode) || !(st->st_mode & S_ISVTX)) &&
+           ((st->st_mode & S_IWOTH) || ((st->st_mode & S_IWGRP) && st->st_gid != getegid()));
+}
+
+enum mst_rc mst_file_others_write(const char *path, struct mst_err *err)
+{
+    const char *slash = strrchr(path, '/');
+    char dir[PATH_MAX];
+    struct stat st;
+
+    if (stat(path, &st) != 0) {
+        return fail(err, "look at", path);
+    }
+    if (!S_ISREG(st.st_mode)) {
+        return MST_OK;
+    }
+    if (others_write(&st)) {
+        return mst_err_set(err, MST_E_CONFIG,
+                           "%s can be written by others (mode %04o): chmod go-w it", path,
+                           (unsigned)st.st_mode & 07777U);
+    }
+    (void)snprintf(dir, sizeof(dir), "%.*s", slash ? (int)(slash - path) + (slash == path) : 1,
+                   slash ? path : ".");
+    if (stat(dir, &st) != 0) {
+        return fail(err, "look at", dir);
+    }
+    return others_write(&st)
+               ? mst_err_set(
+                     err, MST_E_CONFIG,
+                     "%s is in a directory that others can write (mode %04o): chmod go-w %s", path,
+                     (unsigned)st.st_mode & 07777U, dir)
+               : MST_OK;
 }
 
 enum mst_rc mst_dir_private(const char *path, struct mst_err *err)

@@ -19,6 +19,9 @@ enum mst_rc mst_dir_make(const char *path, mode_t mode, struct mst_err *err) MST
 /* A directory of our own: made 0700 when absent; refused when it is a link, someone else's, or open
  * to others (MST_E_CONFIG names it). */
 enum mst_rc mst_dir_private(const char *path, struct mst_err *err) MST_MUST_CHECK;
+/* MST_E_CONFIG when everybody may write to the file or its directory, or a group that is not this
+ * user's own one. */
+enum mst_rc mst_file_others_write(const char *path, struct mst_err *err) MST_MUST_CHECK;
 enum mst_rc mst_dir_sync(const char *path, struct mst_err *err) MST_MUST_CHECK;
 /* Write all n bytes, looping on short writes. */
 enum mst_rc mst_fd_write(int fd, const void *p, size_t n, const char *what,

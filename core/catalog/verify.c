@@ -105,6 +105,7 @@ static enum mst_rc compare(void *arg, const struct mst_man_ns *ns, struct mst_er
 {
     struct run *v = arg;
     const struct acc *a = &v->accs[v->at_ns++];
+    const uint64_t before = v->res->n_findings;
 
     (void)err;
     if (a->documents != ns->documents || a->data_bytes != ns->data_bytes) {
@@ -117,6 +118,9 @@ static enum mst_rc compare(void *arg, const struct mst_man_ns *ns, struct mst_er
     } else if (!mst_sum256_equal(&a->sum, &ns->sum)) {
         finding(v, "%s.%s: the sum over its documents differs from the manifest's", ns->db,
                 ns->coll);
+    }
+    if (before == 0 && v->res->n_findings > 0 && mst_bkr_header(v->r)->sealed) {
+        v->res->hidden = true;
     }
     v->res->documents += a->documents;
     v->res->data_bytes += a->data_bytes;
@@ -413,7 +417,10 @@ enum mst_rc verify_mark(const struct mst_catalog *c, const struct mst_verify_opt
     (void)mst_copy(m.id, sizeof(m.id), commit->id);
     (void)mst_copy(m.attempt, sizeof(m.attempt), commit->attempt);
     (void)mst_copy(m.header_sha, sizeof(m.header_sha), commit->header_sha);
-    (void)mst_copy(m.text, sizeof(m.text), res->text);
+    (void)mst_copy(m.text, sizeof(m.text),
+                   res->hidden ? "a collection differs from the manifest: 'muster verify' with a "
+                                 "key that opens it says which"
+                               : res->text);
     (void)mst_copy(m.by, sizeof(m.by), o->by ? o->by : "");
     mst_text_sanitise(m.by);
     m.wall_ms = mst_clock_utc_ms(o->clock);
@@ -422,7 +429,7 @@ enum mst_rc verify_mark(const struct mst_catalog *c, const struct mst_verify_opt
     m.data_bytes = res->data_bytes;
     m.stored_bytes = res->stored_bytes;
     if (mst_catalog_mark(c, &m, err) != MST_OK) {
-        mst_err_prefix(err, "%s was read (%.80s), but its mark was not written", m.id, res->text);
+        mst_err_prefix(err, "%s was read (%.160s), but its mark was not written", m.id, res->text);
         return err->rc;
     }
     return MST_OK;

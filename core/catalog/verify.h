@@ -31,6 +31,7 @@ struct mst_verify_result {
     char
         warning[200]; /* "" or what is no damage of its bytes: unsigned, or one is missing before */
     char text[400];   /* one sentence, with the warning */
+    bool hidden;      /* text names what sealing hides: the mark, which is in the clear, does not */
 };
 
 /* MST_OK with res->ok true; MST_E_INTEGRITY with the first finding when something does not fit;

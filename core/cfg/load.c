@@ -563,6 +563,7 @@ enum mst_rc mst_cfg_read(struct mst_cfg *cfg, const char *path, struct mst_str *
     config_t conf;
     enum mst_rc rc = mst_file_read(path, FILE_MAX, &text, err);
 
+    rc = rc == MST_OK ? mst_file_others_write(path, err) : rc; /* it names programs that are run */
     if (rc != MST_OK) {
         const struct mst_err why = *err;
 

@@ -12,6 +12,7 @@
 
 #define LINE_MAX_BYTES 1024
 #define REDACT_MAX 32
+#define LENT_MAX 16
 
 static struct {
     struct mst_mutex mtx;
@@ -20,19 +21,26 @@ static struct {
     bool to_stderr;
     struct mst_secret redact[REDACT_MAX];
     size_t n_redact;
+    struct mst_secret lent[LENT_MAX]; /* a ring */
+    size_t lent_at;
 } sink = {.mtx = {PTHREAD_MUTEX_INITIALIZER}, .fd = -1};
 
 static const char *const names[] = {"error", "warn", "info", "debug"};
 
+static void mask_one(char *line, const struct mst_secret *s)
+{
+    for (char *at = line; s->len > 0 && (at = strstr(at, s->p)) != NULL; at += s->len) {
+        memset(at, '*', s->len);
+    }
+}
+
 static void mask(char *line)
 {
     for (size_t i = 0; i < sink.n_redact; i++) {
-        const struct mst_secret *s = &sink.redact[i];
-        char *at;
-
-        while (s->len > 0 && (at = strstr(line, s->p)) != NULL) {
-            memset(at, '*', s->len);
-        }
+        mask_one(line, &sink.redact[i]);
+    }
+    for (size_t i = 0; i < LENT_MAX; i++) {
+        mask_one(line, &sink.lent[i]);
     }
 }
 
@@ -91,16 +99,36 @@ void mst_log_to_stderr(bool on, enum mst_level max)
     mst_mutex_unlock(&sink.mtx);
 }
 
-void mst_log_redact(const struct mst_secret *s)
+static bool is_in(const struct mst_secret *list, size_t n, const struct mst_secret *s)
 {
-    bool known = false;
-
-    mst_mutex_lock(&sink.mtx);
-    for (size_t i = 0; i < sink.n_redact; i++) {
-        known |= sink.redact[i].len == s->len && memcmp(sink.redact[i].p, s->p, s->len) == 0;
+    for (size_t i = 0; i < n; i++) {
+        if (list[i].len == s->len && memcmp(list[i].p, s->p, s->len) == 0) {
+            return true;
+        }
     }
-    if (s->len > 0 && !known && sink.n_redact < REDACT_MAX) {
-        mst_secret_set(&sink.redact[sink.n_redact++], s->p, s->len);
+    return false;
+}
+
+static void redact(const struct mst_secret *s, bool lent)
+{
+    mst_mutex_lock(&sink.mtx);
+    if (s->len > 0 && !is_in(sink.redact, sink.n_redact, s) && !is_in(sink.lent, LENT_MAX, s)) {
+        if (!lent && sink.n_redact < REDACT_MAX) {
+            mst_secret_set(&sink.redact[sink.n_redact++], s->p, s->len);
+        } else {
+            mst_secret_set(&sink.lent[sink.lent_at], s->p, s->len);
+            sink.lent_at = (sink.lent_at + 1) % LENT_MAX;
+        }
     }
     mst_mutex_unlock(&sink.mtx);
+}
+
+void mst_log_redact(const struct mst_secret *s)
+{
+    redact(s, false);
+}
+
+void mst_log_redact_lent(const struct mst_secret *s)
+{
+    redact(s, true);
 }

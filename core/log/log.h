@@ -19,5 +19,7 @@ enum mst_rc mst_log_to_file(const char *path, enum mst_level max,
 /* Also to stderr, up to this level; for agent --foreground and tests. */
 void mst_log_to_stderr(bool on, enum mst_level max);
 void mst_log_redact(const struct mst_secret *s); /* mask this value in every sink from now on */
+/* One that is got anew again and again, a session's: the newest ones of these are masked. */
+void mst_log_redact_lent(const struct mst_secret *s);
 
 #endif

@@ -331,9 +331,11 @@ enum mst_rc mst_creds_login(void *creds, bool fresh, struct mst_login *out, stru
     mst_mutex_unlock(&c->mtx);
     rc = find(c->cfg, &found, task, err);
     if (rc == MST_OK) {
-        mst_log_redact(&found.secret);
-        if (found.token.p) {
-            mst_log_redact(&found.token);
+        if (found.expires_wall_ms != 0 || found.token.p) {
+            mst_log_redact_lent(&found.secret);
+            mst_log_redact_lent(&found.token);
+        } else {
+            mst_log_redact(&found.secret);
         }
         copy_login(out, &found);
     }

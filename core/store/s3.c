@@ -20,7 +20,7 @@ void mst_login_release(struct mst_login *l)
 
 #define GOOGLE "https://storage.googleapis.com"
 
-static const char documents[] = "its documents";
+static const char documents[] = "its documents, 2026";
 static const struct mst_s3_profile profiles[] = {
     {.word = "aws", .checksum = 's', .thaw_listed = true, .known_from = documents},
     {.word = "minio", .path_style = true, .checksum = 's', .known_from = documents},
@@ -35,7 +35,11 @@ static const struct mst_s3_profile profiles[] = {
      .list_plain = true,
      .checksum = 'm',
      .known_from = documents},
-    {.word = "garage", .path_style = true, .checksum = 's', .known_from = documents},
+    {.word = "garage",
+     .path_style = true,
+     .checksum = 's',
+     .no_tags = true,
+     .known_from = documents},
     {.word = "seaweedfs",
      .path_style = true,
      .list_v1 = true,
@@ -43,9 +47,17 @@ static const struct mst_s3_profile profiles[] = {
      .checksum = 'm',
      .known_from = documents},
     {.word = "wasabi", .path_style = true, .checksum = 'm', .known_from = documents},
-    {.word = "backblaze", .path_style = true, .checksum = 'm', .known_from = documents},
+    {.word = "backblaze",
+     .path_style = true,
+     .checksum = 'm', /* x-amz-checksum-* is refused there */
+     .no_tags = true,
+     .known_from = documents},
     {.word = "gcs", .path_style = true, .checksum = 'm', .google = true, .known_from = documents},
-    {.word = "r2", .path_style = true, .checksum = 's', .known_from = documents},
+    {.word = "r2",
+     .path_style = true,
+     .checksum = 'm', /* the one that is named for single writes and for parts */
+     .no_tags = true,
+     .known_from = documents},
     {.word = "rclone",
      .path_style = true,
      .checksum = 'm',
@@ -173,6 +185,10 @@ static enum mst_rc check(const struct mst_s3_conf *c, const struct mst_s3_profil
                            "the store %s: locks and tags are not to be had by this API: use type "
                            "gcs",
                            c->name);
+    }
+    if (profile->no_tags && c->marks.tags && *c->marks.tags) {
+        return mst_err_set(err, MST_E_CONFIG, "the store %s: %s keeps no tags: take tags out",
+                           c->name, profile->word);
     }
     if (c->part_bytes && (c->part_bytes < MST_S3_PART_MIN || c->part_bytes > MST_S3_PART_MAX)) {
         return mst_err_set(err, MST_E_CONFIG, "the store %s: parts are 5 MiB to 1 GiB", c->name);

@@ -71,6 +71,7 @@ struct mst_s3_profile {
     char checksum;                        /* 's' SHA-256 headers, 'm' Content-MD5 only */
     bool google;                          /* Google's names and signatures: s3_google.c */
     bool conditions_ignored; /* accepts If-None-Match and overwrites all the same: do not ask */
+    bool no_tags;            /* refuses them, or takes them and forgets */
     bool thaw_listed;        /* a listing says, when asked, what is thawed until when */
     /* Version ids are ULIDs, and the times beside them not those of the writes: versitygw gives an
      * older version the time at which it was replaced, and a marker that of what it hides. */

@@ -582,6 +582,7 @@ enum mst_rc mst_s3_call(struct s3 *s, const struct s3_req *r, struct s3_answer *
         a->reply.status = 0;
         *err = why;
     } else {
+        mst_s3_see_absent(s, r, a);
         (void)mst_s3_refused(s, r, a, err);
     }
     fold(s, r, a, t.spent, err);

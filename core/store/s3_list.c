@@ -290,3 +290,36 @@ enum mst_rc mst_s3_list(struct mst_store *store, const char *prefix,
     mst_str_release(&first);
     return rc == MST_OK ? mst_task_check(task, err) : rc;
 }
+
+static bool absent_from_listing(struct s3 *s, const char *key, struct mst_task *task)
+{
+    struct s3_page pg = {.s = s, .root = "ListBucketResult", .take = mst_s3_take_object};
+    struct s3_req r = {
+        .method = "GET", .what = "list", .action = "s3:ListBucket", .tries_max = 2, .task = task};
+    struct mst_str full = {0};
+    struct mst_err ignore = {0};
+    char name[MST_KEY_MAX];
+    bool absent;
+
+    mst_s3_full_key(s, key, &full);
+    ask_page(s, &r, mst_str_c(&full), "");
+    absent = mst_s3_page_get(&pg, &r, &ignore) == MST_OK && !pg.more;
+    for (size_t i = 0; absent && i < pg.n; i++) {
+        absent = !mst_s3_page_key(&pg, pg.raw[i].key, name) || strcmp(name, key) != 0;
+    }
+    mst_s3_page_release(&pg);
+    mst_str_release(&full);
+    return absent;
+}
+
+void mst_s3_see_absent(struct s3 *s, const struct s3_req *r, struct s3_answer *a)
+{
+    const bool looks = strcmp(r->method, "HEAD") == 0 || strcmp(r->method, "GET") == 0;
+
+    if (looks && r->key && !r->outside && r->n_query == 0 && a->reply.status == 403 &&
+        (!a->code[0] || strcmp(a->code, "AccessDenied") == 0) &&
+        absent_from_listing(s, r->key, r->task)) {
+        a->reply.status = 404;
+        (void)mst_copy(a->code, sizeof(a->code), "NoSuchKey");
+    }
+}

@@ -123,6 +123,8 @@ void mst_s3_lock_headers(const struct s3 *s, struct s3_req *r, char until[MST_TI
     if (ms > 0 && mst_store_lock_wanted(r->key)) {
         mst_s3_say(r, "x-amz-object-lock-mode", s->base.lock_mode);
         mst_s3_say(r, "x-amz-object-lock-retain-until-date", mst_time_iso(ms, until));
+        r->action = *s->tags ? "s3:PutObject, s3:PutObjectRetention and s3:PutObjectTagging"
+                             : "s3:PutObject and s3:PutObjectRetention";
     }
 }
 

@@ -150,6 +150,9 @@ enum mst_rc mst_s3_call(struct s3 *s, const struct s3_req *r, struct s3_answer *
 enum mst_rc mst_s3_refused(struct s3 *s, const struct s3_req *r, const struct s3_answer *a,
                            struct mst_err *err);
 void mst_s3_read_error(struct s3_answer *a);
+/* Amazon tells who may list only below a prefix (a condition on s3:prefix) 403 of an object that is
+ * not there. Where a listing does not have it, a becomes a 404. */
+void mst_s3_see_absent(struct s3 *s, const struct s3_req *r, struct s3_answer *a);
 /* The name of an object in the bucket. */
 void mst_s3_full_key(const struct s3 *s, const char *key, struct mst_str *out);
 int64_t mst_s3_header_time(const struct mst_http_reply *r, const char *name);

@@ -36,6 +36,7 @@ void mst_s3_object_headers(const struct s3 *s, struct s3_req *r)
     }
     if (*s->tags) {
         mst_s3_say(r, "x-amz-tagging", s->tags);
+        r->action = "s3:PutObject and s3:PutObjectTagging";
     }
 }
 

@@ -193,7 +193,9 @@ static enum mst_rc send_batch(struct batch *b, struct mst_task *task, struct mst
         }
         judge(b);
     } else if (a.reply.status == 501 || a.reply.status == 405 ||
-               strcmp(a.code, "NotImplemented") == 0) {
+               strcmp(a.code, "NotImplemented") == 0 ||
+               /* some ask for the right on the whole bucket (versitygw 1.7.0) */
+               (a.reply.status == 403 && strcmp(a.code, "AccessDenied") == 0)) {
         rc = mst_err_set(err, MST_E_CONFIG, "the store %s has no batches", b->s->base.name);
     }
     mst_http_reply_release(&a.reply);

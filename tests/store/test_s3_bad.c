@@ -310,6 +310,11 @@ static void what_makes_no_sense_is_refused_at_once(void **state)
         {{.bucket = "vault"}, "the store offsite has no endpoint: say where it is"},
         {{.endpoint = "https://127.0.0.1:9", .bucket = "vault", .profile = "s4"},
          "the store offsite: no kind of S3 store is called \"s4\""},
+        {{.endpoint = "https://127.0.0.1:9",
+          .bucket = "vault",
+          .profile = "backblaze",
+          .marks = {.tags = "team=db"}},
+         "the store offsite: backblaze keeps no tags: take tags out"},
         {{.endpoint = "https://127.0.0.1:9", .bucket = "vault", .part_bytes = 1000},
          "the store offsite: parts are 5 MiB to 1 GiB"},
     };

@@ -21,6 +21,7 @@ struct fake {
     struct mst_catalog c;
     char id[MST_ID_MAX];
     uint32_t left_out;
+    bool wrong_sum;                    /* the manifest's, of the small collection */
     const struct mst_readers *readers; /* who may read it; NULL: not sealed */
     struct mst_data_key key;
     struct mst_sealing with;
@@ -308,6 +309,9 @@ static inline enum mst_rc fake_make(struct fake *f, struct mst_err *err)
     rc = fake_seal(f, &h, err);
     rc = rc == MST_OK ? fake_data(f, err) : rc;
     rc = rc == MST_OK ? fake_oplog(f, err) : rc;
+    if (f->wrong_sum) {
+        mst_sum256_add(&f->sum_small, (const uint8_t[MST_SHA256_LEN]){1});
+    }
     rc = rc == MST_OK ? fake_manifest(f, "manifest", &h, &c, err) : rc;
     rc = rc == MST_OK ? fake_copy(f, err) : rc;
     rc = rc == MST_OK ? fake_sums(f, &h, err) : rc;

@@ -191,17 +191,19 @@ static void show_log(const struct realstore *r, const char *name)
 static pid_t launch(struct realstore *r, const struct realstore_opts *o, int fd)
 {
     const char *program = realstore_program(r->kind);
-    char data[96], versions[96], addr[64], port[16], keys[96];
+    char data[96], versions[96], iam[96], addr[64], port[16], keys[96];
     const char *const env[] = {
         "ROOT_ACCESS_KEY", REAL_ACCESS, "ROOT_SECRET_KEY", REAL_SECRET, "HOME", r->dir, NULL};
 
     (void)snprintf(data, sizeof(data), "%s/data", r->dir);
     (void)snprintf(versions, sizeof(versions), "%s/versions", r->dir);
+    (void)snprintf(iam, sizeof(iam), "%s/iam", r->dir);
     (void)snprintf(addr, sizeof(addr), "127.0.0.1:%d", r->port);
     (void)snprintf(port, sizeof(port), "%d", r->port);
     (void)snprintf(keys, sizeof(keys), "%s,%s", REAL_ACCESS, REAL_SECRET);
     (void)mkdir(data, 0700);
     (void)mkdir(versions, 0700);
+    (void)mkdir(iam, 0700);
     if (r->kind == REAL_VERSITYGW) {
         const bool keeps = o->versioned || o->lock;
         const char *const argv[] = {program,
@@ -211,6 +213,8 @@ static pid_t launch(struct realstore *r, const struct realstore_opts *o, int fd)
                                     REAL_REGION,
                                     "--keep-alive",
                                     "--quiet",
+                                    o->users ? "--iam-dir" : "--quiet",
+                                    o->users ? iam : "--quiet",
                                     "posix",
                                     keeps ? "--versioning-dir" : data,
                                     keeps ? versions : NULL,
@@ -325,6 +329,50 @@ static void make_bucket(struct realstore *r, const struct realstore_opts *o)
         q.n = strlen(enabled);
         must(r, &q);
     }
+}
+
+void realstore_user(struct realstore *r, const char *name)
+{
+    char secret[80];
+    struct mst_str out = {0};
+    const char *const argv[] = {realstore_program(r->kind),
+                                "admin",
+                                "-a",
+                                REAL_ACCESS,
+                                "-s",
+                                REAL_SECRET,
+                                "-r",
+                                REAL_REGION,
+                                "--er",
+                                r->direct,
+                                "create-user",
+                                "-a",
+                                name,
+                                "-s",
+                                secret,
+                                "-r",
+                                "user",
+                                NULL};
+
+    (void)snprintf(secret, sizeof(secret), "%.60s-secret", name);
+    if (run(argv, NULL, &out) != 0) {
+        give_up("a real store refused to make an account", mst_str_c(&out));
+    }
+    mst_str_release(&out);
+}
+
+void realstore_policy(struct realstore *r, const char *json)
+{
+    const struct s3_ask q = {.method = "PUT",
+                             .target = "/" REAL_BUCKET "?policy=",
+                             .port = r->port,
+                             .access = REAL_ACCESS,
+                             .secret = REAL_SECRET,
+                             .region = REAL_REGION,
+                             .body = json,
+                             .n = strlen(json)};
+
+    must(r, &q);
 }
 
 /* ---- the proxy ---- */

@@ -25,6 +25,7 @@ struct realstore_opts {
     bool lock;             /* and has object lock */
     bool proxy;            /* a toxiproxy before it */
     bool no_bucket;        /* make none */
+    bool users;            /* versitygw: with accounts besides the owner's, realstore_user */
     const char *cert_file; /* of REAL_GCS: PEM with key and certificate; endpoint is https then */
 };
 struct realstore {
@@ -55,6 +56,11 @@ void realstore_toxic(struct realstore *r, const char *type, bool up, const char 
 void realstore_toxic_none(struct realstore *r, const char *type, bool up);
 void realstore_heal(struct realstore *r);         /* no toxic, and open */
 void realstore_cut(struct realstore *r, bool on); /* nobody gets through */
+
+/* An account with no right of its own; its secret is its name and "-secret". */
+void realstore_user(struct realstore *r, const char *name);
+/* The bucket's policy, as JSON. */
+void realstore_policy(struct realstore *r, const char *json);
 
 /* Run a program with these words, ended by NULL; output (both streams) into out when not NULL;
  * returns its exit status. rclone as a client of this store: remote name "real:". */

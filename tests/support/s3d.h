@@ -112,6 +112,7 @@ struct s3d_opts {
     bool v1_only;     /* list-type=2 is 501 */
     bool opaque_etag; /* ETags are no MD5 */
     bool bypass;      /* the key may set locks of mode GOVERNANCE aside */
+    bool tight;       /* listings only below a prefix: what is not there is AccessDenied */
     bool google;      /* GOOG4-HMAC-SHA256, x-goog-* headers, x-goog-if-generation-match */
 };
 #define S3D_ACCESS "AKIDTESTS3D"

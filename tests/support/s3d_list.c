@@ -51,6 +51,9 @@ static bool begin(struct s3d *s, struct request *q, struct reply *r, struct page
         s3d_complain(s, q, "encoding-type or %s is malformed", max_name);
         return s3d_error(r, q, 400, "InvalidArgument", "encoding-type or %s", max_name);
     }
+    if (s->o.tight && !*query_of(q, "prefix")) {
+        return s3d_error(r, q, 403, "AccessDenied", "access denied");
+    }
     *p = (struct page){.prefix = query_of(q, "prefix"),
                        .delimiter = query_of(q, "delimiter"),
                        .url = *encoding != '\0',

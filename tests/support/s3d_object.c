@@ -209,12 +209,16 @@ static bool put(struct s3d *s, struct request *q, struct bucket *b, struct reply
 }
 
 /* The version that a request means; NULL with the answer made. */
-static struct version *meant(struct request *q, struct bucket *b, struct reply *r)
+static struct version *meant(struct s3d *s, struct request *q, struct bucket *b, struct reply *r)
 {
     const char *id = pairs_get(&q->query, "versionId");
     struct object *o = keep_object(b, q->key);
     struct version *v = id ? keep_version(o, id) : o && o->n ? &o->v[o->n - 1] : NULL;
 
+    if (s->o.tight && !v && !id) { /* s3:ListBucket is allowed with a condition on s3:prefix */
+        (void)s3d_error(r, q, 403, "AccessDenied", "access denied");
+        return NULL;
+    }
     if (!v || (v->marker && !id)) {
         (void)s3d_error(r, q, 404, id ? "NoSuchVersion" : "NoSuchKey",
                         "the specified key does not exist");
@@ -314,7 +318,7 @@ static bool get(struct s3d *s, struct request *q, struct bucket *b, struct reply
     const char *match = pairs_get(&q->headers, "if-match");
     const char *none = pairs_get(&q->headers, "if-none-match");
     const char *mode = pairs_get(&q->headers, "x-amz-checksum-mode");
-    struct version *v = meant(q, b, r);
+    struct version *v = meant(s, q, b, r);
 
     if (!v) {
         return false;

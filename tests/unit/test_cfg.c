@@ -276,6 +276,24 @@ static void a_missing_file_and_an_empty_environment_say_what_to_do(void **state)
     assert_non_null(strstr(err.msg, "no such file"));
 }
 
+static void a_file_that_others_can_write_is_refused(void **state)
+{
+    static const char text[] = "set = { members = [\"db1:27017\"]; };";
+    struct mst_cfg *cfg = NULL;
+    struct mst_err err = {0};
+    struct mst_cfg_where w = {0};
+
+    (void)state;
+    put("muster.conf", text, 0600);
+    assert_int_equal(chmod(file, 0664), 0); /* a group of the user's own */
+    assert_ok(mst_cfg_open(&w, &cfg, NULL, &err), &err);
+    mst_cfg_free(cfg);
+    assert_int_equal(chmod(file, 0666), 0);
+    assert_rc(mst_cfg_open(&w, &cfg, NULL, &err), MST_E_CONFIG, &err);
+    assert_non_null(
+        strstr(err.msg, "muster.conf can be written by others (mode 0666): chmod go-w"));
+}
+
 static void a_password_in_a_uri_is_refused(void **state)
 {
     struct mst_cfg *cfg;
@@ -621,6 +639,7 @@ int main(void)
         T(keys_stand_in_a_section_of_their_own),
         T(mistakes_with_keys_have_a_sentence_each),
         T(a_program_wraps_a_key_and_gives_it_back),
+        T(a_file_that_others_can_write_is_refused),
         T(a_store_far_away_has_its_options),
         T(a_store_at_google_has_its_options),
         cmocka_unit_test(hours_of_the_day_may_pass_midnight),

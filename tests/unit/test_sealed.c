@@ -320,6 +320,38 @@ static void a_header_of_another_backup_is_found(void **state)
 
 /* --- keys ------------------------------------------------------------------------------------- */
 
+static bool add_mark(void *arg, const struct mst_store_item *item)
+{
+    struct mst_str *keys = arg;
+
+    if (strstr(item->key, "/marks/")) {
+        mst_str_add(keys, item->key);
+    }
+    return true;
+}
+
+static void a_mark_in_the_store_names_no_collection(void **state)
+{
+    struct fix *x = *state;
+    struct mst_verify_result res;
+    struct mst_err err = {0};
+    struct mst_str key = {0};
+    struct mst_buf b = {0};
+
+    x->f.wrong_sum = true;
+    assert_ok(fake_make(&x->f, &err), &err);
+    assert_rc(verify(x, FIRST, &res, &err), MST_E_INTEGRITY, &err);
+    assert_non_null(strstr(res.text, "shop.small")); /* who has the key is told */
+    assert_ok(mst_store_list(x->s, "pre", add_mark, &key, NULL, &err), &err);
+    assert_ok(mst_store_read_all(x->s, mst_str_c(&key), MST_HEADER_MAX, &b, &err), &err);
+    assert_null(memmem(b.p, b.len, "shop", 4));
+    assert_null(memmem(b.p, b.len, "small", 5));
+    assert_non_null(memmem(b.p, b.len, "\"ok\":false", 10));
+    assert_non_null(strstr(listed(x, FIRST).problem, "a collection differs"));
+    mst_buf_release(&b);
+    mst_str_release(&key);
+}
+
 static void without_its_key_a_backup_is_hashed_and_not_called_read(void **state)
 {
     struct fix *x = *state;
@@ -676,6 +708,7 @@ int main(void)
         BARE(an_object_of_another_place_does_not_open),
         TWO(swapped_objects_are_found),
         TWO(a_header_of_another_backup_is_found),
+        BARE(a_mark_in_the_store_names_no_collection),
         MADE(without_its_key_a_backup_is_hashed_and_not_called_read),
         MADE(a_rebuild_without_the_key_hashes_both_manifests),
         MADE(detail_without_the_key_has_the_objects_and_says_so),
