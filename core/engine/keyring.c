@@ -325,6 +325,11 @@ static void tried_times(const struct mst_cfg *cfg, struct mst_keyring *k)
     mst_db_close(db);
 }
 
+bool mst_keyring_reminds(const struct mst_cfg *cfg)
+{
+    return cfg->sandbox.control[0] == '\0';
+}
+
 void mst_keyring_remind(const struct mst_keyring_row *rows, size_t n, int64_t days,
                         int64_t now_wall_ms, char *out, size_t size)
 {

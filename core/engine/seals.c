@@ -51,7 +51,9 @@ void mst_seal_remind(struct local *l)
     struct mst_keyring *k = mst_xcalloc(1, sizeof(*k));
     bool news;
 
-    mst_keyring_list(l->cfg, mst_clock_utc_ms(NULL), k);
+    if (mst_keyring_reminds(l->cfg)) {
+        mst_keyring_list(l->cfg, mst_clock_utc_ms(NULL), k);
+    }
     mst_mutex_lock(&l->mtx);
     news = strcmp(l->key_remind, k->remind) != 0;
     (void)mst_copy(l->key_remind, sizeof(l->key_remind), k->remind);

@@ -201,6 +201,10 @@ static void the_list_says_how_each_key_is(void **state)
                          "passphrase_file = \"nowhere\"; wrap_command = [\"/bin/cat\"];",
                          word, sig);
     configure(&cfg, text);
+    assert_true(mst_keyring_reminds(cfg));
+    (void)mst_copy(cfg->sandbox.control, sizeof(cfg->sandbox.control), "/run/ctl.sock");
+    assert_false(mst_keyring_reminds(cfg)); /* the training range */
+    cfg->sandbox.control[0] = '\0';
     mst_keyring_list(cfg, NOW, k);
     assert_int_equal(k->n, 6);
     row(k, 0, "escrow", true, "public");
