@@ -86,6 +86,7 @@ static void said_json(const struct work *w, struct mst_str *out)
     js_bool(out, "partial", d->partial);
     js_bool(out, "sealed", d->sealed);
     js_text(out, "signed_by", d->signed_by);
+    js_text(out, "signature", mst_signed_word(d->signature));
     js_text(out, "warning", d->warning);
     js_text(out, "note", d->note);
     js_end(out);
@@ -126,9 +127,10 @@ static void said(const struct work *w, struct mst_str *out)
         mst_text_noun(d->documents, "document", "documents"), mst_text_bytes(d->data_bytes, size),
         (unsigned long long)d->objects, mst_text_noun(d->objects, "object", "objects"),
         mst_text_bytes(d->read_bytes, read));
-    if (d->signed_by[0]) {
-        mst_str_addf(out, "  signed by %s\n", d->signed_by);
-    }
+    mst_str_addf(out, "  %s%s\n", d->trust,
+                 d->signature != MST_SIGNED_UNCHECKED ? ""
+                 : w->t.folder ? "; --signer WORD says whose signature must be on it"
+                               : "; seal.trusted says whose signature must be on it");
     if (d->warning[0]) {
         mst_str_addf(out, "  %s\n", d->warning);
     }
@@ -244,7 +246,7 @@ enum mst_rc cmd_export(struct cmd_ctx *c, struct mst_err *err)
 static void list_line(const struct cmd_ctx *c, const struct mst_takeout_found *f,
                       struct mst_str *out)
 {
-    char size[MST_HUMAN_MAX], at[sizeof(f->at)];
+    char size[MST_HUMAN_MAX], at[sizeof(f->at)], trust[160];
 
     mst_text_clean(at, sizeof(at), f->at, strlen(f->at));
     if (c->json) {
@@ -260,12 +262,13 @@ static void list_line(const struct cmd_ctx *c, const struct mst_takeout_found *f
         js_end(out);
         return;
     }
-    mst_str_addf(out, "%-28s %-10s %-11s %12llu %-9s %9s  %s%s%s%s\n", f->b.id[0] ? f->b.id : "-",
+    (void)mst_backup_trust_words(&f->b, trust);
+    mst_str_addf(out, "%-28s %-10s %-11s %12llu %-9s %9s  %s%s%s%s%s\n", f->b.id[0] ? f->b.id : "-",
                  f->set[0] ? f->set : "-", mst_backup_state_word(f->b.state),
                  (unsigned long long)f->b.documents,
                  mst_text_noun(f->b.documents, "document", "documents"),
-                 mst_text_bytes(f->b.stored_bytes, size), at[0] ? at : "./",
-                 f->b.sealed ? ", sealed" : "", f->b.problem[0] ? ": " : "", f->b.problem);
+                 mst_text_bytes(f->b.stored_bytes, size), at[0] ? at : "./", trust[0] ? ", " : "",
+                 trust, f->b.problem[0] ? ": " : "", f->b.problem);
 }
 
 static enum mst_rc list(struct cmd_ctx *c, struct work *w, struct mst_err *err)

@@ -48,7 +48,7 @@ static void show_reminder(const struct cmd_ctx *c, struct mst_str *out)
     struct mst_keyring *k = mst_xcalloc(1, sizeof(*k));
 
     mst_keyring_list(c->cfg, mst_clock_utc_ms(NULL), k);
-    if (k->remind[0] && !c->json) {
+    if (k->remind[0] && !c->json && mst_keyring_reminds(c->cfg)) {
         mst_str_addf(out, "reminder: %s\n", k->remind);
     }
     free(k);

@@ -23,10 +23,10 @@ enum mst_rc cmd_ask(void *arg, const char *what, struct mst_secret *s, struct ms
         if (fd >= 0) {
             (void)close(fd);
         }
-        return mst_err_set(err, MST_E_AUTH,
-                           "the %s is asked on a terminal and there is none: use password_file or "
-                           "password_command",
-                           what);
+        return mst_err_set(
+            err, MST_E_AUTH, "the %s is asked on a terminal and there is none: %s", what,
+            strncmp(what, "passphrase", 10) == 0 ? "name a file with it in section seal"
+                                                 : "use password_file or password_command");
     }
     quiet = was;
     quiet.c_lflag &= ~(tcflag_t)ECHO;

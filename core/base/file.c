@@ -85,7 +85,7 @@ enum mst_rc mst_dir_sync(const char *path, struct mst_err *err)
     return rc;
 }
 
-static enum mst_rc sync_parent(const char *path, struct mst_err *err)
+enum mst_rc mst_dir_sync_parent(const char *path, struct mst_err *err)
 {
     char *dir = mst_xstrdup(path);
     char *slash = strrchr(dir, '/');
@@ -122,7 +122,7 @@ enum mst_rc mst_file_replace(const char *path, mode_t mode, const void *data, si
         rc = fail(err, "rename into place", path);
     }
     if (rc == MST_OK) {
-        rc = sync_parent(path, err);
+        rc = mst_dir_sync_parent(path, err);
     } else {
         (void)unlink(tmp);
     }

@@ -23,6 +23,8 @@ enum mst_rc mst_dir_private(const char *path, struct mst_err *err) MST_MUST_CHEC
  * user's own one. */
 enum mst_rc mst_file_others_write(const char *path, struct mst_err *err) MST_MUST_CHECK;
 enum mst_rc mst_dir_sync(const char *path, struct mst_err *err) MST_MUST_CHECK;
+/* The directory that a file is in, so that its name lasts. */
+enum mst_rc mst_dir_sync_parent(const char *path, struct mst_err *err) MST_MUST_CHECK;
 /* Write all n bytes, looping on short writes. */
 enum mst_rc mst_fd_write(int fd, const void *p, size_t n, const char *what,
                          struct mst_err *err) MST_MUST_CHECK;

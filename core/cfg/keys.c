@@ -64,6 +64,21 @@ enum mst_rc mst_cfg_phrase(const char *path, const char *phrase_file, mst_cfg_as
     return rc;
 }
 
+/* As mst_cfg_phrase, for a key of the configuration: an agent has no terminal. */
+static enum mst_rc own_phrase(const char *path, const char *phrase_file, const char *option,
+                              mst_cfg_ask_fn *ask, void *arg, struct mst_secret *out,
+                              struct mst_err *err)
+{
+    const enum mst_rc rc = mst_cfg_phrase(path, phrase_file, ask, arg, out, err);
+
+    return rc == MST_E_AUTH && !ask && !phrase_file[0]
+               ? mst_err_set(err, MST_E_AUTH,
+                             "%s needs its passphrase, and an agent asks nobody: name a file with "
+                             "it in seal.%s, or add --no-agent and be asked",
+                             path, option)
+               : rc;
+}
+
 enum mst_rc mst_cfg_signer(const struct mst_cfg *cfg, mst_cfg_ask_fn *ask, void *arg,
                            struct mst_sign_key *out, struct mst_err *err)
 {
@@ -76,7 +91,8 @@ enum mst_rc mst_cfg_signer(const struct mst_cfg *cfg, mst_cfg_ask_fn *ask, void 
                            "no signing key is configured: make one with 'muster key new --signer "
                            "FILE' and name it in seal.signer_file");
     }
-    rc = mst_cfg_phrase(path, cfg->seal.signer_passphrase_file, ask, arg, &phrase, err);
+    rc = own_phrase(path, cfg->seal.signer_passphrase_file, "signer_passphrase_file", ask, arg,
+                    &phrase, err);
     if (rc == MST_OK) {
         rc = mst_keyfile_signer(path, &phrase, out, err);
     }
@@ -96,7 +112,8 @@ enum mst_rc mst_cfg_identity(const struct mst_cfg *cfg, mst_cfg_ask_fn *ask, voi
                            "no key that opens backups is configured here: name its file in "
                            "seal.identity_file");
     }
-    rc = mst_cfg_phrase(path, cfg->seal.identity_passphrase_file, ask, arg, &phrase, err);
+    rc = own_phrase(path, cfg->seal.identity_passphrase_file, "identity_passphrase_file", ask, arg,
+                    &phrase, err);
     if (rc == MST_OK) {
         rc = mst_keyfile_identity(path, &phrase, out, err);
     }

@@ -175,7 +175,8 @@ static const struct mst_option seal_opts[] = {
      .doc = "key file of this host, with which it signs what it writes"},
     {.name = "signer_passphrase_file",
      PATH(seal, signer_passphrase_file),
-     .doc = "file with the passphrase of signer_file"},
+     .doc = "file with the passphrase of signer_file; absent: it is asked, which takes "
+            "--no-agent and a terminal"},
     {.name = "trusted",
      LIST(seal, trusted, MST_CFG_TRUSTED),
      .doc = "public words of the signers whose backups are believed, each `mstsig-...` and perhaps "
@@ -185,7 +186,8 @@ static const struct mst_option seal_opts[] = {
      .doc = "key file that opens backups; only where they are verified or restored"},
     {.name = "identity_passphrase_file",
      PATH(seal, identity_passphrase_file),
-     .doc = "file with the passphrase of identity_file; absent: it is asked"},
+     .doc = "file with the passphrase of identity_file; absent: it is asked, which takes "
+            "--no-agent and a terminal"},
     {.name = "wrap_command",
      LIST(seal, wrap_command, MST_CFG_ARGV),
      .doc = "program and arguments that wrap a data key: 64 hex digits on its standard input, at "

@@ -49,6 +49,9 @@ static enum mst_rc write_new(const char *path, const struct mst_str *text, struc
                                 mst_errno_text(errno, why, sizeof(why)));
     }
     (void)close(fd);
+    if (rc == MST_OK) { /* its name too: backups will depend on it */
+        rc = mst_dir_sync_parent(path, err);
+    }
     if (rc != MST_OK) {
         (void)unlink(path);
     }
@@ -250,7 +253,8 @@ static void key_file_row(struct mst_keyring *k, const char *role, enum mst_key_k
             bad(r, text);
         }
     } else if (info.locked) {
-        (void)mst_copy(r->state, sizeof(r->state), "readable, its passphrase is asked");
+        (void)mst_copy(r->state, sizeof(r->state),
+                       "readable, its passphrase is asked: with --no-agent");
     }
 }
 
@@ -321,6 +325,11 @@ static void tried_times(const struct mst_cfg *cfg, struct mst_keyring *k)
     mst_db_close(db);
 }
 
+bool mst_keyring_reminds(const struct mst_cfg *cfg)
+{
+    return cfg->sandbox.control[0] == '\0';
+}
+
 void mst_keyring_remind(const struct mst_keyring_row *rows, size_t n, int64_t days,
                         int64_t now_wall_ms, char *out, size_t size)
 {
@@ -358,6 +367,27 @@ void mst_keyring_remind(const struct mst_keyring_row *rows, size_t n, int64_t da
     }
 }
 
+static bool runs(const char *program)
+{
+    return !strchr(program, '/') || access(program, X_OK) == 0; /* else PATH is looked through */
+}
+
+/* Whether what it wraps opens again is tried at every backup, where both are configured. */
+static void program_state(const struct mst_cfg *cfg, struct mst_keyring_row *r)
+{
+    const bool both = cfg->seal.unwrap_command.n > 0;
+
+    if (!runs(cfg->seal.wrap_command.item[0])) {
+        bad(r, "it cannot be run");
+    } else if (both && !runs(cfg->seal.unwrap_command.item[0])) {
+        bad(r, "the unwrap command cannot be run");
+    } else {
+        (void)mst_copy(r->state, sizeof(r->state),
+                       both ? "wraps data keys, and opens them"
+                            : "wraps data keys; whether they open is not known here");
+    }
+}
+
 void mst_keyring_list(const struct mst_cfg *cfg, int64_t now_wall_ms, struct mst_keyring *out)
 {
     memset(out, 0, sizeof(*out));
@@ -370,7 +400,7 @@ void mst_keyring_list(const struct mst_cfg *cfg, int64_t now_wall_ms, struct mst
 
         mst_text_clean(r->label, sizeof(r->label), cfg->seal.wrap_command.item[0],
                        strlen(cfg->seal.wrap_command.item[0]));
-        (void)mst_copy(r->state, sizeof(r->state), "wraps data keys");
+        program_state(cfg, r);
     }
     key_file_row(out, "signer", MST_KEY_SIGNER, cfg->seal.signer_file,
                  cfg->seal.signer_passphrase_file);
@@ -397,7 +427,9 @@ enum mst_rc mst_keyring_paper(const char *path, const char *phrase_file, mst_cfg
         mst_pub_word(MST_KEY_RECIPIENT, who.pub, word);
         mst_str_addf(out,
                      "muster escrow of %s, id %s\n"
-                     "Whoever has these lines can read every backup that was sealed to\n%s\n\n",
+                     "Whoever has these lines can read every backup that was sealed to\n%s\n"
+                     "Typed in, they are its key again: muster key new --recipient FILE "
+                     "--from-paper\n\n",
                      who.label[0] ? who.label : "(no name)", who.id, word);
         for (int i = 1; i <= MST_PAPER_LINES; i++) {
             mst_paper_line(who.secret, i, line);

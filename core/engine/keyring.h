@@ -44,6 +44,8 @@ struct mst_keyring {
 };
 /* Keys of a configuration, each with its state. */
 void mst_keyring_list(const struct mst_cfg *cfg, int64_t now_wall_ms, struct mst_keyring *out);
+/* Do screens remind? Not in the training range, whose keys guard nothing; a list does. */
+bool mst_keyring_reminds(const struct mst_cfg *cfg);
 /* The reminder: no escrow, one never tried, one not tried for `days`. Pure. */
 void mst_keyring_remind(const struct mst_keyring_row *rows, size_t n, int64_t days,
                         int64_t now_wall_ms, char *out, size_t size);

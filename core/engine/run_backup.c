@@ -128,8 +128,8 @@ static enum mst_rc run_copies(struct mst_run *r, const size_t *targets, size_t n
     struct mst_catalog cat;
     struct copies c;
     struct hears hears = {l, task};
-    char told[600], text[512];
-    size_t whole;
+    char told[600] = "", text[512];
+    size_t whole = 0;
     enum mst_rc rc = mst_copies_open(&c, l, targets, n, task, err);
 
     rc = rc == MST_OK ? mst_store_catalog(l, c.tee, &cat, err) : rc;
@@ -140,9 +140,7 @@ static enum mst_rc run_copies(struct mst_run *r, const size_t *targets, size_t n
     rc = run(r, &cat, &c, &res, task, err);
     if (rc == MST_OK) {
         mst_copies_settle(&c, res.id);
-    }
-    whole = mst_copies_tell(&c, told, sizeof(told));
-    if (rc == MST_OK) {
+        whole = mst_copies_tell(&c, told, sizeof(told)); /* none is whole of one that failed */
         mst_copies_other_sets(&c, &cat, res.id, res.set_id, warn, &hears);
     }
     (void)snprintf(text, sizeof(text), "%.200s; %.305s", res.text, told);

@@ -16,7 +16,7 @@
 #include "engine/seals.h"
 #include "hash/hash.h"
 
-#define STEPS (4 + MST_CFG_STORES)
+#define STEPS (5 + MST_CFG_STORES)
 #define ANSWER_MS 5000
 
 struct outcome { /* over all backups of one store */
@@ -246,8 +246,54 @@ static void describe_others(struct mst_ticket *t, const struct places *p)
     }
 }
 
-static void describe(struct mst_ticket *t, const struct mst_rekey *r, const struct places *p,
-                     size_t n_stores)
+/* Does the configuration let this one read new backups? By name or id, as slots are named. */
+static bool still_named(const struct mst_cfg *cfg, const char *who, bool *escrow)
+{
+    const size_t n = strlen(who);
+
+    *escrow = false;
+    for (size_t i = 0; i < cfg->seal.recipients.n; i++) {
+        char label[64], id[MST_KEY_ID_HEX];
+        struct mst_err ignore = {0};
+        uint8_t pub[32];
+
+        if (mst_cfg_pub(cfg->seal.recipients.item[i], MST_KEY_RECIPIENT, pub, label, &ignore) !=
+            MST_OK) {
+            continue;
+        }
+        mst_key_id_of(pub, id);
+        if ((label[0] && strcmp(label, who) == 0) || (n >= 8 && strncmp(id, who, n) == 0)) {
+            *escrow = mst_cfg_is_escrow(cfg, label);
+            return true;
+        }
+    }
+    return (strcmp(who, "passphrase") == 0 && cfg->seal.passphrase_file[0]) ||
+           (strcmp(who, "program") == 0 && cfg->seal.wrap_command.n > 0);
+}
+
+/* Backups that exist are one thing, and the next ones another. */
+static void describe_next(struct mst_ticket *t, const struct mst_cfg *cfg,
+                          const struct mst_rekey *r)
+{
+    char text[200], id[MST_KEY_ID_HEX];
+    bool escrow;
+
+    if (r->what == MST_REKEY_ADD) {
+        mst_key_id_of(r->pub, id);
+        if (!still_named(cfg, id, &escrow)) {
+            step(t, "new backups are not sealed to it before seal.recipients names it too");
+        }
+    } else if (r->what == MST_REKEY_REMOVE && still_named(cfg, r->who, &escrow)) {
+        (void)snprintf(text, sizeof(text),
+                       "the configuration still names %.60s%s: the next backup is sealed to it "
+                       "again unless that is taken out first",
+                       r->who, escrow ? ", an escrow" : "");
+        step(t, text);
+    }
+}
+
+static void describe(struct mst_ticket *t, const struct mst_cfg *cfg, const struct mst_rekey *r,
+                     const struct places *p, size_t n_stores)
 {
     struct mst_str what = {0}, all = {0};
     char id[MST_KEY_ID_HEX];
@@ -276,6 +322,7 @@ static void describe(struct mst_ticket *t, const struct mst_rekey *r, const stru
         step(t, "who kept a copy of an older one, and the secret, still reads the backup");
     }
     (void)mst_copy(t->summary, sizeof(t->summary), mst_str_c(&all));
+    describe_next(t, cfg, r);
     if (p->n == 1 && n_stores > 1) {
         step(t, "only that store is changed: copies in another one stay as they are");
     }
@@ -378,7 +425,7 @@ enum mst_rc mst_rekey_plan(struct local *l, const struct ask *a, struct mst_tick
         rc = nothing(p, &r, &a->cmd, err);
     }
     if (rc == MST_OK) {
-        describe(t, &r, p, l->n_depots);
+        describe(t, l->cfg, &r, p, l->n_depots);
         hash_plan(t);
     }
     t->expires_mono_ms = mst_clock_mono_ms(NULL) + mst_fault_ticket_ms();

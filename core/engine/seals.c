@@ -51,7 +51,9 @@ void mst_seal_remind(struct local *l)
     struct mst_keyring *k = mst_xcalloc(1, sizeof(*k));
     bool news;
 
-    mst_keyring_list(l->cfg, mst_clock_utc_ms(NULL), k);
+    if (mst_keyring_reminds(l->cfg)) {
+        mst_keyring_list(l->cfg, mst_clock_utc_ms(NULL), k);
+    }
     mst_mutex_lock(&l->mtx);
     news = strcmp(l->key_remind, k->remind) != 0;
     (void)mst_copy(l->key_remind, sizeof(l->key_remind), k->remind);
@@ -158,10 +160,30 @@ enum mst_rc mst_seals_sign(struct local *l, struct mst_catalog *c, struct seals 
     return MST_OK;
 }
 
+/* Where the way back is configured too, it is gone at once: a program that prints rubbish is found
+ * out before there is a backup that nobody opens. */
 static enum mst_rc wrap(void *arg, const struct mst_data_key *key, struct mst_wrap_slot *out,
                         struct mst_err *err)
 {
-    return mst_cfg_wrap(arg, key, out, err);
+    const struct mst_cfg *cfg = arg;
+    struct mst_data_key back = {0};
+    enum mst_rc rc = mst_cfg_wrap(cfg, key, out, err);
+
+    if (rc != MST_OK || cfg->seal.unwrap_command.n == 0) {
+        return rc;
+    }
+    rc = mst_cfg_unwrap(cfg, out, &back, err);
+    if (rc != MST_OK) {
+        mst_err_prefix(err, "what the wrap command %s printed does not open again",
+                       cfg->seal.wrap_command.item[0]);
+    } else if (memcmp(back.p, key->p, MST_DATA_KEY_LEN) != 0) {
+        rc = mst_err_set(err, MST_E_AUTH,
+                         "the unwrap command %s makes another key of what the wrap command %s "
+                         "printed",
+                         cfg->seal.unwrap_command.item[0], cfg->seal.wrap_command.item[0]);
+    }
+    mst_data_key_release(&back);
+    return rc;
 }
 
 enum mst_rc mst_seals_readers(struct local *l, struct seals *s, struct mst_err *err)
@@ -257,6 +279,9 @@ void mst_seal_rollback(struct local *l, const struct mst_catalog *c, struct mst_
     struct mst_before now;
 
     out[0] = '\0';
+    if (l->trust.n == 0) {
+        return; /* no number is believed: the newest one that is signed is not known */
+    }
     if (l->db && mst_seen_load(l->db, &key, &seen, &ignore) == MST_OK &&
         mst_catalog_before(c, "~", task, &now, &ignore) == MST_OK) { /* behind every id */
         mst_rollback_judge(seen.counter, seen.id, now.counter, out);
@@ -291,7 +316,7 @@ void mst_seal_look(struct local *l, const char *set, struct mst_bucket_part *p)
             newest = &p->backups[i];
         }
     }
-    if (!l->db) {
+    if (!l->db || l->trust.n == 0) { /* where no number is believed, none went back */
         return;
     }
     rc = mst_seen_load(l->db, &key, &seen, &err);

@@ -69,6 +69,16 @@ static enum mst_rc write_out(const struct mst_takeout *t, struct mst_restore_sou
     return rc;
 }
 
+/* In the words of a listing. */
+static void say_trust(const struct mst_judgement *j, struct mst_takeout_done *done)
+{
+    struct mst_backup b = {.finished_wall_ms = 1, .sealed = done->sealed, .signature = j->how};
+
+    (void)mst_copy(b.signer, sizeof(b.signer), j->who);
+    (void)mst_backup_trust_words(&b, done->trust);
+    done->signature = j->how;
+}
+
 static enum mst_rc take_out(struct mst_takeout_keys *k, const struct mst_catalog *c, const char *id,
                             struct mst_task *task, struct mst_takeout_done *done,
                             struct mst_err *err)
@@ -98,6 +108,7 @@ static enum mst_rc take_out(struct mst_takeout_keys *k, const struct mst_catalog
         if (mst_bkr_judgement(r)->how == MST_SIGNED_GOOD) {
             (void)mst_copy(done->signed_by, sizeof(done->signed_by), mst_bkr_judgement(r)->who);
         }
+        say_trust(mst_bkr_judgement(r), done);
         (void)mst_copy(done->note, sizeof(done->note), mst_bkr_note(r));
     }
     mst_bkr_free(r);

@@ -35,8 +35,10 @@ struct mst_takeout_done {
     uint64_t collections, views, documents, doubles, data_bytes, ops, txn_open, stored_bytes;
     bool partial, oplog, sealed;
     char signed_by[100]; /* "" unsigned, or signed and nobody was named to be believed */
-    char warning[200];   /* "" or what is no damage of its bytes: unsigned, one is missing before */
-    char note[200];      /* "" or what was noticed: the manifest's copy was used */
+    enum mst_signed signature;
+    char trust[160];   /* sealed or not, signed or not, in words */
+    char warning[200]; /* "" or what is no damage of its bytes: unsigned, one is missing before */
+    char note[200];    /* "" or what was noticed: the manifest's copy was used */
 };
 
 /* What comes out whole is whole: every stored byte was read and compared with the hashes that

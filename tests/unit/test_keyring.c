@@ -198,16 +198,20 @@ static void the_list_says_how_each_key_is(void **state)
     mst_pub_word(MST_KEY_SIGNER, ks.pub, sig);
     text = mst_xasprintf("recipients = [\"%s safe\"]; escrow = [\"safe\"]; trusted = [\"%s\"];"
                          "signer_file = \"l-signer.key\"; identity_file = \"l-reader.key\";"
-                         "passphrase_file = \"nowhere\"; wrap_command = [\"/bin/kms\"];",
+                         "passphrase_file = \"nowhere\"; wrap_command = [\"/bin/cat\"];",
                          word, sig);
     configure(&cfg, text);
+    assert_true(mst_keyring_reminds(cfg));
+    (void)mst_copy(cfg->sandbox.control, sizeof(cfg->sandbox.control), "/run/ctl.sock");
+    assert_false(mst_keyring_reminds(cfg)); /* the training range */
+    cfg->sandbox.control[0] = '\0';
     mst_keyring_list(cfg, NOW, k);
     assert_int_equal(k->n, 6);
     row(k, 0, "escrow", true, "public");
     assert_string_equal(k->rows[0].id, kr.id);
     assert_int_equal(k->rows[0].tried_ms, 0);
     row(k, 1, "passphrase", false, "missing");
-    row(k, 2, "program", true, "wraps data keys");
+    row(k, 2, "program", true, "wraps data keys; whether they open is not known here");
     row(k, 3, "signer", true, "readable");
     row(k, 4, "trusted", true, "public");
     row(k, 5, "identity", true, "readable");
