@@ -323,6 +323,41 @@ static void lent_keys_are_got_anew_before_they_end(void **state)
     mst_creds_free(creds);
 }
 
+/* Minutes before their end nothing is lost yet: whoever lends them may be away for a moment. */
+static void lent_keys_serve_until_their_end_when_there_are_no_next_ones(void **state)
+{
+    char soon[MST_TIME_MAX], first[600];
+    struct canned_answer a[] = {
+        {.text = first, .closes = true},
+        {.text = "HTTP/1.1 503 Away\r\nConnection: close\r\n\r\n", .closes = true},
+        {.text = "HTTP/1.1 503 Away\r\nConnection: close\r\n\r\n", .closes = true}};
+    const struct mst_cfg_store cfg = {.name = "far", .endpoint = "https://h"};
+    struct mst_creds *creds = mst_creds_new(&cfg);
+    struct mst_login l;
+    struct canned c;
+    struct mst_err err = {0};
+
+    (void)state;
+    (void)unlink(file);
+    (void)snprintf(first, sizeof(first),
+                   TEXT("{\"AccessKeyId\":\"ASIAOLD\",\"SecretAccessKey\":\"x\",\"Token\":\"y\","
+                        "\"Expiration\":\"%s\"}"),
+                   mst_time_iso(mst_clock_utc_ms(NULL) + 200000, soon));
+    serve(&c, a, 3, "AWS_CONTAINER_CREDENTIALS_FULL_URI", "/creds");
+    for (int i = 0; i < 4; i++) { /* asked for once, and then not again at once */
+        memset(&l, 0, sizeof(l));
+        assert_ok(mst_creds_login(creds, false, &l, NULL, &err), &err);
+        assert_string_equal(l.access_key, "ASIAOLD");
+        assert_string_equal(l.secret.p, "x");
+        mst_login_release(&l);
+        assert_int_equal(atomic_load(&c.requests), i ? 2 : 1);
+    }
+    memset(&l, 0, sizeof(l));
+    assert_rc(mst_creds_login(creds, true, &l, NULL, &err), MST_E_AUTH, &err); /* refused ones */
+    canned_stop(&c);
+    mst_creds_free(creds);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -333,6 +368,7 @@ int main(void)
         cmocka_unit_test_setup(a_container_lends_its_role, begin),
         cmocka_unit_test_setup(sts_lends_a_role_for_a_key_or_a_token, begin),
         cmocka_unit_test_setup(lent_keys_are_got_anew_before_they_end, begin),
+        cmocka_unit_test_setup(lent_keys_serve_until_their_end_when_there_are_no_next_ones, begin),
         cmocka_unit_test_setup(what_was_found_is_kept_until_a_fresh_one_is_asked, begin),
     };
     int rc;
