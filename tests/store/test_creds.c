@@ -11,8 +11,11 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "canned.h"
+#include "runprog.h"
+#include "s3d.h"
 #include "store/creds.h"
 #include "store/open.h"
+#include "tlsgen.h"
 
 static char dir[] = "/tmp/muster-creds-XXXXXX";
 static char file[64];
@@ -323,6 +326,36 @@ static void lent_keys_are_got_anew_before_they_end(void **state)
     mst_creds_free(creds);
 }
 
+/* One of one's own, behind a certificate of one's own: as the store that stands beside it. */
+static void sts_of_ones_own_is_checked_with_the_stores_ca(void **state)
+{
+    const struct tlsgen_want want = {.file = "s.pem", .subject = "CN=s", .san = "IP:127.0.0.1"};
+    struct mst_cfg_store cfg = {.name = "far", .role_arn = "arn:aws:iam::1:role/w"};
+    struct mst_err err = {0};
+    struct tlsgen ca;
+    struct mst_login l;
+    struct s3d *sts;
+    char folder[64], pem[600], url[64];
+
+    (void)state;
+    write_file(both, 0600);
+    temp_dir(folder, sizeof(folder));
+    tlsgen_init(&ca, folder, "ca");
+    tlsgen_issue(&ca, &want, pem);
+    sts = s3d_start(&(struct s3d_opts){.cert_file = pem});
+    (void)snprintf(url, sizeof(url), "https://127.0.0.1:%d", s3d_port(sts));
+    (void)setenv("AWS_ENDPOINT_URL_STS", url, 1);
+    assert_rc(login(&cfg, &l, &err), MST_E_TLS, &err);
+    assert_false(s3d_saw_credentials(sts));
+    (void)mst_copy(cfg.ca_file, sizeof(cfg.ca_file), ca.ca);
+    assert_rc(login(&cfg, &l, &err), MST_E_AUTH,
+              &err); /* what is there is no STS: it was asked, and that is all */
+    assert_true(s3d_saw_credentials(sts));
+    s3d_stop(sts);
+    tlsgen_release(&ca);
+    temp_remove(folder);
+}
+
 /* Minutes before their end nothing is lost yet: whoever lends them may be away for a moment. */
 static void lent_keys_serve_until_their_end_when_there_are_no_next_ones(void **state)
 {
@@ -367,6 +400,7 @@ int main(void)
         cmocka_unit_test_setup(an_instance_lends_its_role, begin),
         cmocka_unit_test_setup(a_container_lends_its_role, begin),
         cmocka_unit_test_setup(sts_lends_a_role_for_a_key_or_a_token, begin),
+        cmocka_unit_test_setup(sts_of_ones_own_is_checked_with_the_stores_ca, begin),
         cmocka_unit_test_setup(lent_keys_are_got_anew_before_they_end, begin),
         cmocka_unit_test_setup(lent_keys_serve_until_their_end_when_there_are_no_next_ones, begin),
         cmocka_unit_test_setup(what_was_found_is_kept_until_a_fresh_one_is_asked, begin),
