@@ -210,6 +210,19 @@ static enum mst_rc usual_file(const char *section, struct mst_login *out, struct
     return from_file(path, section, out, err);
 }
 
+/* Half a key is a mistake, and not another identity's turn. */
+static enum mst_rc half_env(struct mst_err *err)
+{
+    const bool key = mst_creds_env("AWS_ACCESS_KEY_ID") != NULL;
+    const bool secret = mst_creds_env("AWS_SECRET_ACCESS_KEY") != NULL;
+
+    return key == secret ? MST_OK
+                         : mst_err_set(err, MST_E_CONFIG,
+                                       "the environment has %s and no %s: set both or none",
+                                       key ? "AWS_ACCESS_KEY_ID" : "AWS_SECRET_ACCESS_KEY",
+                                       key ? "AWS_SECRET_ACCESS_KEY" : "AWS_ACCESS_KEY_ID");
+}
+
 /* The first that has one. Who names a section means that and nothing else. */
 static enum mst_rc first_of(const struct mst_cfg_store *cfg, const char *section,
                             struct mst_login *out, struct mst_task *task, struct mst_err *err)
@@ -218,7 +231,8 @@ static enum mst_rc first_of(const struct mst_cfg_store *cfg, const char *section
     enum mst_rc rc = MST_E_NOTFOUND;
 
     if (!cfg->credentials_profile[0]) {
-        rc = from_env(out, err);
+        rc = half_env(err);
+        rc = rc == MST_OK ? from_env(out, err) : rc;
         rc = rc == MST_E_NOTFOUND ? mst_creds_web_identity(cfg, out, task, err) : rc;
     }
     rc = rc == MST_E_NOTFOUND ? usual_file(section, out, err) : rc;

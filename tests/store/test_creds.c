@@ -117,6 +117,24 @@ static void what_cannot_be_used_is_named(void **state)
     assert_non_null(strstr(err.msg, "there is no section [absent]"));
 }
 
+/* Whoever sets one of the two means it: no other source is taken instead. */
+static void half_a_key_of_the_environment_is_an_error(void **state)
+{
+    const struct mst_cfg_store cfg = {.name = "far"};
+    struct mst_login l;
+    struct mst_err err = {0};
+
+    (void)state;
+    write_file(both, 0600);
+    (void)setenv("AWS_ACCESS_KEY_ID", "AKIDENV", 1);
+    assert_rc(login(&cfg, &l, &err), MST_E_CONFIG, &err);
+    assert_string_equal(err.msg, "the environment has AWS_ACCESS_KEY_ID and no "
+                                 "AWS_SECRET_ACCESS_KEY: set both or none");
+    (void)unsetenv("AWS_ACCESS_KEY_ID");
+    (void)setenv("AWS_SECRET_ACCESS_KEY", "s", 1);
+    assert_rc(login(&cfg, &l, &err), MST_E_CONFIG, &err);
+}
+
 static void what_was_found_is_kept_until_a_fresh_one_is_asked(void **state)
 {
     const struct mst_cfg_store cfg = {.name = "far"};
@@ -396,6 +414,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(the_order_is_kept, begin),
         cmocka_unit_test_setup(what_cannot_be_used_is_named, begin),
+        cmocka_unit_test_setup(half_a_key_of_the_environment_is_an_error, begin),
         cmocka_unit_test_setup(an_opened_store_says_whose_key_it_has, begin),
         cmocka_unit_test_setup(an_instance_lends_its_role, begin),
         cmocka_unit_test_setup(a_container_lends_its_role, begin),
