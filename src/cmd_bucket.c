@@ -24,17 +24,20 @@ static enum mst_rc problem(int code, const char *text, struct mst_err *err)
 
 #define HANG_MS 15000 /* a store that others do not wait for any longer */
 
-static bool wanted(const struct cmd_ctx *c, const struct mst_bucket_part *b)
+static bool is_one(const char *name, const struct mst_bucket_part *b)
 {
-    const char *name = args_get(&c->args, "store");
-
-    return !name || strcmp(name, b->store) == 0;
+    return !name || !*name || strcmp(name, b->store) == 0;
 }
 
-static bool all_read(const struct cmd_ctx *c, const struct mst_view *v, int64_t since)
+static bool wanted(const struct cmd_ctx *c, const struct mst_bucket_part *b)
+{
+    return is_one(args_get(&c->args, "store"), b);
+}
+
+static bool all_read(const char *name, const struct mst_view *v, int64_t since)
 {
     for (size_t i = 0; i < v->n_stores; i++) {
-        if (wanted(c, v->stores[i]) && v->stores[i]->read_at_ms < since) {
+        if (is_one(name, v->stores[i]) && v->stores[i]->read_at_ms < since) {
             return false;
         }
     }
@@ -42,16 +45,16 @@ static bool all_read(const struct cmd_ctx *c, const struct mst_view *v, int64_t 
 }
 
 /* The first store of those asked for that was not read. */
-static enum mst_rc store_problem(const struct cmd_ctx *c, const struct mst_view *v, int64_t since,
+static enum mst_rc store_problem(const char *name, const struct mst_view *v, int64_t since,
                                  struct mst_err *err)
 {
     for (size_t i = 0; i < v->n_stores; i++) {
         const struct mst_bucket_part *b = v->stores[i];
 
-        if (wanted(c, b) && b->read_at_ms < since) {
+        if (is_one(name, b) && b->read_at_ms < since) {
             return mst_err_set(err, MST_E_TIMEOUT, "the store %s was not listed in time", b->store);
         }
-        if (wanted(c, b) && b->problem[0]) {
+        if (is_one(name, b) && b->problem[0]) {
             return problem(b->problem_rc, b->problem, err);
         }
     }
@@ -68,14 +71,14 @@ enum mst_rc cmd_store_named(const struct cmd_ctx *c, const char *name, struct ms
     return name && *name ? mst_cfg_store(c->cfg, name, &s, err) : MST_OK;
 }
 
-enum mst_rc cmd_fresh_stores(const struct cmd_ctx *c, struct mst_engine *e,
+enum mst_rc cmd_fresh_stores(const struct cmd_ctx *c, struct mst_engine *e, const char *store,
                              const struct mst_view **out, struct mst_err *err)
 {
     const struct mst_cmd reload = {.kind = MST_CMD_BUCKET_RELOAD};
     const int64_t start = mst_clock_mono_ms(NULL);
     uint64_t none;
     const struct mst_view *v;
-    enum mst_rc rc = cmd_store_named(c, args_get(&c->args, "store"), err);
+    enum mst_rc rc = cmd_store_named(c, store, err);
 
     *out = NULL;
     rc = rc == MST_OK ? mst_engine_submit(e, &reload, &none, err) : rc;
@@ -83,7 +86,7 @@ enum mst_rc cmd_fresh_stores(const struct cmd_ctx *c, struct mst_engine *e,
         return rc;
     }
     v = mst_engine_view(e);
-    while (!all_read(c, v, start)) {
+    while (!all_read(store, v, start)) {
         const int64_t took = mst_clock_mono_ms(NULL) - start;
 
         if (took > (v->n_stores > 1 ? HANG_MS : LIST_MS) || !cmd_wait(e, 500)) {
@@ -93,7 +96,7 @@ enum mst_rc cmd_fresh_stores(const struct cmd_ctx *c, struct mst_engine *e,
         v = mst_engine_view(e);
     }
     *out = v;
-    return store_problem(c, v, start, err);
+    return store_problem(store, v, start, err);
 }
 
 static void show_one(const struct cmd_ctx *c, const struct mst_bucket_part *b, int64_t now,
@@ -280,7 +283,7 @@ enum mst_rc cmd_bucket_ls(struct cmd_ctx *c, struct mst_err *err)
     }
     rc = cmd_engine(c, &e, err);
     if (rc == MST_OK) {
-        rc = cmd_fresh_stores(c, e, &v, err);
+        rc = cmd_fresh_stores(c, e, args_get(&c->args, "store"), &v, err);
     }
     /* The error still is the exit status; of one store alone it is said once. */
     if (rc == MST_OK || (v && (v->n_stores > 1 || v->bucket->cached))) {
@@ -384,7 +387,7 @@ enum mst_rc cmd_bucket_show(struct cmd_ctx *c, struct mst_err *err)
     }
     rc = cmd_engine(c, &e, err);
     if (rc == MST_OK) {
-        rc = cmd_fresh_stores(c, e, &v, err);
+        rc = cmd_fresh_stores(c, e, args_get(&c->args, "store"), &v, err);
     }
     if (rc != MST_OK && v && v->n_stores > 1 && !args_get(&c->args, "store")) {
         memset(err, 0, sizeof(*err)); /* another store may have it */

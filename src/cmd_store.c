@@ -54,6 +54,7 @@ static void show_list(const struct cmd_ctx *c, const struct mst_bucket_part *b, 
         js_text(out, "where", b->where);
         js_bool(out, "backups_go_there", b->target);
         js_bool(out, "allow_unsealed", may_be_unsealed(c, b->store));
+        js_bool(out, "single_writer", b->single_writer);
         js_bool(out, "reachable", !*problem);
         js_text(out, "problem", problem);
         js_known(out, "free_bytes", b->free_bytes ? (int64_t)b->free_bytes : -1);
@@ -148,7 +149,7 @@ static enum mst_rc from_view(struct cmd_ctx *c, show_fn *show, struct mst_err *e
     enum mst_rc rc = cmd_store_named(c, store_of(c), err);
 
     rc = rc == MST_OK ? cmd_engine(c, &e, err) : rc;
-    rc = rc == MST_OK ? cmd_fresh_stores(c, e, &v, err) : rc;
+    rc = rc == MST_OK ? cmd_fresh_stores(c, e, store_of(c), &v, err) : rc;
     for (size_t i = 0; v && i < v->n_stores; i++) {
         if (shown(c, v->stores[i])) {
             show(c, v->stores[i], v->now_wall_ms, &out);
@@ -228,18 +229,19 @@ static void show_facts(const struct cmd_ctx *c, const struct mst_store_facts *f,
 {
     const struct {
         const char *word, *name;
-        bool has;
-    } caps[] = {{"create-only writes", "create_only", f->create_only},
-                {"checksums", "checksums", f->checksums},
-                {"multipart", "multipart", f->multipart},
-                {"ranged reads", "ranges", f->ranges},
-                {"versions", "versions", f->versions},
-                {"object lock", "lock", f->lock},
-                {"free space", "space", f->space}};
+        bool has, known;
+    } caps[] = {{"create-only writes", "create_only", f->create_only, f->asked},
+                {"checksums", "checksums", f->checksums, f->asked},
+                {"multipart", "multipart", f->multipart, f->asked},
+                {"ranged reads", "ranges", f->ranges, f->asked},
+                {"versions", "versions", f->versions, f->versions_known},
+                {"object lock", "lock", f->lock, f->lock_known},
+                {"free space", "space", f->space, f->asked}};
     char a[MST_HUMAN_MAX], b[MST_HUMAN_MAX];
-    const char *learned = f->local   ? "fixed: a directory always does this"
-                          : f->asked ? "asked just now; a profile may only take away"
-                                     : "not known: it could not be asked";
+    const char *learned = f->local            ? "fixed: a directory always does this"
+                          : f->asked          ? "asked just now; a profile may only take away"
+                          : c->cfg->read_only ? "not asked: most of it is tried out with a write"
+                                              : "not known: it could not be asked";
 
     if (c->json) {
         js_begin(out, "store", mst_clock_utc_ms(NULL));
@@ -251,7 +253,7 @@ static void show_facts(const struct cmd_ctx *c, const struct mst_store_facts *f,
         js_text(out, "noticed", f->text);
         facts_json(f, out);
         for (size_t i = 0; i < MST_COUNT(caps); i++) {
-            if (f->asked) {
+            if (caps[i].known) {
                 js_bool(out, caps[i].name, caps[i].has);
             } else {
                 js_text(out, caps[i].name, "");
@@ -267,9 +269,9 @@ static void show_facts(const struct cmd_ctx *c, const struct mst_store_facts *f,
     facts_text(f, out);
     for (size_t i = 0; i < MST_COUNT(caps); i++) {
         mst_str_addf(out, "  %-20s %s\n", caps[i].word,
-                     !f->asked     ? "unknown"
-                     : caps[i].has ? "yes"
-                                   : "no");
+                     !caps[i].known ? "unknown"
+                     : caps[i].has  ? "yes"
+                                    : "no");
     }
     mst_str_addf(out, "  %-20s %s\n", "how it is known", learned);
     if (f->text[0]) {

@@ -29,9 +29,9 @@ enum mst_rc cmd_guarded_plan(struct cmd_ctx *c, const struct mst_cmd *cmd,
 enum mst_rc cmd_guarded(struct cmd_ctx *c, const struct mst_cmd *cmd,
                         struct mst_err *err) MST_MUST_CHECK;
 
-/* A view whose stores (or --store alone) were asked for after the call; *out may be set with an
- * error too: that of the first store that was not read. */
-enum mst_rc cmd_fresh_stores(const struct cmd_ctx *c, struct mst_engine *e,
+/* A view whose stores (or the named one alone; NULL or "": all) were asked for after the call; *out
+ * may be set with an error too: that of the first store that was not read. */
+enum mst_rc cmd_fresh_stores(const struct cmd_ctx *c, struct mst_engine *e, const char *store,
                              const struct mst_view **out, struct mst_err *err) MST_MUST_CHECK;
 /* Is there such a store? name "" or NULL: any. */
 enum mst_rc cmd_store_named(const struct cmd_ctx *c, const char *name,

@@ -232,7 +232,7 @@ static void act_open(struct ui_app *app)
         }
         return;
     }
-    if (app->st.scr == UI_SCR_BUCKET && ss->pane == 0) {
+    if (app->st.scr == UI_SCR_BUCKET && (ss->pane == 0 || ui_app_detail_wanted(app))) {
         ui_app_ask_detail(app);
         ss->pane = 2;
     } else if (ss->pane == 0) {

@@ -57,6 +57,8 @@ void ui_app_say(struct ui_app *app, enum mst_severity severity, const char *fmt,
 void ui_app_act(struct ui_app *app, enum ui_act act, int key);
 /* app_ask.c */
 void ui_app_ask_detail(struct ui_app *app);
+/* Does the pane that has the focus say that Enter reads the manifest? */
+bool ui_app_detail_wanted(const struct ui_app *app);
 void ui_app_reload(struct ui_app *app);
 /* On the bucket screen: ask what its store says of itself, unless that was just done. */
 void ui_app_look(struct ui_app *app, bool again);

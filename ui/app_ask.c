@@ -2,6 +2,7 @@
  * of it again. */
 #include "base/mem.h"
 #include "ui/app.h"
+#include "ui/bucket.h"
 
 void ui_app_ask_detail(struct ui_app *app)
 {
@@ -19,6 +20,15 @@ void ui_app_ask_detail(struct ui_app *app)
     if (app->engine.submit(app->engine.arg, &cmd, &job, &err) != MST_OK) {
         ui_app_say(app, MST_SEV_WARN, "%s", err.msg);
     }
+}
+
+bool ui_app_detail_wanted(const struct ui_app *app)
+{
+    const struct ui_ctx x = {app->view, &app->st};
+    const int pane = app->st.s[UI_SCR_BUCKET].pane;
+    const struct mst_backup *b = app->view ? ui_backup_selected(&x) : NULL;
+
+    return (pane == UI_P_CONTENT || pane == UI_P_DETAIL) && b && !ui_backup_detail(&x, b);
 }
 
 /* It is being asked, or was not long ago. */

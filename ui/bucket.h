@@ -19,6 +19,8 @@ bool ui_backup_whole(const struct mst_backup *b); /* NULL: no */
 bool ui_backup_held(const struct ui_ctx *x, const struct mst_backup *b);
 /* Of all that backups take in its store, in percent. */
 int ui_backup_share(const struct mst_bucket_part *from, const struct mst_backup *b);
+/* Its detail, when that is the one that was read; NULL: another one's, or none. */
+const struct mst_detail_part *ui_backup_detail(const struct ui_ctx *x, const struct mst_backup *b);
 int ui_backup_draw(const struct ui_ctx *x, const struct ui_area *a, bool focus);
 int ui_content_draw(const struct ui_ctx *x, const struct ui_area *a, bool focus);
 

@@ -9,6 +9,8 @@
 #include "ui/bucket.h"
 #include "ui/fmt.h"
 
+#define LABEL_COLS 11
+
 /* Lists are newest first. */
 const struct mst_backup *ui_store_backup(const struct mst_bucket_part *p,
                                          const struct mst_backup *b)
@@ -69,6 +71,31 @@ static void copy_line(const struct ui_ctx *x, const struct mst_bucket_part *s,
                 old ? "was " : "", mst_backup_state_word(k->state), verified);
 }
 
+/* How many are whole, and by name only where it is not. */
+static void copies_counted(const struct ui_ctx *x, const struct mst_backup *b, char text[300])
+{
+    size_t whole = 0, at;
+
+    for (size_t i = 0; i < x->v->n_stores; i++) {
+        whole += ui_backup_whole(ui_store_backup(x->v->stores[i], b));
+    }
+    (void)snprintf(text, 300, "%zu of %zu", whole, x->v->n_stores);
+    for (size_t i = 0; i < x->v->n_stores; i++) {
+        const struct mst_bucket_part *s = x->v->stores[i];
+        const struct mst_backup *k = ui_store_backup(s, b);
+
+        at = strlen(text);
+        if (!k) {
+            (void)snprintf(text + at, 300 - at, ", %s%s",
+                           s->problem[0] || !s->as_of_wall_ms ? "unknown in " : "not in ",
+                           s->store);
+        } else if (!ui_backup_whole(k)) {
+            (void)snprintf(text + at, 300 - at, ", %s %s", mst_backup_state_word(k->state),
+                           s->store);
+        }
+    }
+}
+
 /* The same in one line, where there is no room for more. */
 static void copies_short(const struct ui_ctx *x, const struct mst_backup *b, struct ui_pen *p)
 {
@@ -86,6 +113,9 @@ static void copies_short(const struct ui_ctx *x, const struct mst_backup *b, str
                            : ui_backup_whole(k) ? ""
                                                 : mst_backup_state_word(k->state));
         }
+    }
+    if (ui_cols(text) > p->a.w - LABEL_COLS) {
+        copies_counted(x, b, text);
     }
     ui_pen_pair(p, "copies", UI_TEXT, "%s", text);
 }
@@ -120,8 +150,7 @@ static void detail_copies(const struct ui_ctx *x, const struct mst_backup *b, st
     }
 }
 
-/* Its detail, when that is the one that was read; NULL: another one's, or none. */
-static const struct mst_detail_part *detail_of(const struct ui_ctx *x, const struct mst_backup *b)
+const struct mst_detail_part *ui_backup_detail(const struct ui_ctx *x, const struct mst_backup *b)
 {
     const struct mst_detail_part *d = x->v->detail;
 
@@ -148,7 +177,7 @@ static void lock_words(const struct ui_ctx *x, const struct mst_detail_part *d, 
 /* What only the store can say of it: asked with the detail, so unknown until then. */
 static void detail_locks(const struct ui_ctx *x, const struct mst_backup *b, struct ui_pen *p)
 {
-    const struct mst_detail_part *d = detail_of(x, b);
+    const struct mst_detail_part *d = ui_backup_detail(x, b);
     char lock[300];
 
     if (strcmp(ui_store(x)->kind, "local") == 0) {
@@ -374,7 +403,7 @@ static void draw_objects(const struct ui_ctx *x, const struct mst_backup *b,
 int ui_content_draw(const struct ui_ctx *x, const struct ui_area *a, bool focus)
 {
     const struct mst_backup *b = ui_backup_selected(x);
-    const struct mst_detail_part *d = detail_of(x, b);
+    const struct mst_detail_part *d = ui_backup_detail(x, b);
     const bool objects = x->st->s[UI_SCR_BUCKET].other;
     char note[32] = "";
     struct ui_area in;

@@ -9,6 +9,8 @@
 #include "ui/fmt.h"
 #include "ui/table.h"
 
+#define MORE_COLS 4 /* "+3! " */
+
 enum { C_SIGN, C_ID, C_STATE, C_DATA, C_SIZE, C_VERIFIED, C_FROM, C_SHARE, C_COPIES };
 
 static int compare(const struct ui_ctx *x, size_t col, size_t a, size_t b)
@@ -154,30 +156,84 @@ static struct ui_area draw_origin(const struct ui_ctx *x, const struct ui_area *
     return ui_area_sub(in, 0, 0, in->h - h, in->w);
 }
 
-/* One line with every store, the shown one in brackets, what cannot be read with a '!'. */
-static struct ui_area draw_stores(const struct ui_ctx *x, const struct ui_area *in)
+static int store_word(const struct ui_ctx *x, size_t i, char out[80])
+{
+    const struct mst_bucket_part *p = x->v->stores[i];
+    const bool here = p == ui_store(x);
+
+    (void)snprintf(out, 80, "%s%s%s%s", here ? "<" : " ", p->store, p->problem[0] ? "!" : "",
+                   here ? ">" : " ");
+    return ui_cols(out) + 1;
+}
+
+/* As many as there is room for, the shown one among them; the others are counted beside them. */
+static void fit_stores(const struct ui_ctx *x, int room, size_t *from, size_t *to)
 {
     const struct mst_bucket_part *shown = ui_store(x);
-    int at = 0;
+    char word[80];
+    int all = -1, used;
+
+    *from = 0;
+    for (size_t i = 0; i < x->v->n_stores; i++) {
+        all += store_word(x, i, word);
+        *from = x->v->stores[i] == shown ? i : *from;
+    }
+    *to = *from + 1;
+    used = store_word(x, *from, word);
+    room = all <= room ? all + 1 : room - 2 * MORE_COLS;
+    for (bool grew = true; grew;) {
+        grew = false;
+        if (*to < x->v->n_stores && used + store_word(x, *to, word) <= room) {
+            used += store_word(x, (*to)++, word);
+            grew = true;
+        }
+        if (*from > 0 && used + store_word(x, *from - 1, word) <= room) {
+            used += store_word(x, --*from, word);
+            grew = true;
+        }
+    }
+}
+
+/* "+3!": so many more, one of which cannot be read. */
+static void draw_more(const struct ui_ctx *x, const struct ui_area *in, int at, size_t from,
+                      size_t to)
+{
+    bool bad = false;
+
+    for (size_t i = from; i < to; i++) {
+        bad = bad || x->v->stores[i]->problem[0];
+    }
+    if (to > from) {
+        (void)ui_putf(in, 0, at, bad ? UI_CRIT : UI_DIM, "+%zu%s", to - from, bad ? "!" : "");
+    }
+}
+
+/* One line with the stores, the shown one in brackets, what cannot be read with a '!'. */
+static struct ui_area draw_stores(const struct ui_ctx *x, const struct ui_area *in)
+{
+    size_t from, to;
+    int at;
 
     if (x->v->n_stores < 2 || in->h < 4) {
         return *in;
     }
-    for (size_t i = 0; i < x->v->n_stores; i++) {
+    fit_stores(x, in->w, &from, &to);
+    draw_more(x, in, 0, 0, from);
+    at = from > 0 ? MORE_COLS : 0;
+    for (size_t i = from; i < to; i++) {
         const struct mst_bucket_part *p = x->v->stores[i];
-        const bool bad = p->problem[0] != '\0';
         char word[80];
+        const int cols = store_word(x, i, word);
 
-        (void)snprintf(word, sizeof word, "%s%s%s%s", p == shown ? "<" : " ", p->store,
-                       bad ? "!" : "", p == shown ? ">" : " ");
-        (void)ui_put_cut(in, 0, at, in->w - at,
-                         bad          ? UI_CRIT
-                         : p == shown ? UI_TITLE_FOCUS
-                                      : UI_DIM,
+        (void)ui_put_cut(in, 0, at, in->w - at - (to < x->v->n_stores ? MORE_COLS : 0),
+                         p->problem[0]      ? UI_CRIT
+                         : p == ui_store(x) ? UI_TITLE_FOCUS
+                                            : UI_DIM,
                          word);
-        at += ui_cols(word) + 1;
+        at += cols;
     }
-    if (at + 9 < in->w) {
+    draw_more(x, in, in->w - MORE_COLS + 1, to, x->v->n_stores);
+    if (to == x->v->n_stores && at + 9 < in->w) {
         (void)ui_put_right(in, 0, in->w - 9, 9, UI_DIM, "< > store");
     }
     return ui_area_sub(in, 1, 0, in->h - 1, in->w);

@@ -109,7 +109,8 @@ static void growth(const struct mst_bucket_part *b, struct ui_pen *p)
                     b->days_left >= 0 && b->days_left < 7 ? UI_WARN : ui_bucket_role(b, UI_TEXT),
                     "%s/day%s", mst_text_bytes((uint64_t)b->per_day_bytes, h), left);
     } else {
-        ui_pen_pair(p, "grows", UI_DIM, "%s", "unknown, too few backups");
+        ui_pen_pair(p, "grows", UI_DIM, "%s",
+                    b->as_of_wall_ms ? "unknown, too few backups" : "not known");
     }
     if (b->as_of_wall_ms) {
         ui_pen_pair(p, "backups", ui_bucket_role(b, UI_TEXT), "%zu, %s", b->n,

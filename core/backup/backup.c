@@ -126,6 +126,7 @@ static enum mst_rc new_id(struct run *r, const char *host, struct mst_err *err)
 
     (void)mst_copy(claim.attempt, sizeof(claim.attempt), r->attempt);
     (void)snprintf(claim.by, sizeof(claim.by), "%.120s:%ld", host, (long)getpid());
+    mst_task_phase(r->outer, "claiming its id in %.80s", mst_store_name(r->o->catalog->store));
     do {
         rc = later_id(r, err);
         if (rc == MST_OK) {

@@ -56,20 +56,46 @@ static void say_configured(const struct mst_cfg_store *c, struct mst_store_facts
     out->allow_unsealed = c->allow_unsealed;
 }
 
+/* What the bucket keeps is asked without a write, so also of who may only read. */
+static void ask_keeps(struct mst_store *s, bool probed, struct mst_store_facts *out,
+                      struct mst_err *err)
+{
+    const struct mst_store_caps *caps = mst_store_caps(s);
+    struct mst_store_keeps keeps = {.versions = caps->versions, .locks = caps->lock};
+
+    if (!out->local && (!probed || caps->unknown)) {
+        mst_store_keeps(s, NULL, &keeps);
+    }
+    out->versions = keeps.versions > 0;
+    out->lock = keeps.locks > 0;
+    out->versions_known = keeps.versions >= 0;
+    out->lock_known = keeps.locks >= 0;
+    if (err->rc == MST_OK && keeps.text[0] && !caps->unknown) {
+        (void)mst_err_set(err, MST_E_AUTH, "%s", keeps.text);
+    }
+}
+
 /* Asked with a write; who may not, or does not want to, is told that it is not known. */
 static void ask_it(const struct mst_cfg *cfg, struct mst_store *s, struct mst_store_facts *out)
 {
     struct mst_err err = {0};
+    bool reached = true;
 
     out->asked = out->local;
     if (!out->local && !cfg->read_only) {
         out->asked = mst_store_probe(s, NULL, &err) == MST_OK;
+        reached = err.rc != MST_E_NET && err.rc != MST_E_TIMEOUT && err.rc != MST_E_TLS;
+    }
+    if (reached) {
+        ask_keeps(s, out->asked, out, &err);
     }
     if (!mst_store_who(s, out->who, sizeof(out->who), &out->who_until_ms)) {
         out->who[0] = '\0';
     }
     (void)mst_copy(out->text, sizeof(out->text),
-                   err.rc != MST_OK ? err.msg : mst_store_caps(s)->text);
+                   err.rc != MST_OK ? err.msg
+                   : out->asked     ? mst_store_caps(s)->text
+                                    : "");
     mst_text_sanitise(out->who);
     mst_text_sanitise(out->text);
 }
@@ -97,8 +123,6 @@ enum mst_rc mst_engine_store_facts(const struct mst_cfg *cfg, const char *store,
     out->checksums = caps->checksums;
     out->multipart = caps->multipart;
     out->ranges = caps->ranges;
-    out->versions = caps->versions;
-    out->lock = caps->lock;
     out->space = caps->space;
     rc = mst_store_space(s, &out->free_bytes, &out->total_bytes, err);
     mst_store_free(s);

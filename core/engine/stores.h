@@ -15,12 +15,13 @@ struct mst_store_facts {
     bool create_only, checksums, multipart, ranges, versions, lock, space;
     int64_t lock_days; /* what is written is locked so long; 0: not */
     char lock_mode[16], tags[400];
-    bool asked; /* else what it can do is not known */
+    bool asked; /* else what it can do is not known, but for the next two */
+    bool versions_known, lock_known;
     bool single_writer, allow_unsealed;
     char region[64], profile[16], known_from[64]; /* "" where there is none */
     char who[200];                                /* whose key it works with; "" not known */
     int64_t who_until_ms;                         /* 0: for ever, or not known */
-    char text[200];                               /* what was noticed about it */
+    char text[512];                               /* what was noticed about it */
     uint64_t free_bytes, total_bytes;             /* 0 unknown */
 };
 enum mst_rc mst_engine_store_facts(const struct mst_cfg *cfg, const char *store,

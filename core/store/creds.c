@@ -15,6 +15,8 @@
 #include "store/creds_own.h"
 
 #define EARLY_MS 300000
+#define LAST_MS 10000  /* closer to their end the present ones are not used */
+#define PAUSE_MS 10000 /* between two tries to get the next ones, while the present ones serve */
 #define LOOK_MS 200
 
 struct mst_creds {
@@ -22,6 +24,7 @@ struct mst_creds {
     struct mst_mutex mtx; /* what follows; not held while something is read */
     struct mst_cond done;
     struct mst_login have;
+    int64_t again_mono_ms; /* the next ones could not be had: not asked for before */
     bool known, reading;
 };
 
@@ -217,6 +220,19 @@ static enum mst_rc usual_file(const char *section, struct mst_login *out, struct
     return from_file(path, section, out, err);
 }
 
+/* Half a key is a mistake, and not another identity's turn. */
+static enum mst_rc half_env(struct mst_err *err)
+{
+    const bool key = mst_creds_env("AWS_ACCESS_KEY_ID") != NULL;
+    const bool secret = mst_creds_env("AWS_SECRET_ACCESS_KEY") != NULL;
+
+    return key == secret ? MST_OK
+                         : mst_err_set(err, MST_E_CONFIG,
+                                       "the environment has %s and no %s: set both or none",
+                                       key ? "AWS_ACCESS_KEY_ID" : "AWS_SECRET_ACCESS_KEY",
+                                       key ? "AWS_SECRET_ACCESS_KEY" : "AWS_ACCESS_KEY_ID");
+}
+
 /* The first that has one. Who names a section means that and nothing else. */
 static enum mst_rc first_of(const struct mst_cfg_store *cfg, const char *section,
                             struct mst_login *out, struct mst_task *task, struct mst_err *err)
@@ -225,7 +241,8 @@ static enum mst_rc first_of(const struct mst_cfg_store *cfg, const char *section
     enum mst_rc rc = MST_E_NOTFOUND;
 
     if (!cfg->credentials_profile[0]) {
-        rc = from_env(out, err);
+        rc = half_env(err);
+        rc = rc == MST_OK ? from_env(out, err) : rc;
         rc = rc == MST_E_NOTFOUND ? mst_creds_web_identity(cfg, out, task, err) : rc;
     }
     rc = rc == MST_E_NOTFOUND ? usual_file(section, out, err) : rc;
@@ -300,10 +317,28 @@ static void copy_login(struct mst_login *to, const struct mst_login *from)
     }
 }
 
-static bool good(const struct mst_creds *c)
+static bool lasts(const struct mst_creds *c, int64_t more_ms)
 {
     return c->known && (c->have.expires_wall_ms == 0 ||
-                        mst_clock_utc_ms(NULL) < c->have.expires_wall_ms - EARLY_MS);
+                        mst_clock_utc_ms(NULL) < c->have.expires_wall_ms - more_ms);
+}
+
+static bool good(const struct mst_creds *c)
+{
+    return lasts(c, mst_clock_mono_ms(NULL) < c->again_mono_ms ? LAST_MS : EARLY_MS);
+}
+
+/* Under the lock: the next ones could not be had; do the present ones still serve? */
+static bool serves(struct mst_creds *c, const struct mst_err *why)
+{
+    if (why->rc == MST_E_CANCELLED || !lasts(c, LAST_MS)) {
+        return false;
+    }
+    c->again_mono_ms = mst_clock_mono_ms(NULL) + PAUSE_MS;
+    mst_log(MST_LOG_WARN, "store",
+            "the next keys of the store %s cannot be had yet, the present ones serve: %s",
+            c->cfg->name, why->msg);
+    return true;
 }
 
 enum mst_rc mst_creds_login(void *creds, bool fresh, struct mst_login *out, struct mst_task *task,
@@ -345,6 +380,12 @@ enum mst_rc mst_creds_login(void *creds, bool fresh, struct mst_login *out, stru
         mst_login_release(&c->have);
         c->have = found;
         c->known = true;
+        c->again_mono_ms = 0;
+    } else if (!fresh && serves(c, err)) {
+        memset(err, 0, sizeof(*err));
+        mst_login_release(&found);
+        copy_login(out, &c->have);
+        rc = MST_OK;
     }
     mst_cond_broadcast(&c->done);
     mst_mutex_unlock(&c->mtx);

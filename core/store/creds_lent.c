@@ -314,6 +314,7 @@ static enum mst_rc ask_sts(const struct mst_cfg_store *cfg, const struct mst_log
                    named ? named : region);
     (void)snprintf(url, sizeof(url), "%s/", endpoint);
     o.plain = named && is_near(url);
+    o.ca_file = named && cfg->ca_file[0] ? cfg->ca_file : NULL; /* one of one's own, as the store */
     q.body = form->p;
     q.body_n = form->len;
     o.proxy_login = &login;

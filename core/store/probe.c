@@ -289,7 +289,9 @@ static void try_delete(struct probe *p)
 
 static void try_checksum(struct probe *p)
 {
-    if (mst_store_caps(p->s)->checksums) {
+    if (p->unknown) {
+        probe_open(p, "checksum", "whether the store compares checksums could not be asked");
+    } else if (mst_store_caps(p->s)->checksums) {
         (void)probe_passed(p, "checksum", "a false checksum is refused by the store");
     } else {
         probe_cannot(p, "checksum", "the store does not check: muster reads back and hashes");
@@ -331,9 +333,12 @@ enum mst_rc mst_probe_run(struct mst_store *s, const struct mst_probe_opts *o,
         p.data[i] = (unsigned char)x;
     }
     if (try_write(&p)) {
+        probe_learn(&p);
         try_read(&p);
         try_list(&p);
-        try_create_only(&p);
+        if (!probe_overwrites(&p)) {
+            try_create_only(&p);
+        }
         try_large(&p);
         try_checksum(&p);
         probe_tags(&p);

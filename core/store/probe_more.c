@@ -11,6 +11,39 @@
 #define VERSIONS_MAX 64U
 #define NOT_ASKED "whether the bucket has them could not be asked"
 
+/* --- what the store said of itself ------------------------------------------------------------ */
+
+void probe_learn(struct probe *p)
+{
+    struct mst_err err = {0};
+
+    p->unknown = mst_store_probe(p->s, p->task, &err) != MST_OK;
+    if (p->unknown) {
+        probe_open(p, "abilities", err.msg);
+    }
+}
+
+bool probe_overwrites(struct probe *p)
+{
+    struct mst_err err = {0};
+    enum mst_rc rc;
+
+    if (p->unknown || mst_store_caps(p->s)->create_only) {
+        return false;
+    }
+    rc = mst_store_put_all(p->s, p->small, "x", 1, &err);
+    if (rc == MST_E_EXISTS) {
+        probe_cannot(p, "create-only",
+                     "the store would overwrite: muster looks before it writes, and rests on "
+                     "single_writer");
+    } else if (rc == MST_OK) {
+        (void)probe_other(p, "create-only", "a second write of the name replaced the first");
+    } else {
+        (void)probe_failed(p, "create-only", &err);
+    }
+    return true;
+}
+
 /* --- tags ------------------------------------------------------------------------------------- */
 
 static bool has_pair(const char *have, const char *pair, size_t n)
@@ -97,7 +130,7 @@ static void check_versions(struct probe *p)
     enum mst_rc rc;
 
     if (!caps->versions) {
-        if (caps->unknown) {
+        if (caps->unknown || p->unknown) {
             probe_open(p, "versions", NOT_ASKED);
         } else {
             probe_cannot(p, "versions",
@@ -164,7 +197,7 @@ static void check_lock(struct probe *p)
     enum mst_rc rc;
 
     if (!caps->lock) {
-        if (caps->unknown) {
+        if (caps->unknown || p->unknown) {
             probe_open(p, "lock", "whether the bucket takes object locks could not be asked");
         } else {
             probe_cannot(p, "lock", "the bucket takes no object locks");

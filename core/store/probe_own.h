@@ -12,6 +12,7 @@ struct probe {
     char small[MST_KEY_MAX], large[MST_KEY_MAX], locked[MST_KEY_MAX];
     unsigned char *data; /* CHUNK */
     bool deletes_versions;
+    bool unknown; /* what the store can do could not be asked */
     struct mst_err first;
 };
 
@@ -26,6 +27,10 @@ void probe_warn(struct probe *p, const char *what, const char *text);
 void probe_left(struct probe *p, const char *key, int64_t until_ms);
 
 /* ---- probe_more.c ---- */
+/* The store is asked what it can do, unless a write has done that already. */
+void probe_learn(struct probe *p);
+/* The store itself does not refuse a name that is taken: said, with what muster makes of it. */
+bool probe_overwrites(struct probe *p);
 void probe_tags(struct probe *p);
 void probe_keeps(struct probe *p); /* versions and locks */
 void probe_privileges(struct probe *p);

@@ -11,8 +11,11 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "canned.h"
+#include "runprog.h"
+#include "s3d.h"
 #include "store/creds.h"
 #include "store/open.h"
+#include "tlsgen.h"
 
 static char dir[] = "/tmp/muster-creds-XXXXXX";
 static char file[64];
@@ -152,6 +155,24 @@ static void what_cannot_be_used_is_named(void **state)
     (void)setenv("AWS_PROFILE", "absent", 1);
     assert_rc(login(&cfg, &l, &err), MST_E_AUTH, &err);
     assert_non_null(strstr(err.msg, "there is no section [absent]"));
+}
+
+/* Whoever sets one of the two means it: no other source is taken instead. */
+static void half_a_key_of_the_environment_is_an_error(void **state)
+{
+    const struct mst_cfg_store cfg = {.name = "far"};
+    struct mst_login l;
+    struct mst_err err = {0};
+
+    (void)state;
+    write_file(both, 0600);
+    (void)setenv("AWS_ACCESS_KEY_ID", "AKIDENV", 1);
+    assert_rc(login(&cfg, &l, &err), MST_E_CONFIG, &err);
+    assert_string_equal(err.msg, "the environment has AWS_ACCESS_KEY_ID and no "
+                                 "AWS_SECRET_ACCESS_KEY: set both or none");
+    (void)unsetenv("AWS_ACCESS_KEY_ID");
+    (void)setenv("AWS_SECRET_ACCESS_KEY", "s", 1);
+    assert_rc(login(&cfg, &l, &err), MST_E_CONFIG, &err);
 }
 
 static void what_was_found_is_kept_until_a_fresh_one_is_asked(void **state)
@@ -363,17 +384,85 @@ static void lent_keys_are_got_anew_before_they_end(void **state)
     mst_creds_free(creds);
 }
 
+/* One of one's own, behind a certificate of one's own: as the store that stands beside it. */
+static void sts_of_ones_own_is_checked_with_the_stores_ca(void **state)
+{
+    const struct tlsgen_want want = {.file = "s.pem", .subject = "CN=s", .san = "IP:127.0.0.1"};
+    struct mst_cfg_store cfg = {.name = "far", .role_arn = "arn:aws:iam::1:role/w"};
+    struct mst_err err = {0};
+    struct tlsgen ca;
+    struct mst_login l;
+    struct s3d *sts;
+    char folder[64], pem[600], url[64];
+
+    (void)state;
+    write_file(both, 0600);
+    temp_dir(folder, sizeof(folder));
+    tlsgen_init(&ca, folder, "ca");
+    tlsgen_issue(&ca, &want, pem);
+    sts = s3d_start(&(struct s3d_opts){.cert_file = pem});
+    (void)snprintf(url, sizeof(url), "https://127.0.0.1:%d", s3d_port(sts));
+    (void)setenv("AWS_ENDPOINT_URL_STS", url, 1);
+    assert_rc(login(&cfg, &l, &err), MST_E_TLS, &err);
+    assert_false(s3d_saw_credentials(sts));
+    (void)mst_copy(cfg.ca_file, sizeof(cfg.ca_file), ca.ca);
+    assert_rc(login(&cfg, &l, &err), MST_E_AUTH,
+              &err); /* what is there is no STS: it was asked, and that is all */
+    assert_true(s3d_saw_credentials(sts));
+    s3d_stop(sts);
+    tlsgen_release(&ca);
+    temp_remove(folder);
+}
+
+/* Minutes before their end nothing is lost yet: whoever lends them may be away for a moment. */
+static void lent_keys_serve_until_their_end_when_there_are_no_next_ones(void **state)
+{
+    char soon[MST_TIME_MAX], first[600];
+    struct canned_answer a[] = {
+        {.text = first, .closes = true},
+        {.text = "HTTP/1.1 503 Away\r\nConnection: close\r\n\r\n", .closes = true},
+        {.text = "HTTP/1.1 503 Away\r\nConnection: close\r\n\r\n", .closes = true}};
+    const struct mst_cfg_store cfg = {.name = "far", .endpoint = "https://h"};
+    struct mst_creds *creds = mst_creds_new(&cfg);
+    struct mst_login l;
+    struct canned c;
+    struct mst_err err = {0};
+
+    (void)state;
+    (void)unlink(file);
+    (void)snprintf(first, sizeof(first),
+                   TEXT("{\"AccessKeyId\":\"ASIAOLD\",\"SecretAccessKey\":\"x\",\"Token\":\"y\","
+                        "\"Expiration\":\"%s\"}"),
+                   mst_time_iso(mst_clock_utc_ms(NULL) + 200000, soon));
+    serve(&c, a, 3, "AWS_CONTAINER_CREDENTIALS_FULL_URI", "/creds");
+    for (int i = 0; i < 4; i++) { /* asked for once, and then not again at once */
+        memset(&l, 0, sizeof(l));
+        assert_ok(mst_creds_login(creds, false, &l, NULL, &err), &err);
+        assert_string_equal(l.access_key, "ASIAOLD");
+        assert_string_equal(l.secret.p, "x");
+        mst_login_release(&l);
+        assert_int_equal(atomic_load(&c.requests), i ? 2 : 1);
+    }
+    memset(&l, 0, sizeof(l));
+    assert_rc(mst_creds_login(creds, true, &l, NULL, &err), MST_E_AUTH, &err); /* refused ones */
+    canned_stop(&c);
+    mst_creds_free(creds);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(the_order_is_kept, begin),
         cmocka_unit_test_setup(marks_and_ends_of_lines_are_no_part_of_a_key, begin),
         cmocka_unit_test_setup(what_cannot_be_used_is_named, begin),
+        cmocka_unit_test_setup(half_a_key_of_the_environment_is_an_error, begin),
         cmocka_unit_test_setup(an_opened_store_says_whose_key_it_has, begin),
         cmocka_unit_test_setup(an_instance_lends_its_role, begin),
         cmocka_unit_test_setup(a_container_lends_its_role, begin),
         cmocka_unit_test_setup(sts_lends_a_role_for_a_key_or_a_token, begin),
+        cmocka_unit_test_setup(sts_of_ones_own_is_checked_with_the_stores_ca, begin),
         cmocka_unit_test_setup(lent_keys_are_got_anew_before_they_end, begin),
+        cmocka_unit_test_setup(lent_keys_serve_until_their_end_when_there_are_no_next_ones, begin),
         cmocka_unit_test_setup(what_was_found_is_kept_until_a_fresh_one_is_asked, begin),
     };
     int rc;

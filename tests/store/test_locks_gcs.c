@@ -135,10 +135,11 @@ static void the_test_says_what_the_account_may_besides(void **state)
     struct mst_err err = {0};
 
     gcsd_versions(k->d);
-    open_with(k, 0, NULL);
-    assert_ok(mst_store_probe(k->s, NULL, &err), &err);
+    open_with(k, 0, NULL); /* nobody has asked it yet what it can do */
     assert_ok(mst_probe_run(k->s, &o, NULL, &res, &err), &err);
     has(&s, "lock         ok          GOVERNANCE until ");
+    has(&s, "checksum     ok          a false checksum is refused");
+    has(&s, "versions     ok          kept and listed");
     has(&s, "tags         ok          read back");
     has(&s, "privilege    ok          setting a lock aside was refused");
     has(&s, "privilege    not checked whether this key may write outside of the prefix could not");

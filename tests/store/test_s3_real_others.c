@@ -2,6 +2,8 @@
  * signature but knows locks and versions. */
 #include "peer_kit.h"
 
+#include "store/probe.h"
+
 #define LARGE (2 * (size_t)MST_S3_PART_MIN + 77)
 
 static struct realstore r;
@@ -52,6 +54,31 @@ static void rclone_is_used_only_by_a_single_writer(void **state)
     s = kit_open_real(&r, (struct mst_s3_conf){.profile = "rclone", .single_writer = true});
     assert_false(mst_store_caps(s)->create_only);
     round_trip();
+}
+
+static void add_line(void *arg, const char *line)
+{
+    mst_str_addf(arg, "%s\n", line);
+}
+
+/* What refuses there is muster, which had looked: that is not what the store can do. */
+static void a_store_that_overwrites_does_not_pass_as_create_only(void **state)
+{
+    struct mst_str lines = {0};
+    const struct mst_probe_opts o = {
+        .prefix = "rs0/probe/x", .large_bytes = 1U << 20, .say = add_line, .arg = &lines};
+    struct mst_probe_result res;
+    struct mst_err err = {0};
+
+    (void)state;
+    realstore_start(&r, REAL_RCLONE, NULL);
+    s = kit_open_real(&r, (struct mst_s3_conf){.profile = "rclone", .single_writer = true});
+    assert_ok(mst_probe_run(s, &o, NULL, &res, &err), &err);
+    assert_non_null(
+        strstr(mst_str_c(&lines), "create-only  cannot      the store would overwrite"));
+    assert_null(strstr(mst_str_c(&lines), "create-only  ok"));
+    assert_int_equal(res.failed, 0);
+    mst_str_release(&lines);
 }
 
 /* Nobody said that it is rclone: the probe finds that it ignores what it accepts. */
@@ -121,6 +148,7 @@ int main(void)
 #define T(f) cmocka_unit_test_teardown(f, stop)
     const struct CMUnitTest tests[] = {
         T(rclone_is_used_only_by_a_single_writer),
+        T(a_store_that_overwrites_does_not_pass_as_create_only),
         T(what_rclone_ignores_is_found),
         T(moto_takes_objects_locks_and_versions),
         T(moto_says_of_an_archived_object_that_it_is_thawed),

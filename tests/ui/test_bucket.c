@@ -6,6 +6,7 @@
 #include "fixture.h"
 #include "test.h"
 #include "ui/fmt.h"
+#include "ui/keys.h"
 
 struct world {
     struct fx *f;
@@ -107,12 +108,80 @@ static void a_lock_that_is_not_known_is_not_no_lock(void **state)
     done(&w);
 }
 
+static const char *const more_names[] = {"moto", "berlin", "frankfurt", "dead"};
+static struct mst_bucket_part more[MST_COUNT(more_names)];
+
+/* Six stores, the last of which cannot be read. */
+static struct world with_six(void)
+{
+    struct world w = with(fx_copies());
+
+    for (size_t i = 0; i < MST_COUNT(more); i++) {
+        more[i] = w.f->vault;
+        (void)mst_copy(more[i].store, sizeof more[i].store, more_names[i]);
+        w.f->v.stores[2 + i] = &more[i];
+    }
+    w.f->v.n_stores = 2 + MST_COUNT(more);
+    (void)mst_copy(more[3].problem, sizeof more[3].problem, "cannot connect to 10.0.0.1");
+    more[3].n = 0;
+    more[3].per_day_bytes = more[3].days_left = -1;
+    more[3].as_of_wall_ms = 0;
+    fx_key(w.app, '4');
+    return w;
+}
+
+/* Where there is no room for all of them. */
+static void the_store_that_is_shown_and_a_dead_one_are_seen(void **state)
+{
+    struct world w = with_six();
+
+    (void)state;
+    assert_true(shows(&w, "<local>"));
+    assert_true(shows(&w, "+3!")); /* the dead one among them */
+    fx_keys(w.app, ">>>");
+    assert_true(shows(&w, "<berlin>"));
+    fx_keys(w.app, ">>");
+    assert_true(shows(&w, "<dead!>"));
+    assert_false(shows(&w, "<local>"));
+    assert_true(shows(&w, "\342\224\202+4 ")); /* before it, and all of them well */
+    assert_true(shows(&w, "grows      not known"));
+    done(&w);
+}
+
+static void copies_that_do_not_fit_are_counted(void **state)
+{
+    struct world w = with_six();
+
+    (void)state;
+    assert_true(shows(&w, "copies     5 of 6, unknown in dead"));
+    fx_key(w.app, 'j'); /* DAMAGED in all but local */
+    more[0].n = 0;
+    assert_true(shows(&w, "copies     1 of 6, DAMAGED vault, no"));
+    done(&w);
+}
+
+static void enter_reads_the_manifest_where_it_says_so(void **state)
+{
+    struct world w = with(fx_copies());
+
+    (void)state;
+    fx_keys(w.app, "4\t\t");
+    assert_true(shows(&w, "Enter reads the manifest"));
+    fx_key(w.app, UI_KEY_ENTER);
+    assert_int_equal(w.f->last.kind, MST_CMD_DETAIL);
+    assert_false(shows(&w, "(zoomed)"));
+    done(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_bucket_screen_asks_its_store_what_it_keeps),
         cmocka_unit_test(an_object_says_when_it_was_verified),
-        cmocka_unit_test(a_lock_that_is_not_known_is_not_no_lock)};
+        cmocka_unit_test(a_lock_that_is_not_known_is_not_no_lock),
+        cmocka_unit_test(the_store_that_is_shown_and_a_dead_one_are_seen),
+        cmocka_unit_test(copies_that_do_not_fit_are_counted),
+        cmocka_unit_test(enter_reads_the_manifest_where_it_says_so)};
 
     return cmocka_run_group_tests_name("bucket", tests, NULL, NULL);
 }
