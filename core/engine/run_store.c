@@ -318,7 +318,7 @@ enum mst_rc mst_run_orphans(void *arg, struct mst_task *task, struct mst_err *er
     struct mst_orphans o = {0};
     struct mst_catalog cat;
     struct mst_store_swept w = {0};
-    char text[400], more[240];
+    char text[480], more[MST_SWEPT_TEXT];
     enum mst_rc rc;
 
     mst_task_phase(task, "listing the store");

@@ -347,7 +347,7 @@ static const struct field mst_detail_part_fields[] = {
     F(mst_detail_part, lock_known),
     F(mst_detail_part, lock_mode),
     F(mst_detail_part, locked_until_ms),
-    F(mst_detail_part, legal_hold),
+    F(mst_detail_part, hold),
     F(mst_detail_part, version),
     F(mst_detail_part, lock_why),
 };
