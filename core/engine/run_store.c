@@ -55,6 +55,7 @@ enum mst_rc mst_run_copy(void *arg, struct mst_task *task, struct mst_err *err)
     mst_seals_release(&seals);
     if (rc == MST_OK) {
         rc = mst_lock_settle(&to, res.id, false, task, locked, sizeof(locked), err);
+        rc = rc == MST_OK ? mst_lock_as_held(&to, res.id, task, locked, sizeof(locked), err) : rc;
     }
     (void)snprintf(text, sizeof(text), "%.300s%s%s", res.text, locked[0] ? ", " : "", locked);
     mst_jobq_result(l->jobq, mst_jobq_current(), res.id[0] ? res.id : NULL,
