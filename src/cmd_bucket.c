@@ -339,16 +339,17 @@ static void show_lock(const struct mst_detail_part *d, bool json, int64_t now, s
         js_bool(out, "known", d->lock_known);
         js_text(out, "lock_mode", d->lock_mode);
         js_time(out, "locked_until", d->locked_until_ms);
-        js_bool(out, "legal_hold", d->legal_hold);
+        js_bool(out, "legal_hold", d->hold[0] != '\0');
+        js_text(out, "hold", d->hold);
         js_text(out, "problem", d->lock_known ? "" : d->lock_why);
         js_end(out);
     } else if (!d->lock_known) {
         mst_str_addf(out, "locks: not known%s%s\n", d->lock_why[0] ? ": " : "", d->lock_why);
     } else if (d->locked_until_ms > now) {
-        mst_str_addf(out, "locked until %s (%s)%s\n", mst_time_iso(d->locked_until_ms, until),
-                     d->lock_mode, d->legal_hold ? ", and by a hold of the store" : "");
-    } else if (d->legal_hold) {
-        mst_str_add(out, "locked by a hold of the store, without an end\n");
+        mst_str_addf(out, "locked until %s (%s)%s%s\n", mst_time_iso(d->locked_until_ms, until),
+                     d->lock_mode, d->hold[0] ? ", and under a " : "", d->hold);
+    } else if (d->hold[0]) {
+        mst_str_addf(out, "kept under a %s of the store, which has no end\n", d->hold);
     } else if (d->locked_until_ms > 0) {
         mst_str_addf(out, "not locked any more: its lock ended at %s\n",
                      mst_time_iso(d->locked_until_ms, until));

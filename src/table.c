@@ -274,7 +274,7 @@ static const struct cmd commands[] = {
      .summary = "objects of no backup; --remove"},
     {.name = "store thaw",
      .fn = cmd_store_thaw,
-     .flags = CMD_BRIEF | CMD_CONFIG | CMD_JSON,
+     .flags = CMD_BRIEF | CMD_AGENT | CMD_CONFIG | CMD_JSON,
      .opts = thaw_opts,
      .min_operands = 2,
      .max_operands = 2,
@@ -282,7 +282,8 @@ static const struct cmd commands[] = {
      .summary = "readable copies of what is in an archive tier; again: how far",
      .help =
          "Asks for those objects of the backup that cannot be read and were not asked for yet;\n"
-         "the store charges for it. Exit 0: all of it can be read now, 10: not yet.\n"},
+         "the store charges for it, so it is a job and in the audit file. Exit 0: all of it can\n"
+         "be read now, 10: not yet.\n"},
     {.name = "copy",
      .fn = cmd_copy,
      .flags = CMD_BRIEF | CMD_AGENT | CMD_CONFIG | CMD_JSON,

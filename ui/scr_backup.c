@@ -167,10 +167,10 @@ static void lock_words(const struct ui_ctx *x, const struct mst_detail_part *d, 
     if (!d->lock_known) {
         (void)snprintf(out, 300, "locks not known%s%s", d->lock_why[0] ? ": " : "", d->lock_why);
     } else if (d->locked_until_ms > x->st->now_wall_ms) {
-        (void)snprintf(out, 300, "locked to %.10s %s%s", mst_time_iso(d->locked_until_ms, t),
-                       d->lock_mode, d->legal_hold ? ", legal hold" : "");
+        (void)snprintf(out, 300, "locked to %.10s %s%s%s", mst_time_iso(d->locked_until_ms, t),
+                       d->lock_mode, d->hold[0] ? ", " : "", d->hold);
     } else {
-        (void)mst_copy(out, 300, d->legal_hold ? "legal hold" : "not locked");
+        (void)mst_copy(out, 300, d->hold[0] ? d->hold : "not locked");
     }
 }
 

@@ -13,7 +13,7 @@ struct found {
     size_t skip; /* of "<base>/backups/<id>/", then of "<base>/keys/" */
     char (*keys)[MST_KEY_MAX];
     size_t n, cap;
-    size_t oldest; /* of the attempt's; SIZE_MAX none */
+    size_t oldest; /* of the attempt's and its key objects; SIZE_MAX none */
     int64_t oldest_ms;
 };
 
@@ -21,6 +21,16 @@ static void keep(struct found *f, const char *key)
 {
     mst_grow((void **)&f->keys, &f->cap, f->n + 1, sizeof(*f->keys));
     (void)mst_copy(f->keys[f->n++], MST_KEY_MAX, key);
+}
+
+/* Of the same second the later call's. */
+static void keep_oldest(struct found *f, const struct mst_store_item *item)
+{
+    if (f->oldest == SIZE_MAX || item->modified_wall_ms <= f->oldest_ms) {
+        f->oldest = f->n;
+        f->oldest_ms = item->modified_wall_ms;
+    }
+    keep(f, item->key);
 }
 
 static bool see(void *arg, const struct mst_store_item *item)
@@ -35,11 +45,7 @@ static bool see(void *arg, const struct mst_store_item *item)
     }
     len = all - f->skip;
     if (strncmp(rest, f->attempt, a) == 0 && rest[a] == '/') {
-        if (f->oldest == SIZE_MAX || item->modified_wall_ms < f->oldest_ms) {
-            f->oldest = f->n;
-            f->oldest_ms = item->modified_wall_ms;
-        }
-        keep(f, item->key);
+        keep_oldest(f, item);
     } else if (strncmp(rest, "marks/", 6) == 0 && len > 5 && strcmp(rest + len - 5, "-hold") == 0) {
         keep(f, item->key);
     }
@@ -54,7 +60,7 @@ static bool see_key(void *arg, const struct mst_store_item *item)
 
     if (strlen(item->key) > f->skip && mst_keyobj_name(item->key + f->skip, id, attempt, &n) &&
         strcmp(id, f->id) == 0 && strcmp(attempt, f->attempt) == 0) {
-        keep(f, item->key);
+        keep_oldest(f, item); /* it is the first to be written, maybe alone before midnight */
     }
     return true;
 }

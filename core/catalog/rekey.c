@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "base/text.h"
 
@@ -124,10 +125,57 @@ static enum mst_rc write_object(const struct mst_catalog *c, const struct mst_ke
     return rc;
 }
 
-/* Every key object of this backup with a lower number. */
-static enum mst_rc remove_older(const struct mst_catalog *c, const struct mst_header *h,
-                                struct mst_task *task, struct mst_rekey_result *out,
+/* An older object that is not to be removed: does a lock keep it? */
+static void stays_locked(const struct mst_catalog *c, const char *key, struct mst_rekey_result *out)
+{
+    struct mst_err why = {0};
+    int64_t until = 0;
+
+    if (mst_store_free_to_go(c->store, key, &until, &why) != MST_E_PRECOND) {
+        return;
+    }
+    if (out->locked++ == 0 || until == 0 ||
+        (out->locked_until_ms && until > out->locked_until_ms)) {
+        out->locked_until_ms = until;
+        (void)mst_copy(out->locked_key, sizeof(out->locked_key), key);
+    }
+}
+
+void mst_rekey_locked_text(const struct mst_rekey_result *res, char *out, size_t size)
+{
+    char until[MST_TIME_MAX];
+
+    out[0] = '\0';
+    if (res->locked > 0) {
+        (void)snprintf(out, size, "%zu older key %s, %s%s (%s%s)", res->locked,
+                       mst_text_noun(res->locked, "object stays", "objects stay"),
+                       res->locked_until_ms ? "locked until " : "under a hold of the store",
+                       res->locked_until_ms ? mst_time_iso(res->locked_until_ms, until) : "",
+                       res->locked > 1 ? "the last: " : "", res->locked_key);
+    }
+}
+
+static enum mst_rc not_all_gone(const struct mst_header *h, const struct mst_rekey_result *out,
                                 struct mst_err *err)
+{
+    char locked[MST_KEY_MAX + 120];
+
+    mst_rekey_locked_text(out, locked, sizeof(locked));
+    return out->locked == out->staying
+               ? mst_err_set(err, MST_E_INCOMPLETE,
+                             "%s: who was in there still reads %s; the same command again removes "
+                             "what is not locked any more",
+                             locked, h->id)
+               : mst_err_set(err, MST_E_INCOMPLETE,
+                             "%zu older key %s of %s could not be removed, and who was in there "
+                             "still reads it: %.200s",
+                             out->staying, mst_text_noun(out->staying, "object", "objects"), h->id,
+                             out->why);
+}
+
+/* Every key object of this backup with a lower number; remove false: what would keep them. */
+static enum mst_rc older(const struct mst_catalog *c, const struct mst_header *h, bool remove,
+                         struct mst_task *task, struct mst_rekey_result *out, struct mst_err *err)
 {
     unsigned *v = NULL;
     size_t n = 0;
@@ -141,22 +189,19 @@ static enum mst_rc remove_older(const struct mst_catalog *c, const struct mst_he
             continue;
         }
         mst_keyobj_path(c, h->id, h->attempt, v[i], key);
-        if (mst_store_delete(c->store, key, &why) == MST_OK) {
+        if (!remove) {
+            stays_locked(c, key, out);
+        } else if (mst_store_delete(c->store, key, &why) == MST_OK) {
             out->gone++;
+            out->hidden += mst_store_caps(c->store)->versions;
         } else {
             out->staying++;
             (void)mst_copy(out->why, sizeof(out->why), why.msg);
+            stays_locked(c, key, out);
         }
     }
     free(v);
-    if (rc == MST_OK && out->staying > 0) {
-        rc = mst_err_set(err, MST_E_INCOMPLETE,
-                         "%zu older key %s of %s could not be removed, and who was in there still "
-                         "reads it: %.200s",
-                         out->staying, mst_text_noun(out->staying, "object", "objects"), h->id,
-                         out->why);
-    }
-    return rc;
+    return rc == MST_OK && out->staying > 0 ? not_all_gone(h, out, err) : rc;
 }
 
 /* What stays must open here: an object that somebody else put there could hold slots that open for
@@ -212,16 +257,25 @@ static enum mst_rc begun_before(const struct mst_catalog *c, const struct mst_he
 }
 
 enum mst_rc mst_rekey_look(const struct mst_catalog *c, const struct mst_header *h,
-                           const struct mst_rekey *r, struct mst_task *task, struct mst_err *err)
+                           const struct mst_rekey *r, struct mst_task *task,
+                           struct mst_rekey_result *out, struct mst_err *err)
 {
     struct mst_key_object *k = mst_xcalloc(1, sizeof(*k));
     bool keep[MST_WRAP_SLOTS];
     unsigned from = 0, highest = 0;
     enum mst_rc rc = mst_rekey_newest(c, h, task, k, &from, &highest, err);
 
+    memset(out, 0, sizeof(*out));
+    out->wrote = true;
+    out->number = highest + 1;
     if (rc == MST_OK && (rc = mst_rekey_decide(k, r, keep, err)) == MST_E_NOTFOUND &&
         r->what == MST_REKEY_REMOVE) {
         rc = begun_before(c, h, r, from, task, err);
+        out->wrote = false;
+        out->number = from;
+    }
+    if (rc == MST_OK && r->what != MST_REKEY_ADD) {
+        rc = older(c, h, false, task, out, err);
     }
     free(k);
     return rc;
@@ -238,7 +292,7 @@ static enum mst_rc end_removal(const struct mst_catalog *c, const struct mst_hea
     if (rc == MST_OK) {
         rc = prove(c, newest, err);
     }
-    return rc == MST_OK ? remove_older(c, h, task, out, err) : rc;
+    return rc == MST_OK ? older(c, h, true, task, out, err) : rc;
 }
 
 enum mst_rc mst_rekey_run(const struct mst_catalog *c, const struct mst_header *h,
@@ -274,9 +328,10 @@ enum mst_rc mst_rekey_run(const struct mst_catalog *c, const struct mst_header *
     if (rc == MST_OK) {
         out->number = highest + 1;
         rc = write_object(c, k, out->number, err);
+        out->wrote = rc == MST_OK;
     }
     if (rc == MST_OK && r->what != MST_REKEY_ADD) {
-        rc = remove_older(c, h, task, out, err);
+        rc = older(c, h, true, task, out, err);
     }
 out:
     mst_data_key_release(&key);

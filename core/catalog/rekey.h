@@ -35,16 +35,25 @@ enum mst_rc mst_rekey_newest(const struct mst_catalog *c, const struct mst_heade
                              struct mst_task *task, struct mst_key_object *out, unsigned *number,
                              unsigned *highest, struct mst_err *err) MST_MUST_CHECK;
 
-/* What a run would say, without opening anything. */
+struct mst_rekey_result {
+    unsigned number;      /* of the newest object */
+    bool wrote;           /* it is of this run; false: an earlier removal was ended */
+    size_t gone, staying; /* older objects removed; that could not be removed */
+    size_t hidden;        /* of gone: the bucket keeps versions, so they are behind a marker */
+    char why[200];        /* of staying */
+    /* Of staying, those that only a lock of the store keeps. */
+    size_t locked;
+    int64_t locked_until_ms; /* the latest end; 0: a hold, which has none */
+    char locked_key[MST_KEY_MAX];
+};
+/* What a run would say, without opening anything; out has which older objects would stay because
+ * they are locked now. */
 enum mst_rc mst_rekey_look(const struct mst_catalog *c, const struct mst_header *h,
                            const struct mst_rekey *r, struct mst_task *task,
-                           struct mst_err *err) MST_MUST_CHECK;
+                           struct mst_rekey_result *out, struct mst_err *err) MST_MUST_CHECK;
+/* "2 older key objects stay, locked until 2027-01-31T00:00:00Z (the last: KEY)"; "" none is. */
+void mst_rekey_locked_text(const struct mst_rekey_result *res, char *out, size_t size);
 
-struct mst_rekey_result {
-    unsigned number;      /* of the new object */
-    size_t gone, staying; /* older objects removed; that could not be removed */
-    char why[200];        /* of staying */
-};
 /* Opens the data key through c->unlock. A removal that an earlier run began is ended.
  * MST_E_PRECOND: what would stay does not open here. MST_E_INCOMPLETE: written, but older objects
  * stay. */

@@ -58,6 +58,7 @@ static const struct kind {
                             mst_run_store_test, true},
     [MST_CMD_ORPHANS] = {MST_JOB_ORPHANS, "clean", MST_CRED_VIEW, true, false, mst_store_plan,
                          mst_run_orphans, true},
+    [MST_CMD_THAW] = {MST_JOB_THAW, NULL, MST_CRED_VIEW, false, false, NULL, mst_run_thaw, true},
 };
 
 static const struct kind *kind_of(const struct mst_cmd *cmd)
@@ -291,6 +292,7 @@ enum mst_rc mst_act_submit(struct mst_engine *e, const struct mst_cmd *cmd, uint
     case MST_CMD_UNHOLD:
     case MST_CMD_STORE_TEST:
     case MST_CMD_ORPHANS:
+    case MST_CMD_THAW:
         break;
     }
     return mst_err_set(err, MST_E_BUG, "no such act");

@@ -18,7 +18,7 @@ mst_plan_fn mst_act_plan;
 
 mst_job_fn mst_run_backup, mst_run_verify, mst_run_restore, mst_run_discard, mst_run_clean,
     mst_run_recover, mst_run_release, mst_run_rebuild, mst_run_switch, mst_run_rekey, mst_run_copy,
-    mst_run_hold, mst_run_unhold, mst_run_store_test, mst_run_orphans;
+    mst_run_hold, mst_run_unhold, mst_run_store_test, mst_run_orphans, mst_run_thaw;
 mst_plan_fn mst_switch_plan, mst_store_plan, mst_rekey_plan;
 /* The hash of what it says. */
 void mst_ticket_hash(struct mst_ticket *t);

@@ -42,6 +42,7 @@ enum mst_cmd_kind {
     MST_CMD_UNHOLD,     /* ticket: take the hold off */
     MST_CMD_STORE_TEST, /* job: write, read, list, delete under a probe prefix of `store` */
     MST_CMD_ORPHANS,    /* ticket: remove from `store` what belongs to no backup */
+    MST_CMD_THAW,       /* job: ask `store` for readable copies of archived objects of `backup` */
     MST_CMD_KEY_ADD, /* ticket: one more may read the sealed backup `backup`, or all of them ("") */
     MST_CMD_KEY_REMOVE, /* ticket: one less */
     MST_CMD_KEY_ROTATE, /* ticket: who the configuration names now, and nobody else */
@@ -79,7 +80,8 @@ struct mst_cmd {
     char to_store[64]; /* COPY */
     int64_t until_ms;  /* HOLD: wall clock, MST_HOLD_EVER */
     int64_t older_ms;  /* ORPHANS: only what is older than this */
-    int64_t as_of_ms;  /* VERIFY, RESTORE: the store as it stood then; wall clock, 0 now */
+    unsigned days;     /* THAW: a readable copy stays for so long */
+    int64_t as_of_ms;  /* VERIFY, RESTORE, THAW: the store as it stood then; wall clock, 0 now */
 };
 
 enum mst_rule_result { MST_RULE_PASS, MST_RULE_WARN, MST_RULE_REFUSE };

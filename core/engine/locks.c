@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "base/clock.h"
+#include "base/mem.h"
 #include "base/text.h"
 #include "catalog/locks.h"
 
@@ -91,6 +92,30 @@ enum mst_rc mst_lock_hold(const struct mst_catalog *c, const char *id, int64_t u
         words(&k, text, size);
     } else if (rc != MST_E_CANCELLED) {
         mst_err_prefix(err, "the hold stands, and the locks were not extended");
+    }
+    return rc;
+}
+
+enum mst_rc mst_lock_as_held(const struct mst_catalog *c, const char *id, struct mst_task *task,
+                             char *text, size_t size, struct mst_err *err)
+{
+    struct mst_backup b;
+    char more[80] = "";
+    enum mst_rc rc;
+
+    if (!locks(c)) {
+        return MST_OK;
+    }
+    rc = mst_catalog_find(c, id, task, &b, err);
+    if (rc == MST_OK && b.hold_until_ms <= mst_clock_utc_ms(NULL)) {
+        return MST_OK;
+    }
+    rc = rc == MST_OK ? mst_lock_hold(c, id, b.hold_until_ms, task, more, sizeof(more), err) : rc;
+    if (rc == MST_OK) {
+        (void)mst_copy(text, size, more);
+    } else if (rc != MST_E_CANCELLED) {
+        mst_err_prefix(err, "%s is whole in %s", id, mst_store_name(c->store));
+        rc = err->rc = MST_E_INCOMPLETE;
     }
     return rc;
 }

@@ -11,6 +11,10 @@
 enum mst_rc mst_lock_settle(const struct mst_catalog *c, const char *id, bool now,
                             struct mst_task *task, char *text, size_t size,
                             struct mst_err *err) MST_MUST_CHECK;
+/* A copy took the holds of its source along: locks last as long, where the store locks. text
+ * becomes what they do then. MST_E_INCOMPLETE: it is whole, and not locked so. */
+enum mst_rc mst_lock_as_held(const struct mst_catalog *c, const char *id, struct mst_task *task,
+                             char *text, size_t size, struct mst_err *err) MST_MUST_CHECK;
 /* A hold until then (MST_HOLD_EVER: without an end): locks last as long, where the store locks.
  * text gets what they do. */
 enum mst_rc mst_lock_hold(const struct mst_catalog *c, const char *id, int64_t until_ms,

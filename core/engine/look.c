@@ -136,5 +136,5 @@ void mst_look_commit(const struct mst_catalog *c, struct mst_detail_part *p)
     mst_text_sanitise(p->lock_mode);
     mst_text_sanitise(p->version);
     p->locked_until_ms = info.locked_until_ms;
-    p->legal_hold = info.legal_hold;
+    (void)mst_copy(p->hold, sizeof(p->hold), info.hold);
 }

@@ -263,6 +263,9 @@ static void add_operands(struct line *l, const struct mst_cmd *cmd)
     if (cmd->key[0]) {
         add(l, NULL, cmd->key);
     }
+    if (cmd->kind == MST_CMD_THAW && cmd->store[0]) {
+        add(l, NULL, cmd->store);
+    }
     if (cmd->kind != MST_CMD_BACKUP && cmd->backup[0]) {
         add(l, cmd->kind >= MST_CMD_KEY_ADD ? "--backup" : NULL, cmd->backup);
     }
@@ -277,7 +280,7 @@ static void add_store(struct line *l, const struct mst_cmd *cmd)
     const bool operand = cmd->kind == MST_CMD_STORE_TEST || cmd->kind == MST_CMD_ORPHANS;
     char text[MST_TIME_MAX];
 
-    if (cmd->store[0]) {
+    if (cmd->store[0] && cmd->kind != MST_CMD_THAW) { /* there it comes before the backup */
         add(l, operand ? NULL : cmd->kind == MST_CMD_COPY ? "--from" : "--store", cmd->store);
     }
     if (cmd->to_store[0]) {
@@ -289,6 +292,10 @@ static void add_store(struct line *l, const struct mst_cmd *cmd)
     }
     if (cmd->as_of_ms) {
         add(l, "--as-of", mst_time_iso(cmd->as_of_ms, text));
+    }
+    if (cmd->kind == MST_CMD_THAW) {
+        (void)snprintf(text, sizeof(text), "%u", cmd->days);
+        add(l, "--days", text);
     }
     if (cmd->kind == MST_CMD_ORPHANS && cmd->older_ms >= 0) {
         (void)snprintf(text, sizeof(text), "%llds", (long long)cmd->older_ms / 1000);
@@ -318,6 +325,7 @@ static const char *const words[] = {"backup",
                                     "release",
                                     "store test",
                                     "store orphans --remove",
+                                    "store thaw",
                                     "key add",
                                     "key remove",
                                     "key rotate",

@@ -18,12 +18,11 @@ struct past { /* what a question needs */
 };
 
 static enum mst_rc past_open(struct past *p, const struct mst_cfg *cfg, const char *store,
-                             bool write, int64_t as_of_ms, struct mst_task *task,
-                             struct mst_err *err)
+                             int64_t as_of_ms, struct mst_task *task, struct mst_err *err)
 {
     enum mst_rc rc = mst_takeout_keys_init(&p->keys, cfg, &p->takeout, err);
 
-    rc = rc == MST_OK ? mst_own_open(&p->own, cfg, store, write, as_of_ms, task, err) : rc;
+    rc = rc == MST_OK ? mst_own_open(&p->own, cfg, store, false, as_of_ms, task, err) : rc;
     if (rc == MST_OK) {
         mst_takeout_keys_use(&p->keys, &p->own.cat);
     }
@@ -57,7 +56,7 @@ enum mst_rc mst_past_list(const struct mst_cfg *cfg, const char *store, int64_t 
 
     *out = NULL;
     mst_store_work_for(task);
-    rc = past_open(&p, cfg, store, false, as_of_ms, task, err);
+    rc = past_open(&p, cfg, store, as_of_ms, task, err);
     if (rc == MST_OK) {
         struct mst_bucket_part *b = part_of(&p, as_of_ms);
 
@@ -101,7 +100,7 @@ enum mst_rc mst_past_detail(const struct mst_cfg *cfg, const char *store, int64_
     *part = NULL;
     *out = NULL;
     mst_store_work_for(task);
-    rc = past_open(&p, cfg, store, false, as_of_ms, task, err);
+    rc = past_open(&p, cfg, store, as_of_ms, task, err);
     rc = rc == MST_OK ? mst_catalog_find(&p.own.cat, id, task, &b, err) : rc;
     if (rc == MST_OK) {
         *part = part_of(&p, as_of_ms);
@@ -114,50 +113,43 @@ enum mst_rc mst_past_detail(const struct mst_cfg *cfg, const char *store, int64_
     return rc;
 }
 
-static void take(const struct mst_asleep *a, struct mst_thaw_done *done)
+static void take(const struct mst_asleep *a, struct mst_thaw_state *out)
 {
-    done->objects = a->objects;
-    done->bytes = a->bytes;
-    done->asleep = a->asleep;
-    done->asleep_bytes = a->asleep_bytes;
-    done->coming = a->coming;
-    done->coming_bytes = a->coming_bytes;
-    done->asked = a->asked;
-    done->asked_bytes = a->asked_bytes;
-    done->awake = a->awake;
-    done->until_ms = a->until_ms;
-    (void)mst_copy(done->storage_class, sizeof(done->storage_class), a->storage_class);
-    (void)mst_copy(done->takes, sizeof(done->takes), mst_tier_takes(a->storage_class));
+    out->objects = a->objects;
+    out->bytes = a->bytes;
+    out->asleep = a->asleep;
+    out->asleep_bytes = a->asleep_bytes;
+    out->coming = a->coming;
+    out->coming_bytes = a->coming_bytes;
+    out->awake = a->awake;
+    out->until_ms = a->until_ms;
+    (void)mst_copy(out->storage_class, sizeof(out->storage_class), a->storage_class);
+    (void)mst_copy(out->takes, sizeof(out->takes), mst_tier_takes(a->storage_class));
 }
 
-enum mst_rc mst_thaw_run(const struct mst_cfg *cfg, const struct mst_thaw *t, struct mst_task *task,
-                         struct mst_thaw_done *done, struct mst_err *err)
+enum mst_rc mst_thaw_look(const struct mst_cfg *cfg, const struct mst_thaw *t,
+                          struct mst_task *task, struct mst_thaw_state *out, struct mst_err *err)
 {
     struct past p = {.takeout = {.folder = NULL}};
     struct mst_asleep a = {0};
     struct mst_backup b;
-    enum mst_rc rc = MST_OK;
+    enum mst_rc rc;
 
-    memset(done, 0, sizeof(*done));
-    if (t->ask && cfg->read_only) {
-        return mst_err_set(err, MST_E_PRECOND,
-                           "the configuration says read_only: nothing is asked of a store");
-    }
+    memset(out, 0, sizeof(*out));
     mst_store_work_for(task);
-    rc = past_open(&p, cfg, t->store, t->ask, t->as_of_ms, task, err);
-    (void)mst_copy(done->id, sizeof(done->id), t->backup);
+    rc = past_open(&p, cfg, t->store, t->as_of_ms, task, err);
+    (void)mst_copy(out->id, sizeof(out->id), t->backup);
     if (rc == MST_OK && strcmp(t->backup, "latest") == 0) {
         rc = mst_catalog_find(&p.own.cat, t->backup, task, &b, err);
-        (void)mst_copy(done->id, sizeof(done->id), rc == MST_OK ? b.id : "");
+        (void)mst_copy(out->id, sizeof(out->id), rc == MST_OK ? b.id : "");
     } else if (rc == MST_OK && !mst_catalog_id_ok(t->backup, NULL, NULL)) {
         rc = mst_err_set(err, MST_E_NOTFOUND, "'%.64s' is not the id of a backup", t->backup);
     }
     if (rc == MST_OK) {
-        (void)mst_copy(done->store, sizeof(done->store), p.own.cfg->name);
+        (void)mst_copy(out->store, sizeof(out->store), p.own.cfg->name);
         mst_task_phase(task, "looking at every object");
-        rc = t->ask ? mst_catalog_thaw(&p.own.cat, done->id, t->days, task, &a, err)
-                    : mst_catalog_asleep(&p.own.cat, done->id, task, NULL, NULL, &a, err);
-        take(&a, done);
+        rc = mst_catalog_asleep(&p.own.cat, out->id, task, NULL, NULL, &a, err);
+        take(&a, out);
     }
     past_release(&p);
     mst_store_work_for(NULL);

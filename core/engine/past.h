@@ -24,21 +24,19 @@ enum mst_rc mst_past_detail(const struct mst_cfg *cfg, const char *store, int64_
 struct mst_thaw {
     const char *store, *backup; /* store "": where backups go; backup may be "latest" */
     int64_t as_of_ms;           /* its objects as they were then; 0 now */
-    int days;                   /* a readable copy stays for so long */
-    bool ask;                   /* false: only say how it stands */
 };
-struct mst_thaw_done {
+struct mst_thaw_state {
     char store[64], id[MST_ID_MAX];
     uint64_t objects, bytes;       /* that a reader of the backup needs */
     uint64_t asleep, asleep_bytes; /* cannot be read now */
     uint64_t coming, coming_bytes; /* of these, on their way */
-    uint64_t asked, asked_bytes;   /* of those, by this call */
     uint64_t awake;                /* in an archive tier, and readable now */
     int64_t until_ms;              /* the first of them goes back to sleep then; 0 none, or never */
     char storage_class[32], takes[32];
 };
-/* When it fails in the middle, done says how far it came. MST_E_PRECOND: read_only, and ask. */
-enum mst_rc mst_thaw_run(const struct mst_cfg *cfg, const struct mst_thaw *t, struct mst_task *task,
-                         struct mst_thaw_done *done, struct mst_err *err) MST_MUST_CHECK;
+/* How it stands with a backup in an archive tier; MST_CMD_THAW asks for what is not asked for. */
+enum mst_rc mst_thaw_look(const struct mst_cfg *cfg, const struct mst_thaw *t,
+                          struct mst_task *task, struct mst_thaw_state *out,
+                          struct mst_err *err) MST_MUST_CHECK;
 
 #endif

@@ -16,11 +16,15 @@
 #include "engine/seals.h"
 #include "hash/hash.h"
 
-#define STEPS (5 + MST_CFG_STORES)
+#define STEPS (5 + 2 * MST_CFG_STORES)
 #define ANSWER_MS 5000
+#define CONCLUSION 400
 
 struct outcome { /* over all backups of one store */
     size_t done, already, failed, staying;
+    size_t wrote;                /* of done; of the others an earlier removal is ended */
+    size_t hidden;               /* older key objects behind markers */
+    struct mst_rekey_result any; /* what locks keep, over all of them */
     char why[200];
     enum mst_rc rc;
 };
@@ -193,8 +197,27 @@ static bool as_asked(enum mst_rc rc)
     return rc == MST_E_EXISTS || rc == MST_E_NOTFOUND;
 }
 
-static void count(struct outcome *o, enum mst_rc rc, const struct mst_err *err)
+static void count_locked(struct outcome *o, const struct mst_rekey_result *res)
 {
+    struct mst_rekey_result *a = &o->any;
+
+    if (res->locked > 0 && (a->locked == 0 || res->locked_until_ms == 0 ||
+                            (a->locked_until_ms && res->locked_until_ms > a->locked_until_ms))) {
+        a->locked_until_ms = res->locked_until_ms;
+        (void)mst_copy(a->locked_key, sizeof(a->locked_key), res->locked_key);
+    }
+    a->locked += res->locked;
+    a->staying += res->staying;
+}
+
+static void count(struct outcome *o, enum mst_rc rc, const struct mst_rekey_result *res,
+                  const struct mst_err *err)
+{
+    if (rc == MST_OK || rc == MST_E_INCOMPLETE) {
+        o->wrote += res->wrote;
+        o->hidden += res->hidden;
+        count_locked(o, res);
+    }
     o->done += rc == MST_OK || rc == MST_E_INCOMPLETE;
     o->staying += rc == MST_E_INCOMPLETE;
     o->already += as_asked(rc);
@@ -231,6 +254,23 @@ static void describe_store(struct mst_ticket *t, const struct at_store *s)
     step(t, text);
 }
 
+/* A removal that will not come to its end yet is told before it is begun. */
+static void describe_locked(struct mst_ticket *t, const struct at_store *s)
+{
+    const struct mst_rekey_result *a = &s->o.any;
+    char text[200], until[MST_TIME_MAX];
+
+    if (a->locked > 0) {
+        (void)snprintf(text, sizeof(text),
+                       "%.40s: %zu older key %s %s%s: who is in there reads with %s till then",
+                       s->name, a->locked, mst_text_noun(a->locked, "object stays", "objects stay"),
+                       a->locked_until_ms ? "locked until " : "under a hold of the store",
+                       a->locked_until_ms ? mst_time_iso(a->locked_until_ms, until) : "",
+                       mst_text_noun(a->locked, "it", "them"));
+        step(t, text);
+    }
+}
+
 static void describe_others(struct mst_ticket *t, const struct places *p)
 {
     const struct outcome *o = &p->s[0].o;
@@ -238,6 +278,9 @@ static void describe_others(struct mst_ticket *t, const struct places *p)
 
     for (size_t i = 0; p->n > 1 && i < p->n; i++) {
         describe_store(t, &p->s[i]);
+    }
+    for (size_t i = 0; i < p->n; i++) {
+        describe_locked(t, &p->s[i]);
     }
     if (p->n == 1 && (o->already > 0 || o->failed > 0)) {
         (void)snprintf(text, sizeof(text), "%zu of them: as asked already; %zu: cannot, %.100s",
@@ -352,13 +395,14 @@ static void foresee(struct at_store *s, const struct mst_rekey *r, struct mst_ta
     struct mst_header *h = mst_xcalloc(1, sizeof(*h));
 
     for (size_t i = 0; i < s->n; i++) {
+        struct mst_rekey_result res = {0};
         struct mst_err err = {0};
         enum mst_rc rc = header_of(&s->cat, s->b[i].id, task, h, &err);
 
         if (rc == MST_OK) {
-            rc = mst_rekey_look(&s->cat, h, r, task, &err);
+            rc = mst_rekey_look(&s->cat, h, r, task, &res, &err);
         }
-        count(&s->o, rc, &err);
+        count(&s->o, rc, &res, &err);
     }
     free(h);
 }
@@ -442,21 +486,52 @@ enum mst_rc mst_rekey_plan(struct local *l, const struct ask *a, struct mst_tick
 
 /* --- the job ---------------------------------------------------------------------------------- */
 
-/* Of one store: "2 backups have a new key object in the store local". MST_E_INCOMPLETE: not all. */
-static enum mst_rc conclude(const struct at_store *s, char text[400], struct mst_err *err)
+/* What was done: "2 backups have a new key object in the store local". */
+static void said_done(const struct at_store *s, char *text, size_t size)
 {
     const struct outcome *o = &s->o;
+    size_t n;
+
+    text[0] = '\0';
+    if (o->wrote > 0 || o->done == 0) {
+        (void)snprintf(text, size, "%zu %s a new key object in the store %s", o->wrote,
+                       mst_text_noun(o->wrote, "backup has", "backups have"), s->name);
+    }
+    n = strlen(text);
+    if (o->done > o->wrote) {
+        (void)snprintf(text + n, size - n, "%s%zu %s had one already in the store %s",
+                       n ? ", " : "", o->done - o->wrote,
+                       mst_text_noun(o->done - o->wrote, "backup", "backups"), s->name);
+    }
+    n = strlen(text);
+    (void)snprintf(text + n, size - n, "%s%s", o->already ? ", the others were as asked" : "",
+                   o->hidden ? "; the bucket keeps versions: who may read those has the older key "
+                               "objects until they are removed"
+                             : "");
+}
+
+/* Of one store. MST_E_INCOMPLETE: not all. */
+static enum mst_rc conclude(const struct at_store *s, char text[CONCLUSION], struct mst_err *err)
+{
+    const struct outcome *o = &s->o;
+    char locked[MST_KEY_MAX + 120];
 
     if (is_dead(s)) {
-        (void)snprintf(text, 400, "the store %s stays as it is: %.200s", s->name, why_dead(s));
+        (void)snprintf(text, CONCLUSION, "the store %s stays as it is: %.200s", s->name,
+                       why_dead(s));
         return mst_err_set(err, s->err.rc, "%s", text);
     }
-    (void)snprintf(text, 400, "%zu %s a new key object in the store %s%s", o->done,
-                   mst_text_noun(o->done, "backup has", "backups have"), s->name,
-                   o->already ? ", the others were as asked" : "");
+    said_done(s, text, CONCLUSION);
     if (o->failed > 0) {
         return mst_err_set(err, o->done ? MST_E_INCOMPLETE : o->rc, "%s, %zu failed: %s", text,
                            o->failed, o->why);
+    }
+    if (o->staying > 0 && o->any.locked == o->any.staying) {
+        mst_rekey_locked_text(&o->any, locked, sizeof(locked));
+        return mst_err_set(err, MST_E_INCOMPLETE,
+                           "%s, but %s: who was in there reads with them; the same command again "
+                           "removes what is not locked any more",
+                           text, locked);
     }
     return o->staying > 0 ? mst_err_set(err, MST_E_INCOMPLETE, "%s, but of %zu older ones stay: %s",
                                         text, o->staying, o->why)
@@ -473,7 +548,7 @@ static enum mst_rc conclude_all(struct local *l, const struct places *p, struct 
 
     for (size_t i = 0; i < p->n; i++) {
         struct mst_err one = {0};
-        char text[400];
+        char text[CONCLUSION];
         const enum mst_rc how = conclude(&p->s[i], text, &one);
 
         done += p->s[i].o.done;
@@ -511,7 +586,7 @@ static enum mst_rc run_store(struct at_store *s, const struct mst_rekey *rekey,
         if (rc == MST_OK) {
             how = header_of(&s->cat, s->b[i].id, task, h, &one);
             how = how == MST_OK ? mst_rekey_run(&s->cat, h, rekey, task, &res, &one) : how;
-            count(&s->o, how, &one);
+            count(&s->o, how, &res, &one);
             mst_task_log(task, "%s in %s: %s", s->b[i].id, s->name,
                          how == MST_OK ? "done" : one.msg);
         }

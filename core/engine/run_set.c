@@ -412,7 +412,7 @@ enum mst_rc mst_run_clean(void *arg, struct mst_task *task, struct mst_err *err)
     struct mst_run *r = arg;
     struct mst_catalog cat;
     struct mst_store_swept w = {0};
-    char text[400], more[240];
+    char text[480], more[MST_SWEPT_TEXT];
     enum mst_rc rc;
 
     if (!mst_catalog_id_ok(r->cmd.backup, NULL, NULL)) {

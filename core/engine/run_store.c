@@ -55,6 +55,7 @@ enum mst_rc mst_run_copy(void *arg, struct mst_task *task, struct mst_err *err)
     mst_seals_release(&seals);
     if (rc == MST_OK) {
         rc = mst_lock_settle(&to, res.id, false, task, locked, sizeof(locked), err);
+        rc = rc == MST_OK ? mst_lock_as_held(&to, res.id, task, locked, sizeof(locked), err) : rc;
     }
     (void)snprintf(text, sizeof(text), "%.300s%s%s", res.text, locked[0] ? ", " : "", locked);
     mst_jobq_result(l->jobq, mst_jobq_current(), res.id[0] ? res.id : NULL,
@@ -318,7 +319,7 @@ enum mst_rc mst_run_orphans(void *arg, struct mst_task *task, struct mst_err *er
     struct mst_orphans o = {0};
     struct mst_catalog cat;
     struct mst_store_swept w = {0};
-    char text[400], more[240];
+    char text[480], more[MST_SWEPT_TEXT];
     enum mst_rc rc;
 
     mst_task_phase(task, "listing the store");

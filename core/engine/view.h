@@ -82,7 +82,7 @@ struct mst_detail_part { /* of the one backup that was asked for last */
     bool lock_known;         /* else lock_why says why not */
     char lock_mode[16];      /* "" not locked; COMPLIANCE, GOVERNANCE */
     int64_t locked_until_ms; /* wall clock; 0 not locked */
-    bool legal_hold;
+    char hold[40]; /* "legal hold", "temporary hold", "event-based hold": without an end; "" none */
     char version[128]; /* "" where none is kept */
     char lock_why[200];
 };

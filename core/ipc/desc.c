@@ -205,7 +205,7 @@ DESC(ipc_info, mst_info_part);
 
 static const struct field mst_job_fields[] = {
     F(mst_job, id),
-    ENUM(mst_job, kind, MST_JOB_KEYS),
+    ENUM(mst_job, kind, MST_JOB_THAW),
     ENUM(mst_job, state, MST_JOB_INTERRUPTED),
     F(mst_job, backup_id),
     F(mst_job, target),
@@ -347,7 +347,7 @@ static const struct field mst_detail_part_fields[] = {
     F(mst_detail_part, lock_known),
     F(mst_detail_part, lock_mode),
     F(mst_detail_part, locked_until_ms),
-    F(mst_detail_part, legal_hold),
+    F(mst_detail_part, hold),
     F(mst_detail_part, version),
     F(mst_detail_part, lock_why),
 };
@@ -441,6 +441,7 @@ static const struct field mst_cmd_fields[] = {
     F(mst_cmd, until_ms),
     F(mst_cmd, older_ms),
     F(mst_cmd, as_of_ms),
+    F(mst_cmd, days),
     F(mst_cmd, member),
     F(mst_cmd, key),
     ENUM(mst_cmd, after, MST_CMD_AFTER_STAY),

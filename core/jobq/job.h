@@ -23,7 +23,8 @@ enum mst_job_kind {
     MST_JOB_UNHOLD,
     MST_JOB_STORE_TEST,
     MST_JOB_ORPHANS,
-    MST_JOB_KEYS
+    MST_JOB_KEYS,
+    MST_JOB_THAW
 };
 const char *mst_job_kind_word(enum mst_job_kind k);
 

@@ -20,9 +20,10 @@ uint64_t mst_jobq_current(void)
 
 const char *mst_job_kind_word(enum mst_job_kind k)
 {
-    static const char *const words[] = {
-        "backup",  "verify", "restore", "discard", "import", "clean",      "recover", "release",
-        "rebuild", "switch", "copy",    "hold",    "unhold", "store test", "orphans", "keys"};
+    static const char *const words[] = {"backup", "verify",  "restore", "discard",    "import",
+                                        "clean",  "recover", "release", "rebuild",    "switch",
+                                        "copy",   "hold",    "unhold",  "store test", "orphans",
+                                        "keys",   "thaw"};
 
     return (unsigned)k < MST_COUNT(words) ? words[k] : "?";
 }

@@ -138,6 +138,8 @@ static void fill_info(const bson_t *b, struct mst_store_info *out)
     const char *crc = mst_gjson_text(b, "crc32c");
     const int64_t by_bucket = gcs_time(mst_gjson_text(b, "retentionExpirationTime"));
     const int64_t own = gcs_time(mst_gjson_text(b, "retention.retainUntilTime"));
+    const bool temporary = mst_gjson_true(b, "temporaryHold");
+    const bool by_event = mst_gjson_true(b, "eventBasedHold");
 
     out->bytes = (uint64_t)mst_gjson_number(b, "size");
     out->modified_wall_ms = gcs_time(mst_gjson_text(b, "updated"));
@@ -151,7 +153,11 @@ static void fill_info(const bson_t *b, struct mst_store_info *out)
                        strcmp(mode, "Unlocked") == 0 && own >= by_bucket ? "GOVERNANCE"
                                                                          : "COMPLIANCE");
     }
-    out->legal_hold = mst_gjson_true(b, "temporaryHold") || mst_gjson_true(b, "eventBasedHold");
+    (void)mst_copy(out->hold, sizeof(out->hold),
+                   temporary && by_event ? "temporary and event-based hold"
+                   : temporary           ? "temporary hold"
+                   : by_event            ? "event-based hold"
+                                         : "");
     if (*crc) {
         (void)snprintf(out->checksum, sizeof(out->checksum), "crc32c:%.16s", crc);
     }

@@ -77,9 +77,6 @@ struct mst_store { /* first member of every kind */
 };
 
 void mst_store_marks_take(struct mst_store *s, const struct mst_store_marks *m);
-/* MST_E_PRECOND when a lock or a hold of the store keeps the object; *until 0: without an end. */
-enum mst_rc mst_store_free_to_go(struct mst_store *s, const char *key, int64_t *until_ms,
-                                 struct mst_err *err) MST_MUST_CHECK;
 
 struct mst_store_put { /* first member of every kind's put */
     struct mst_store *store;

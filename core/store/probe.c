@@ -154,21 +154,32 @@ static void try_list(struct probe *p)
     }
 }
 
+/* What a second write of the name did, and whether the first one still stands: what could not be
+ * read back is not said to be replaced. */
 static void try_create_only(struct probe *p)
 {
-    struct mst_err err = {0};
+    struct mst_err put = {0}, read = {0};
     struct mst_buf b = {0};
-    enum mst_rc rc = mst_store_put_all(p->s, p->small, "x", 1, &err);
-    const bool same = mst_store_read_all(p->s, p->small, SMALL, &b, &err) == MST_OK &&
-                      b.len == SMALL && memcmp(b.p, p->data, SMALL) == 0;
+    const enum mst_rc rc = mst_store_put_all(p->s, p->small, "x", 1, &put);
+    const bool there = mst_store_read_all(p->s, p->small, SMALL, &b, &read) == MST_OK;
+    const bool same = there && b.len == SMALL && memcmp(b.p, p->data, SMALL) == 0;
 
     mst_buf_release(&b);
-    if (rc == MST_E_EXISTS && same) {
-        (void)probe_passed(p, "create-only", "a second write of the name was refused");
-    } else if (rc == MST_OK || !same) {
-        (void)probe_other(p, "create-only", "a second write of the name replaced the first");
+    if (rc != MST_OK && rc != MST_E_EXISTS) {
+        (void)probe_failed(p, "create-only", &put);
+    } else if (there && !same) {
+        (void)probe_other(p, "create-only",
+                          rc == MST_OK
+                              ? "a second write of the name replaced the first"
+                              : "a second write of the name was refused, and replaced the first");
+    } else if (rc == MST_OK) {
+        (void)probe_other(p, "create-only", "a second write of the name was not refused");
+    } else if (!there) {
+        mst_err_prefix(&read, "a second write of the name was refused; what stands there could not "
+                              "be read back");
+        (void)probe_failed(p, "create-only", &read);
     } else {
-        (void)probe_failed(p, "create-only", &err);
+        (void)probe_passed(p, "create-only", "a second write of the name was refused");
     }
 }
 
@@ -249,16 +260,22 @@ static void try_large(struct probe *p)
     (void)probe_check(p, "large", rc, &err, text);
 }
 
-static void remove_one(struct probe *p, const char *key, bool *may_not)
+/* kept: the bucket locks, or holds, whatever is written there; it says why. */
+static void remove_one(struct probe *p, const char *key, bool *may_not, struct mst_err *kept)
 {
-    struct mst_err err = {0};
+    struct mst_err err = {0}, ignore = {0};
+    struct mst_store_info info = {0};
     const enum mst_rc rc = mst_store_delete(p->s, key, &err);
 
     if (rc == MST_OK || rc == MST_E_NOTFOUND) {
         return;
     }
-    probe_left(p, key, 0);
-    *may_not = *may_not || rc == MST_E_AUTH || rc == MST_E_PRECOND;
+    if (rc == MST_E_PRECOND) {
+        *kept = err;
+        (void)!mst_store_info(p->s, key, &info, &ignore);
+    }
+    probe_left(p, key, info.locked_until_ms);
+    *may_not = *may_not || rc == MST_E_AUTH;
     if (rc != MST_E_AUTH && rc != MST_E_PRECOND) {
         (void)probe_failed(p, "delete", &err);
     }
@@ -267,14 +284,16 @@ static void remove_one(struct probe *p, const char *key, bool *may_not)
 static void try_delete(struct probe *p)
 {
     const unsigned before = p->res->failed;
-    struct mst_err err = {0};
+    struct mst_err err = {0}, kept = {0};
     struct found f = {.key = p->small};
     bool may_not = false;
 
-    remove_one(p, p->small, &may_not);
-    remove_one(p, p->large, &may_not);
+    remove_one(p, p->small, &may_not, &kept);
+    remove_one(p, p->large, &may_not, &kept);
     if (may_not) {
         (void)probe_passed(p, "delete", "this key may not delete, which is right for a writer");
+    } else if (kept.rc != MST_OK) { /* whether the key may is not known then */
+        probe_open(p, "delete", kept.msg);
     } else if (p->res->failed == before &&
                mst_store_list(p->s, p->o->prefix, see, &f, p->task, &err) == MST_OK && f.there) {
         (void)probe_other(p, "delete", "the listing still has what was deleted");

@@ -384,7 +384,8 @@ static void read_info(const struct s3_answer *a, struct mst_store_info *out)
     copy_header(a, "x-amz-object-lock-mode", out->lock_mode, sizeof(out->lock_mode));
     out->modified_wall_ms = mst_s3_header_time(&a->reply, "last-modified");
     out->locked_until_ms = until && mst_time_parse(until) > 0 ? mst_time_parse(until) : 0;
-    out->legal_hold = hold && strcmp(hold, "ON") == 0;
+    (void)mst_copy(out->hold, sizeof(out->hold),
+                   hold && strcmp(hold, "ON") == 0 ? "legal hold" : "");
     if (sum) {
         (void)snprintf(out->checksum, sizeof(out->checksum), "sha256:%.80s", sum);
     }

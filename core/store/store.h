@@ -57,7 +57,9 @@ struct mst_store_info {
     int64_t thawed_until_ms; /* 0: not a thawed copy */
     char lock_mode[16];      /* "", COMPLIANCE, GOVERNANCE */
     int64_t locked_until_ms; /* 0: not locked */
-    bool legal_hold;
+    /* Kept whatever its date says, until somebody takes that off in the store: "legal hold",
+     * "temporary hold", "event-based hold"; "" is not. */
+    char hold[40];
     char checksum[96]; /* as the store keeps it, "sha256:..." , "" none */
 };
 
@@ -130,13 +132,20 @@ enum mst_rc mst_store_list(struct mst_store *s, const char *prefix,
  * more stays behind a marker. */
 enum mst_rc mst_store_delete(struct mst_store *s, const char *key,
                              struct mst_err *err) MST_MUST_CHECK;
+/* May key be removed, as far as locks go? MST_E_PRECOND: it is locked until *until_ms, or by a hold
+ * of the store (*until_ms 0, the message names it). Asks nothing of a store that cannot lock. */
+enum mst_rc mst_store_free_to_go(struct mst_store *s, const char *key, int64_t *until_ms,
+                                 struct mst_err *err) MST_MUST_CHECK;
 /* What became of objects that were to be removed. */
 struct mst_store_swept {
     uint64_t gone;           /* removed, or not there any more */
     uint64_t markers;        /* of them: the bucket keeps versions, a marker hides the object */
-    uint64_t locked;         /* they stay: a lock keeps them */
-    int64_t locked_until_ms; /* the latest end of those; 0: a hold of the store without an end */
+    uint64_t locked;         /* they stay: a lock keeps them until a day */
+    int64_t locked_until_ms; /* the latest end of those */
     char locked_key[MST_KEY_MAX];
+    uint64_t held;      /* they stay: a hold of the store, which has no end, keeps them */
+    char held_word[40]; /* "legal hold", of the first of them */
+    char held_key[MST_KEY_MAX];
     uint64_t failed; /* they stay for another reason, this one */
     struct mst_err first;
 };
@@ -147,7 +156,9 @@ struct mst_store_swept {
 enum mst_rc mst_store_delete_many(struct mst_store *s, const char (*keys)[MST_KEY_MAX], size_t n,
                                   struct mst_store_swept *out, struct mst_task *task,
                                   struct mst_err *err) MST_MUST_CHECK;
-/* "; 3 stay, locked until 2027-01-31T00:00:00Z; the bucket keeps versions: ..." or "". */
+/* "; 3 stay, locked until 2027-01-31T00:00:00Z; 1 stays under a legal hold ...; the bucket keeps
+ * versions: ..." or "". */
+#define MST_SWEPT_TEXT 400
 void mst_store_swept_text(const struct mst_store_swept *w, char *out, size_t size);
 /* Free and total bytes where the store knows; 0 unknown. */
 enum mst_rc mst_store_space(struct mst_store *s, uint64_t *free_bytes, uint64_t *total_bytes,

@@ -42,19 +42,19 @@ bool mst_store_lock_wanted(const char *key)
            strncmp(key, "probe/", 6) != 0 && strncmp(key, "muster-probe/", 13) != 0;
 }
 
-enum mst_rc mst_store_free_to_go(struct mst_store *s, const char *key, int64_t *until_ms,
-                                 struct mst_err *err)
+/* MST_E_PRECOND when a lock or a hold keeps it, which info then has. */
+static enum mst_rc kept(struct mst_store *s, const char *key, struct mst_store_info *info,
+                        struct mst_err *err)
 {
-    struct mst_store_info info;
     struct mst_err look = {0};
     char until[MST_TIME_MAX];
     enum mst_rc rc;
 
-    *until_ms = 0;
+    memset(info, 0, sizeof(*info));
     if (!s->ops->may_lock || !s->ops->info || !s->ops->may_lock(s)) {
         return MST_OK;
     }
-    rc = s->ops->info(s, key, &info, &look);
+    rc = s->ops->info(s, key, info, &look);
     if (rc == MST_E_NOTFOUND) {
         return MST_OK; /* what removing it says then is the store's */
     }
@@ -63,25 +63,38 @@ enum mst_rc mst_store_free_to_go(struct mst_store *s, const char *key, int64_t *
         mst_err_prefix(err, "it is not known whether %s is locked", key);
         return rc;
     }
-    if (info.legal_hold) {
-        return mst_err_set(err, MST_E_PRECOND, "%s in the store %s is kept by a hold of the store",
-                           key, s->name);
+    if (info->hold[0]) {
+        return mst_err_set(err, MST_E_PRECOND,
+                           "%s in the store %s is under a %s, which somebody has to take off there",
+                           key, s->name, info->hold);
     }
-    if (info.locked_until_ms <= mst_clock_utc_ms(NULL)) {
-        return MST_OK;
-    }
-    *until_ms = info.locked_until_ms;
-    return mst_err_set(err, MST_E_PRECOND, "%s in the store %s is locked until %s (%s)", key,
-                       s->name, mst_time_iso(info.locked_until_ms, until), info.lock_mode);
+    return info->locked_until_ms <= mst_clock_utc_ms(NULL)
+               ? MST_OK
+               : mst_err_set(err, MST_E_PRECOND, "%s in the store %s is locked until %s (%s)", key,
+                             s->name, mst_time_iso(info->locked_until_ms, until), info->lock_mode);
+}
+
+enum mst_rc mst_store_free_to_go(struct mst_store *s, const char *key, int64_t *until_ms,
+                                 struct mst_err *err)
+{
+    struct mst_store_info info;
+    const enum mst_rc rc = kept(s, key, &info, err);
+
+    *until_ms = rc == MST_E_PRECOND && !info.hold[0] ? info.locked_until_ms : 0;
+    return rc;
 }
 
 /* --- many ------------------------------------------------------------------------------------- */
 
-static void stays(struct mst_store_swept *out, const char *key, int64_t until_ms)
+static void stays(struct mst_store_swept *out, const char *key, const struct mst_store_info *info)
 {
-    if (out->locked++ == 0 || until_ms == 0 ||
-        (out->locked_until_ms != 0 && until_ms > out->locked_until_ms)) {
-        out->locked_until_ms = until_ms;
+    if (info->hold[0]) {
+        if (out->held++ == 0) {
+            (void)mst_copy(out->held_word, sizeof(out->held_word), info->hold);
+            (void)mst_copy(out->held_key, sizeof(out->held_key), key);
+        }
+    } else if (out->locked++ == 0 || info->locked_until_ms > out->locked_until_ms) {
+        out->locked_until_ms = info->locked_until_ms;
         (void)mst_copy(out->locked_key, sizeof(out->locked_key), key);
     }
 }
@@ -93,10 +106,10 @@ static bool locked_after_all(struct mst_store *s, const char *key, struct mst_st
     struct mst_err ignore = {0};
 
     if (!s->ops->info || s->ops->info(s, key, &info, &ignore) != MST_OK ||
-        (!info.legal_hold && info.locked_until_ms <= mst_clock_utc_ms(NULL))) {
+        (!info.hold[0] && info.locked_until_ms <= mst_clock_utc_ms(NULL))) {
         return false;
     }
-    stays(out, key, info.legal_hold ? 0 : info.locked_until_ms);
+    stays(out, key, &info);
     return true;
 }
 
@@ -180,14 +193,14 @@ enum mst_rc mst_store_delete_many(struct mst_store *s, const char (*keys)[MST_KE
         size_t m = 0;
 
         for (; rc == MST_OK && m < MST_SWEEP && at < n; at++) {
-            int64_t until;
+            struct mst_store_info info;
 
             rc = mst_task_check(task, err);
-            rc = rc == MST_OK ? mst_store_free_to_go(s, keys[at], &until, err) : rc;
+            rc = rc == MST_OK ? kept(s, keys[at], &info, err) : rc;
             if (rc == MST_OK) {
                 (void)mst_copy(free_ones[m++], MST_KEY_MAX, keys[at]);
             } else if (rc == MST_E_PRECOND) {
-                stays(out, keys[at], until);
+                stays(out, keys[at], &info);
                 memset(err, 0, sizeof(*err));
                 rc = MST_OK;
             }
@@ -205,10 +218,14 @@ void mst_store_swept_text(const struct mst_store_swept *w, char *out, size_t siz
 
     out[0] = '\0';
     if (w->locked > 0) {
-        (void)snprintf(out, size, "; %llu %s, %s%s", (unsigned long long)w->locked,
-                       w->locked == 1 ? "stays" : "stay",
-                       w->locked_until_ms ? "locked until " : "kept by a hold of the store",
-                       w->locked_until_ms ? mst_time_iso(w->locked_until_ms, until) : "");
+        (void)snprintf(out, size, "; %llu %s, locked until %s", (unsigned long long)w->locked,
+                       w->locked == 1 ? "stays" : "stay", mst_time_iso(w->locked_until_ms, until));
+    }
+    len = strlen(out);
+    if (w->held > 0) {
+        (void)snprintf(out + len, size - len,
+                       "; %llu %s under a %s, until somebody takes that off in the store",
+                       (unsigned long long)w->held, w->held == 1 ? "stays" : "stay", w->held_word);
     }
     len = strlen(out);
     if (w->markers > 0) {

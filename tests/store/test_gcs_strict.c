@@ -497,7 +497,7 @@ static void a_deleted_object_may_be_deleted_again_and_a_locked_one_not(void **st
     assert_int_equal(info.locked_until_ms, mst_time_parse("2031-01-01T00:00:00Z"));
     assert_int_equal(info.bytes, 3);
     assert_string_equal(info.checksum, "crc32c:Nks/tw==");
-    assert_false(info.legal_hold);
+    assert_string_equal(info.hold, "");
     assert_rc(mst_store_lock(k->s, "y", "COMPLIANCE", mst_time_parse("2030-01-01T00:00:00Z"), &err),
               MST_E_PRECOND, &err);
     assert_string_equal(err.msg,
@@ -507,7 +507,7 @@ static void a_deleted_object_may_be_deleted_again_and_a_locked_one_not(void **st
     gcsd_put(k->d, "rs0/z", "abc", 3);
     gcsd_retain(k->d, "rs0/z", "", "", true);
     assert_ok(mst_store_info(k->s, "z", &info, &err), &err);
-    assert_true(info.legal_hold);
+    assert_string_equal(info.hold, "temporary hold");
     assert_rc(mst_store_delete(k->s, "z", &err), MST_E_PRECOND, &err);
     kit_no_complaints(k);
 }

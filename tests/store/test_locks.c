@@ -190,6 +190,45 @@ static void a_locked_object_stays_and_the_others_go(void **state)
     kit_close(&k);
 }
 
+static void a_legal_hold_keeps_one_with_words_of_its_own(void **state)
+{
+    static char keys[3][MST_KEY_MAX];
+    const struct s3d_opts o = {.lock = true};
+    const int64_t soon = mst_clock_utc_ms(NULL) / 1000 * 1000 + 3600000;
+    struct mst_store_swept w;
+    struct mst_store_info info;
+    char text[MST_SWEPT_TEXT], want[MST_KEY_MAX + 100], *full;
+    struct kit k;
+
+    (void)state;
+    kit_open(&k, &o);
+    names(keys, 3);
+    put_all(&k, keys, 3);
+    full = mst_xasprintf(KIT_PREFIX "/%s", keys[1]);
+    s3d_hold(k.srv, full, true);
+    assert_ok(mst_store_lock(k.store, keys[1], "GOVERNANCE", soon, &k.err), &k.err);
+    assert_ok(mst_store_info(k.store, keys[1], &info, &k.err), &k.err);
+    assert_string_equal(info.hold, "legal hold");
+    assert_int_equal(info.locked_until_ms, soon);
+    assert_rc(mst_store_delete(k.store, keys[1], &k.err), MST_E_PRECOND, &k.err);
+    (void)snprintf(
+        want, sizeof(want),
+        "%s in the store far is under a legal hold, which somebody has to take off there", keys[1]);
+    assert_string_equal(k.err.msg, want);
+    memset(&k.err, 0, sizeof(k.err));
+    assert_ok(sweep(&k, keys, 3, &w), &k.err);
+    assert_int_equal(w.gone, 2);
+    assert_int_equal(w.locked, 0); /* its day does not let it go */
+    assert_int_equal(w.held, 1);
+    assert_string_equal(w.held_key, keys[1]);
+    mst_store_swept_text(&w, text, sizeof(text));
+    assert_non_null(strstr(text, "; 1 stays under a legal hold, until somebody takes that off in "
+                                 "the store; the bucket keeps versions: "));
+    assert_int_equal(s3d_objects(k.srv), 1);
+    free(full);
+    kit_close(&k);
+}
+
 static void a_lock_is_never_shorter_nor_less(void **state)
 {
     const struct s3d_opts o = {.lock = true};
@@ -372,14 +411,86 @@ static void a_store_is_tested_for_what_it_keeps_and_whom_it_lets(void **state)
     }
 }
 
+/* From the line on that begins with part, nothing can be read. */
+struct blind {
+    struct kit *k;
+    const char *part;
+    struct mst_str lines;
+};
+
+static void go_blind(void *arg, const char *line)
+{
+    struct blind *b = arg;
+
+    add_line(&b->lines, line);
+    if (strncmp(line, b->part, strlen(b->part)) == 0) {
+        s3d_deny(b->k->srv, S3D_GET, true);
+    }
+}
+
+/* From the line on that begins with "checksum", the large object is held. */
+static void take_hold(void *arg, const char *line)
+{
+    struct blind *b = arg;
+
+    add_line(&b->lines, line);
+    if (strncmp(line, "checksum", 8) == 0) {
+        s3d_hold(b->k->srv, KIT_PREFIX "/rs0/probe/x/large", true);
+    }
+}
+
+static void who_may_delete_is_not_known_where_the_bucket_keeps_it(void **state)
+{
+    const struct s3d_opts with = {.lock = true};
+    struct kit k;
+    struct blind b = {.k = &k};
+    const struct mst_probe_opts o = {
+        .prefix = "rs0/probe/x", .large_bytes = 1U << 20, .say = take_hold, .arg = &b};
+    struct mst_probe_result res;
+
+    (void)state;
+    start(&k, &with, 0, NULL);
+    (void)!mst_probe_run(k.store, &o, NULL, &res, &k.err);
+    if (!strstr(mst_str_c(&b.lines), "delete       not checked rs0/probe/x/large in the store far "
+                                     "is under a legal hold, which somebody has to take off")) {
+        fail_msg("not said in\n%s", mst_str_c(&b.lines));
+    }
+    assert_null(strstr(mst_str_c(&b.lines), "may not delete"));
+    mst_str_release(&b.lines);
+    kit_close(&k);
+}
+
+static void what_cannot_be_read_back_is_not_said_to_be_replaced(void **state)
+{
+    struct kit k;
+    struct blind b = {.k = &k, .part = "list "};
+    const struct mst_probe_opts o = {
+        .prefix = "rs0/probe/x", .large_bytes = 1U << 20, .say = go_blind, .arg = &b};
+    struct mst_probe_result res;
+
+    (void)state;
+    start(&k, NULL, 0, NULL);
+    (void)!mst_probe_run(k.store, &o, NULL, &res, &k.err);
+    if (!strstr(mst_str_c(&b.lines), "create-only  FAILED      a second write of the name was "
+                                     "refused; what stands there could not be read back: ")) {
+        fail_msg("not said in\n%s", mst_str_c(&b.lines));
+    }
+    assert_null(strstr(mst_str_c(&b.lines), "replaced the first"));
+    mst_str_release(&b.lines);
+    kit_close(&k);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(who_may_delete_is_not_known_where_the_bucket_keeps_it),
+        cmocka_unit_test(what_cannot_be_read_back_is_not_said_to_be_replaced),
         cmocka_unit_test(what_is_written_is_locked_to_the_end_of_a_day),
         cmocka_unit_test(a_bucket_that_cannot_lock_gets_nothing),
         cmocka_unit_test(many_objects_go_in_one_request),
         cmocka_unit_test(what_a_batch_does_not_remove_is_said_key_by_key),
         cmocka_unit_test(a_locked_object_stays_and_the_others_go),
+        cmocka_unit_test(a_legal_hold_keeps_one_with_words_of_its_own),
         cmocka_unit_test(a_lock_is_never_shorter_nor_less),
         cmocka_unit_test(every_object_of_a_backup_is_locked_and_a_hold_extends_them),
         cmocka_unit_test(a_backup_without_locks_says_so),

@@ -95,22 +95,45 @@ static void a_bucket_without_retention_gets_nothing(void **state)
 /* A bucket's policy is not among what is asked before: the refusal itself tells. */
 static void a_hold_of_the_store_keeps_one_and_the_others_go(void **state)
 {
-    static const char keys[3][MST_KEY_MAX] = {"a", "b", "c"};
+    static const char keys[4][MST_KEY_MAX] = {"a", "b", "c", "d"};
     struct kit *k = *state;
     struct mst_store_swept w = {0};
     struct mst_err err = {0};
-    char text[200];
+    char text[MST_SWEPT_TEXT];
 
     gcsd_put(k->d, "rs0/a", "x", 1);
     gcsd_put(k->d, "rs0/b", "x", 1);
     gcsd_put(k->d, "rs0/c", "x", 1);
+    gcsd_put(k->d, "rs0/d", "x", 1);
     gcsd_retain(k->d, "rs0/b", "", "", true);
-    assert_ok(mst_store_delete_many(k->s, keys, 3, &w, NULL, &err), &err);
+    gcsd_retain(k->d, "rs0/d", "Unlocked", "2031-01-01T00:00:00Z", false);
+    assert_ok(mst_store_delete_many(k->s, keys, 4, &w, NULL, &err), &err);
     assert_int_equal(w.gone, 2);
     assert_int_equal(w.locked, 1);
+    assert_int_equal(w.held, 1);
+    assert_string_equal(w.held_key, "b");
     mst_store_swept_text(&w, text, sizeof(text));
-    assert_string_equal(text, "; 1 stays, kept by a hold of the store");
-    assert_int_equal(gcsd_objects(k->d), 1);
+    assert_string_equal(text, "; 1 stays, locked until 2031-01-01T00:00:00Z; 1 stays under a "
+                              "temporary hold, until somebody takes that off in the store");
+    assert_int_equal(gcsd_objects(k->d), 2);
+}
+
+static void each_kind_of_hold_has_its_word(void **state)
+{
+    struct kit *k = *state;
+    struct mst_store_info info;
+    struct mst_err err = {0};
+
+    gcsd_put(k->d, "rs0/a", "x", 1);
+    assert_ok(mst_store_info(k->s, "a", &info, &err), &err);
+    assert_string_equal(info.hold, "");
+    gcsd_hold_by_event(k->d, "rs0/a");
+    assert_ok(mst_store_info(k->s, "a", &info, &err), &err);
+    assert_string_equal(info.hold, "event-based hold");
+    assert_rc(mst_store_delete(k->s, "a", &err), MST_E_PRECOND, &err);
+    gcsd_retain(k->d, "rs0/a", "", "", true);
+    assert_ok(mst_store_info(k->s, "a", &info, &err), &err);
+    assert_string_equal(info.hold, "temporary and event-based hold");
 }
 
 static void add_line(void *arg, const char *line)
@@ -161,6 +184,7 @@ int main(void)
         T(what_is_written_is_retained_either_way),
         T(a_bucket_without_retention_gets_nothing),
         T(a_hold_of_the_store_keeps_one_and_the_others_go),
+        T(each_kind_of_hold_has_its_word),
         T(the_test_says_what_the_account_may_besides),
     };
 

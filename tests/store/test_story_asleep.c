@@ -139,6 +139,50 @@ static void nothing_is_read_while_segments_sleep(void **state)
     ran_release(&r);
 }
 
+/* The last line of the audit file (last), or the one before it, has these parts. */
+static void audited(bool last, const char *const *parts)
+{
+    char path[256], line[2048] = "", before[2048] = "", next[2048];
+    struct ran r;
+    FILE *f;
+
+    MUST(&r, &home, 0, "audit", "verify"); /* it says where the file is */
+    (void)snprintf(path, sizeof(path), "%.*s", (int)strcspn(mst_str_c(&r.out), ":"),
+                   mst_str_c(&r.out));
+    ran_release(&r);
+    f = fopen(path, "r");
+    if (!f) {
+        fail_msg("no %s", path);
+    }
+    while (fgets(next, sizeof(next), f)) {
+        (void)mst_copy(before, sizeof(before), line);
+        (void)mst_copy(line, sizeof(line), next);
+    }
+    (void)fclose(f);
+    for (; *parts; parts++) {
+        HAS(last ? line : before, *parts);
+    }
+}
+
+/* It costs money: who asked for how much of what, and for how long, stands in both lists. */
+static void it_is_written_down(unsigned n)
+{
+    struct ran r;
+    char said[200];
+
+    (void)snprintf(said, sizeof(said), "%u objects of %s in far (GLACIER, ", n, id);
+    MUST(&r, &home, 0, "jobs", "--plain");
+    HAS(mst_str_c(&r.out), "thaw");
+    HAS(mst_str_c(&r.out), said);
+    HAS(mst_str_c(&r.out), " asked for, each readable for 3 days once it is there");
+    ran_release(&r);
+    audited(false,
+            (const char *const[]){"\"act\":\"thaw\",\"target\":\"far\"", "\"outcome\":\"begins\"",
+                                  "muster store thaw far ", " --days 3", "\"who\":\"", NULL});
+    audited(true, (const char *const[]){"\"act\":\"thaw\",\"target\":\"far\"",
+                                        "\"outcome\":\"done\"", said, " for 3 days", NULL});
+}
+
 static void a_thaw_is_asked_for_once_and_followed(void **state)
 {
     struct ran r;
@@ -158,6 +202,7 @@ static void a_thaw_is_asked_for_once_and_followed(void **state)
     HAS(mst_str_c(&r.out), "as a rule that takes 3 to 5 hours");
     ran_release(&r);
     assert_int_equal(s3d_count(far, S3D_THAW), n);
+    it_is_written_down(n);
     MUST(&r, &home, 10, "store", "thaw", "far", id, "--json");
     (void)snprintf(said, sizeof(said),
                    "\"asked_objects\":0,\"asked_bytes\":0,\"thawing_objects\":%u", n);
@@ -237,7 +282,8 @@ static void what_is_not_there_cannot_be_thawed(void **state)
     ran_release(&r);
     s3d_deny(far, S3D_THAW, true);
     MUST(&r, &home, 4, "store", "thaw", "far", id);
-    HAS(mst_str_c(&r.err), "s3:RestoreObject");
+    HAS(mst_str_c(&r.out), "s3:RestoreObject");
+    HAS(mst_str_c(&r.out), "  not asked for  ");
     ran_release(&r);
     s3d_deny(far, S3D_THAW, false);
 }

@@ -100,5 +100,6 @@ void gcsd_versions(struct gcsd *g);     /* from now on what is replaced or delet
 void gcsd_no_retention(struct gcsd *g); /* the bucket takes no object retention */
 void gcsd_may_delete(struct gcsd *g);   /* the key has storage.objects.delete and override */
 void gcsd_retain(struct gcsd *g, const char *name, const char *mode, const char *until, bool hold);
+void gcsd_hold_by_event(struct gcsd *g, const char *name);
 
 #endif

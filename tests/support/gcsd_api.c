@@ -36,6 +36,9 @@ static void add_object(struct mst_str *out, const struct gobject *o, const struc
     if (o->hold) {
         mst_str_add(out, ",\"temporaryHold\":true");
     }
+    if (o->by_event) {
+        mst_str_add(out, ",\"eventBasedHold\":true");
+    }
     if (o->gone) {
         mst_str_add(out, ",\"timeDeleted\":\"2026-11-23T10:00:00.5Z\"");
     }
@@ -411,8 +414,9 @@ static void remove_object(struct gcsd *g, const struct gcsd_request *q, struct g
     if (!o) {
         return;
     }
-    if (o->hold || o->until[0]) {
-        gcsd_error(g, q, r, 403, o->hold ? "objectUnderActiveHold" : "retentionPolicyNotMet",
+    if (o->hold || o->by_event || o->until[0]) {
+        gcsd_error(g, q, r, 403,
+                   o->hold || o->by_event ? "objectUnderActiveHold" : "retentionPolicyNotMet",
                    "the object is protected and cannot be deleted", false);
         return;
     }

@@ -203,6 +203,18 @@ void gcsd_retain(struct gcsd *g, const char *name, const char *mode, const char 
     pthread_mutex_unlock(&g->mu);
 }
 
+void gcsd_hold_by_event(struct gcsd *g, const char *name)
+{
+    struct gobject *o;
+    size_t at;
+
+    pthread_mutex_lock(&g->mu);
+    o = gcsd_find(g, name, &at);
+    MST_ASSERT(o);
+    o->by_event = true;
+    pthread_mutex_unlock(&g->mu);
+}
+
 void gcsd_no_retention(struct gcsd *g)
 {
     pthread_mutex_lock(&g->mu);

@@ -42,8 +42,8 @@ struct gobject {
     uint64_t generation;
     uint32_t crc;
     char word[64], mode[16], until[40], klass[32];
-    char tags[300];  /* of its metadata, as JSON: ,"team":"db" */
-    bool hold, gone; /* gone: a generation that is not the live one */
+    char tags[300];            /* of its metadata, as JSON: ,"team":"db" */
+    bool hold, by_event, gone; /* gone: a generation that is not the live one */
 };
 struct gsession {
     unsigned id;

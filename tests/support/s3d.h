@@ -173,6 +173,8 @@ void s3d_put(struct s3d *s, const char *key, const void *p, size_t n);
 void s3d_remove(struct s3d *s, const char *key);          /* every version of it */
 bool s3d_flip(struct s3d *s, const char *key, size_t at); /* one bit of what is stored */
 void s3d_class(struct s3d *s, const char *key, const char *storage_class);
+/* A legal hold, put on or taken off. */
+void s3d_hold(struct s3d *s, const char *key, bool on);
 /* An archived object becomes readable now. */
 void s3d_thaw_now(struct s3d *s, const char *key);
 /* An upload somebody left behind so long ago. Its id into out (of 64 bytes) when not NULL. */

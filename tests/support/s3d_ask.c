@@ -283,6 +283,17 @@ void s3d_class(struct s3d *s, const char *key, const char *storage_class)
     unlock(s);
 }
 
+void s3d_hold(struct s3d *s, const char *key, bool on)
+{
+    struct version *v;
+
+    lock(s);
+    v = keep_newest(own(s), key);
+    MST_ASSERT(v);
+    v->hold = on;
+    unlock(s);
+}
+
 void s3d_thaw_now(struct s3d *s, const char *key)
 {
     struct version *v;

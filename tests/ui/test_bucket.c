@@ -101,8 +101,8 @@ static void a_lock_that_is_not_known_is_not_no_lock(void **state)
     w.f->detail.lock_known = true;
     w.f->detail.locked_until_ms = fx_wall() - 1; /* it ran out */
     assert_true(shows(&w, "mixed, not locked"));
-    w.f->detail.legal_hold = true;
-    assert_true(shows(&w, "mixed, legal hold"));
+    (void)mst_copy(w.f->detail.hold, sizeof(w.f->detail.hold), "temporary hold");
+    assert_true(shows(&w, "mixed, temporary hold"));
     w.f->v.detail = NULL;
     assert_true(shows(&w, "class      not asked"));
     done(&w);

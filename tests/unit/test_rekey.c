@@ -248,7 +248,7 @@ static void a_run_that_dies_leaves_a_backup_that_opens(void **state)
             assert_ok(opens(x, &x->ops, &err), &err);
             if (failed) {
                 struct mst_err seen = {0};
-                const enum mst_rc look = mst_rekey_look(&x->f.c, h, &out, NULL, &seen);
+                const enum mst_rc look = mst_rekey_look(&x->f.c, h, &out, NULL, &res, &seen);
                 const enum mst_rc rc = mst_rekey_run(&x->f.c, h, &out, NULL, &res, &err);
 
                 /* Not found: what is left never had them. */
