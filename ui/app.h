@@ -92,7 +92,13 @@ void ui_dialog_open(struct ui_app *app, enum ui_dlg_kind kind, const char *what)
 void ui_dialog_key(struct ui_app *app, int key, const char *paste);
 void ui_dialog_tick(struct ui_app *app);
 void ui_dialog_close(struct ui_app *app);
-bool ui_sandbox_takes_amount(const char *act); /* milliseconds, or a freeze's seconds */
+/* dlg_sandbox.c */
+#define UI_SAID_MAX 160
+void ui_sandbox_form(struct ui_app *app);
+void ui_sandbox_fit(struct ui_form *f);               /* what the act does not take is off */
+const char *ui_sandbox_says(const struct ui_form *f); /* what the act does, and what undoes it */
+/* Starts the act; false: the dialog says why not. */
+bool ui_sandbox_go(struct ui_app *app, char said[UI_SAID_MAX]);
 /* What an act of the sandbox menu is done to: the member, or the collection of 'drop'. */
 const char *ui_sandbox_object(const struct ui_form *f);
 /* The verb of the act that is chosen, and what stands behind its object: "full" of "disk full", the

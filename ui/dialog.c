@@ -32,7 +32,7 @@ static void form_backup(struct ui_app *app)
     struct ui_form *f = &app->st.dlg.form;
 
     (void)ui_form_add(f, UI_F_CHOICE, 's', "source",
-                      "space: next; a hidden or low-priority secondary by itself");
+                      UI_CHOOSE "; by itself a hidden or low-priority secondary");
     ui_form_choice(f, AUTO_SOURCE);
     for (size_t i = 0; i < v->n; i++) {
         if (!v->members[i].arbiter) {
@@ -76,7 +76,7 @@ static void form_discard(struct ui_app *app)
     const struct mst_leavings_part *l = app->view->leavings;
     struct ui_form *f = &app->st.dlg.form;
 
-    (void)ui_form_add(f, UI_F_CHOICE, 'd', "what", "space: next");
+    (void)ui_form_add(f, UI_F_CHOICE, 'd', "what", UI_CHOOSE);
     for (size_t i = 0; i < l->n; i++) {
         char text[UI_CHOICE_MAX];
 
@@ -85,38 +85,6 @@ static void form_discard(struct ui_app *app)
     }
     (void)ui_form_add(f, UI_F_TEXT, 'w', "reason", "for the audit log");
     ui_dialog_buttons(f, "Cancel", "Review");
-}
-
-static void form_sandbox(struct ui_app *app)
-{
-    static const char *const acts[] = {"kill", "start",     "stop",       "cont",    "partition",
-                                       "heal", "lag",       "slow",       "catchup", "freeze",
-                                       "drop", "disk full", "disk crash", "disk ok"};
-    const struct mst_topo_view *v = &app->view->topo->v;
-    struct ui_form *f = &app->st.dlg.form;
-    struct ui_field *act = ui_form_add(f, UI_F_CHOICE, 'v', "act", "space: next"), *who;
-
-    for (size_t i = 0; i < MST_COUNT(acts); i++) {
-        ui_form_choice(f, acts[i]);
-    }
-    who = ui_form_add(f, UI_F_CHOICE, 'm', "member", "space: next");
-    for (size_t i = 0; i < v->n; i++) {
-        ui_form_choice(f, v->members[i].name);
-        if (strcmp(v->members[i].name, app->st.member) == 0 ||
-            ((int)i == v->primary && !app->st.member[0])) {
-            who->choice = (int)i;
-        }
-    }
-    for (size_t i = 0; i < v->n; i++) { /* what was killed is what one wants back */
-        if (v->members[i].reach == MST_REACH_REFUSED && act->choice == 0 &&
-            (!app->st.member[0] || who->choice == (int)i)) {
-            act->choice = 1;
-            who->choice = (int)i;
-        }
-    }
-    (void)ui_form_add(f, UI_F_TEXT, 'l', "how much", "lag, slow, catchup: ms; freeze: s");
-    (void)ui_form_add(f, UI_F_TEXT, 'd', "collection", "for 'drop': shop.customers");
-    ui_dialog_buttons(f, "Cancel", "Do it");
 }
 
 static void form_simple(struct ui_app *app, enum ui_dlg_kind kind, const char *what)
@@ -174,7 +142,7 @@ void ui_dialog_open(struct ui_app *app, enum ui_dlg_kind kind, const char *what)
         form_discard(app);
         break;
     case UI_DLG_SANDBOX:
-        form_sandbox(app);
+        ui_sandbox_form(app);
         break;
     case UI_DLG_SWITCH:
         ui_switch_open(app, what);
@@ -463,33 +431,6 @@ static void commit(struct ui_app *app)
     started(app, job, d->kind == UI_DLG_DISCARD ? "discard" : "restore");
 }
 
-static void sandbox_go(struct ui_app *app)
-{
-    struct ui_dialog *d = &app->st.dlg;
-    const char *act = ui_form_chosen(&d->form, 'v');
-    char said[160], verb[UI_CHOICE_MAX];
-    const char *value = ui_sandbox_verb(&d->form, verb);
-
-    if (ui_sandbox_takes_amount(act) && !typed(d, 'l')[0]) {
-        (void)snprintf(d->error, sizeof d->error, "how much: say how many %s",
-                       strcmp(act, "freeze") == 0 ? "seconds" : "milliseconds");
-        ui_form_focus(&d->form, 'l');
-        return;
-    }
-    if (strcmp(act, "drop") == 0 && !strchr(typed(d, 'd'), '.')) {
-        (void)mst_copy(d->error, sizeof d->error, "collection: name it as database.collection");
-        ui_form_focus(&d->form, 'd');
-        return;
-    }
-    if (!app->sandbox ||
-        !app->sandbox->start(app->sandbox->arg, verb, ui_sandbox_object(&d->form), value)) {
-        (void)mst_copy(d->error, sizeof d->error, "the act before is still under way");
-        return;
-    }
-    (void)snprintf(said, sizeof said, "sandbox: %s %s", act, ui_sandbox_object(&d->form));
-    started(app, 0, said);
-}
-
 void ui_dialog_leaving(const struct mst_view *v, struct mst_cmd *c)
 {
     const struct mst_leavings_part *l = v->leavings;
@@ -510,13 +451,16 @@ static void go(struct ui_app *app)
                                         [UI_DLG_STORE_TEST] = "store test"};
     struct ui_dialog *d = &app->st.dlg;
     struct mst_err err = {0};
+    char said[UI_SAID_MAX];
 
     if (d->kind == UI_DLG_QUIT) {
         app->quit = true;
         return;
     }
     if (d->kind == UI_DLG_SANDBOX) {
-        sandbox_go(app);
+        if (ui_sandbox_go(app, said)) {
+            started(app, 0, said);
+        }
         return;
     }
     if (d->step == UI_STEP_REVIEW) {
@@ -586,6 +530,9 @@ void ui_dialog_key(struct ui_app *app, int key, const char *paste)
         return;
     }
     pressed = ui_form_key(&d->form, key);
+    if (d->kind == UI_DLG_SANDBOX) {
+        ui_sandbox_fit(&d->form);
+    }
     if (pressed == '0') {
         ui_dialog_close(app);
         ui_app_say(app, MST_SEV_INFO, "left the dialog: nothing was done");

@@ -9,6 +9,8 @@
 #include "ui/fmt.h"
 #include "ui/switch.h"
 
+#define MORE "PgDn: more"
+
 static const char *title_of(const struct ui_dialog *d)
 {
     static const char *const titles[] = {[UI_DLG_BACKUP] = "Backup",
@@ -43,8 +45,7 @@ static const char *intro_of(const struct ui_dialog *d)
     case UI_DLG_QUIT:
         return "A job runs in this very process: leaving cancels it.";
     case UI_DLG_SANDBOX:
-        return "This set is a training range. partition cuts the member off, stop freezes it, cont "
-               "and heal undo that.";
+        return ui_sandbox_says(&d->form);
     case UI_DLG_SWITCH:
         return "Nothing moves before the last step. Every member is asked first, and one majority "
                "note proves that writes work.";
@@ -135,6 +136,33 @@ static void edit_command(const struct ui_ctx *x, struct ui_pen *p)
     }
 }
 
+/* What the focus takes. */
+static const char *hint_of(const struct ui_form *f)
+{
+    const struct ui_field *x = f->n > 0 ? &f->f[f->focus] : NULL;
+
+    if (!x || (x->kind == UI_F_BUTTON && f->f[0].kind == UI_F_BUTTON)) {
+        return "";
+    }
+    return x->kind == UI_F_BUTTON   ? "Tab, up, down: to the fields"
+           : x->kind == UI_F_TOGGLE ? "space: tick"
+                                    : x->help;
+}
+
+/* The choice is an id: what it is of. */
+static void put_leaving(const struct ui_ctx *x, struct ui_pen *p)
+{
+    const struct mst_leavings_part *l = x->v->leavings;
+    const char *id = ui_form_chosen(&x->st->dlg.form, 'd');
+
+    for (size_t i = 0; i < l->n; i++) {
+        if (strcmp(l->items[i].id, id) == 0) {
+            ui_pen_wrap(p, 0, UI_TEXT, l->items[i].what);
+            return;
+        }
+    }
+}
+
 static void draw_edit(const struct ui_ctx *x, struct ui_pen *p, int *focus)
 {
     const struct ui_dialog *d = &x->st->dlg;
@@ -162,10 +190,9 @@ static void draw_edit(const struct ui_ctx *x, struct ui_pen *p, int *focus)
     }
     *focus = ui_form_focus_row(f) < 0 ? -1 : p->y + ui_form_focus_row(f);
     p->y += ui_form_fields(f, &p->a, p->y - p->top);
-    if (f->n > 0 && f->f[f->focus].kind != UI_F_TOGGLE) {
-        ui_pen_line(p, UI_DIM, "%s", f->f[f->focus].help);
-    } else {
-        (void)ui_pen_next(p);
+    ui_pen_line(p, UI_DIM, "%s", hint_of(f));
+    if (d->kind == UI_DLG_DISCARD) {
+        put_leaving(x, p);
     }
     if (d->kind == UI_DLG_SWITCH) {
         ui_switch_choice(x, p);
@@ -240,8 +267,32 @@ static void draw_content(const struct ui_ctx *x, struct ui_pen *p, int *focus)
     }
 }
 
-/* Error, phrase and buttons stay in place below what scrolls. */
-static int draw_foot(const struct ui_ctx *x, const struct ui_area *in, bool draw)
+/* The row of the buttons, and beside them what else the keys do. False: no room to say that there
+ * is more. */
+static bool draw_buttons(const struct ui_dialog *d, const struct ui_area *in, int y, bool more)
+{
+    const struct ui_form *f = &d->form;
+    const bool asks = d->step == UI_STEP_CHECKS && ui_form_at(f, 'r');
+    const char *reason = !asks                                ? ""
+                         : f->f[f->focus].kind == UI_F_BUTTON ? "Tab: a reason  "
+                                                              : "Enter: accept  ";
+    const int at = ui_form_buttons(f, in, y);
+    char text[40];
+
+    (void)snprintf(text, sizeof text, "%s%s", reason, more ? MORE : "");
+    if (at + ui_cols(text) > in->w) {
+        (void)snprintf(text, sizeof text, "%s", more ? MORE : "");
+    }
+    if (at + ui_cols(text) > in->w) {
+        return false;
+    }
+    (void)ui_put_right(in, y, in->w - ui_cols(text), ui_cols(text), UI_WARN, text);
+    return true;
+}
+
+/* Error, phrase and buttons stay in place below what scrolls. *more: there is more than is in
+ * sight; false when it returns: that was said. */
+static int draw_foot(const struct ui_ctx *x, const struct ui_area *in, bool draw, bool *more)
 {
     const struct ui_dialog *d = &x->st->dlg;
     const bool phrase = d->ticket && ui_form_at(&d->form, 'y');
@@ -269,7 +320,7 @@ static int draw_foot(const struct ui_ctx *x, const struct ui_area *in, bool draw
     } else if (reason) {
         p.y += ui_form_fields(&d->form, in, p.y - p.top);
     }
-    ui_form_buttons(&d->form, in, ui_pen_next(&p));
+    *more = !draw_buttons(d, in, ui_pen_next(&p), *more) && *more;
     return rows;
 }
 
@@ -284,16 +335,17 @@ void ui_dialog_draw(const struct ui_ctx *x, const struct ui_area *a)
     const bool danger = d->step == UI_STEP_REVIEW && d->ticket && d->ticket->phrase[0];
     const char *note = danger ? "ASKS FOR A PHRASE" : "Esc leaves";
     enum ui_role role = danger ? UI_WARN : UI_DIM;
+    bool more = false;
     char text[80];
 
     draw_content(x, &count, &focus);
-    feet = draw_foot(x, &none, false);
+    feet = draw_foot(x, &none, false, &more);
     h = strip ? a->h : count.y + feet + 3 > a->h ? a->h : count.y + feet + 3;
     box = ui_area_sub(a, (a->h - h) / 2, (a->w - w) / 2, h, w);
-    for (int y = 0; !strip && h == a->h && y < h; y += h - 1) { /* no ends of tabs and hints */
-        const struct ui_area row = ui_area_sub(a, y, 0, 1, a->w);
+    if (!strip && w + 2 >= a->w) { /* no ends of what is below, which would look like a frame */
+        const struct ui_area rows = ui_area_sub(a, (a->h - h) / 2, 0, h, a->w);
 
-        ui_fill(&row, UI_TEXT);
+        ui_fill(&rows, UI_TEXT);
     }
     ui_fill(&box, UI_TEXT);
     if (d->kind == UI_DLG_SWITCH) {
@@ -308,12 +360,12 @@ void ui_dialog_draw(const struct ui_ctx *x, const struct ui_area *a)
     body = ui_area_sub(&in, 0, 0, room, in.w);
     p = ui_pen_start(&body, top);
     draw_content(x, &p, &focus);
-    if (count.y - top > room && room > 1) {
-        const char *more = in.w < 40 ? "more" : "PgDn: more";
-
-        (void)ui_put_right(&body, room - 1, in.w - ui_cols(more) - 2, ui_cols(more) + 2, UI_WARN,
-                           more);
-    }
+    more = count.y - top > room && room > 1;
     foot = ui_area_sub(&in, room, 0, in.h - room, in.w);
-    (void)draw_foot(x, &foot, true);
+    (void)draw_foot(x, &foot, true, &more);
+    if (more) {
+        const char *said = in.w < 40 ? " more" : " " MORE;
+
+        (void)ui_put_right(&body, room - 1, in.w - ui_cols(said), ui_cols(said), UI_WARN, said);
+    }
 }

@@ -34,7 +34,7 @@ void ui_store_field(struct ui_app *app)
     if (app->view->n_stores < 2) {
         return;
     }
-    field = ui_form_add(f, UI_F_CHOICE, 'o', "store", "space: next; where it is read from");
+    field = ui_form_add(f, UI_F_CHOICE, 'o', "store", UI_CHOOSE "; where it is read from");
     ui_form_choice(f, NEWEST_COPY);
     add_stores(app->view, f, field, app->st.scr == UI_SCR_BUCKET && b ? b->store : "");
 }
@@ -69,10 +69,10 @@ void ui_store_form(struct ui_app *app, enum ui_dlg_kind kind, const char *what)
         ui_dialog_buttons(f, "Cancel", "Hold");
         return;
     }
-    field = ui_form_add(f, UI_F_CHOICE, 'o', kind == UI_DLG_COPY ? "from" : "store", "space: next");
+    field = ui_form_add(f, UI_F_CHOICE, 'o', kind == UI_DLG_COPY ? "from" : "store", UI_CHOOSE);
     add_stores(app->view, f, field, in ? in->store : "");
     if (kind == UI_DLG_COPY) {
-        field = ui_form_add(f, UI_F_CHOICE, 'e', "to", "space: next; another store");
+        field = ui_form_add(f, UI_F_CHOICE, 'e', "to", UI_CHOOSE "; another store");
         add_stores(app->view, f, field, other_store(app->view, in));
     }
     ui_dialog_buttons(f, "Cancel", kind == UI_DLG_COPY ? "Copy" : "Test");

@@ -68,7 +68,7 @@ static void add_members(struct ui_app *app, int first)
 {
     const struct mst_topo_view *v = &app->view->topo->v;
     struct ui_form *f = &dlg(app)->form;
-    struct ui_field *who = ui_form_add(f, UI_F_CHOICE, 'm', "member", "space: next");
+    struct ui_field *who = ui_form_add(f, UI_F_CHOICE, 'm', "member", UI_CHOOSE);
 
     for (size_t i = 0; i < v->n; i++) {
         if ((int)i == v->primary || v->members[i].arbiter) {
@@ -87,7 +87,7 @@ static void choose(struct ui_app *app, int act, int member, int after, const cha
     struct ui_field *field;
 
     ui_form_reset(f);
-    field = ui_form_add(f, UI_F_CHOICE, 'a', "act", "space: next");
+    field = ui_form_add(f, UI_F_CHOICE, 'a', "act", UI_CHOOSE);
     ui_form_choice(f, "to a chosen member");
     ui_form_choice(f, "to any heir");
     ui_form_choice(f, "back to where it was");
@@ -213,13 +213,13 @@ static void checks_form(struct ui_app *app, char focus)
     const struct mst_rule_line *r = selected(d);
 
     ui_form_reset(&d->form);
-    if (r && r->may_override) {
+    (void)ui_form_add(&d->form, UI_F_BUTTON, '0', "Cancel", "");
+    if (r && r->may_override) { /* one Tab away */
         struct ui_field *f = ui_form_add(&d->form, UI_F_TEXT, 'r', "override",
                                          "why it is right all the same; empty takes it back");
 
         ui_line_set(&f->line, ui_switch_reason(&d->cmd, r));
     }
-    (void)ui_form_add(&d->form, UI_F_BUTTON, '0', "Cancel", "");
     (void)ui_form_add(&d->form, UI_F_BUTTON, 'b', "Back", "");
     (void)ui_form_add(&d->form, UI_F_BUTTON, 'g', must_check(app) ? "Check again" : "Plan", "");
     ui_form_focus(&d->form, focus && ui_form_at(&d->form, focus) ? focus : '0');

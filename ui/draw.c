@@ -194,6 +194,28 @@ static void draw_message(const struct ui_ctx *x, const struct ui_area *a, int y)
     (void)ui_put_cut(a, y, at, a->w - at, UI_TEXT, st->msg);
 }
 
+/* What lies over the screen takes the keys: the screen's would do nothing now. */
+static void draw_layer_hints(const struct ui_ctx *x, const struct ui_area *a, int y)
+{
+    static const char *const of[][6] = {
+        [UI_LAYER_HELP] = {"up down scroll", "Esc close"},
+        [UI_LAYER_LOG] = {"up down scroll", "a acknowledge", "Esc close"},
+        [UI_LAYER_MENU] = {"up down choose", "Enter do", "Esc close"},
+        [UI_LAYER_DIALOG] = {"Tab next", "S-Tab before", "left right choose", "Enter press",
+                             "y copy", "Esc leave"},
+    };
+    int at = 1;
+
+    for (size_t i = 0; i < MST_COUNT(of[0]) && of[x->st->layer][i]; i++) {
+        const char *hint = of[x->st->layer][i], *rest = strrchr(hint, ' ');
+        char key[24];
+
+        (void)snprintf(key, sizeof key, "%.*s", (int)(rest - hint), hint);
+        at += ui_put(a, y, at, UI_KEY, key);
+        at += ui_put(a, y, at, UI_HINT, rest) + 2;
+    }
+}
+
 static void draw_hints(const struct ui_ctx *x, const struct ui_area *a, int y)
 {
     static const enum ui_act order[] = {
@@ -262,7 +284,9 @@ void ui_draw(const struct ui_ctx *x, struct ui_canvas *cv)
             ui_body_draw(x, &body);
         }
         draw_message(x, &all, all.h - 2);
-        if (x->st->run_page) {
+        if (x->st->layer != UI_LAYER_NONE) {
+            draw_layer_hints(x, &all, all.h - 1);
+        } else if (x->st->run_page) {
             ui_switch_hints(x, &all, all.h - 1);
         } else if (!x->st->hints_off) {
             draw_hints(x, &all, all.h - 1);

@@ -73,10 +73,19 @@ void ui_form_focus(struct ui_form *f, char id)
     }
 }
 
-static void step(struct ui_form *f, int by)
+static bool passes(const struct ui_field *x, bool buttons)
 {
-    if (f->n > 0) {
+    return x->kind == UI_F_BUTTON || (!buttons && !x->off);
+}
+
+/* To the next field that can be used, or to the next button only. Each form has a button. */
+static void step(struct ui_form *f, int by, bool buttons)
+{
+    for (int i = 0; i < f->n; i++) {
         f->focus = (f->focus + by + f->n) % f->n;
+        if (passes(&f->f[f->focus], buttons)) {
+            return;
+        }
     }
 }
 
@@ -96,17 +105,17 @@ char ui_form_key(struct ui_form *f, int key)
     }
     x = &f->f[f->focus];
     if (key == UI_KEY_TAB || key == UI_KEY_DOWN) {
-        step(f, 1);
+        step(f, 1, false);
         return 0;
     }
     if (key == UI_KEY_BACKTAB || key == UI_KEY_UP) {
-        step(f, -1);
+        step(f, -1, false);
         return 0;
     }
     switch (x->kind) {
     case UI_F_TEXT:
         if (key == UI_KEY_ENTER) {
-            step(f, 1);
+            step(f, 1, false);
         } else if (!x->off) {
             (void)ui_line_key(&x->line, key);
         }
@@ -128,7 +137,7 @@ char ui_form_key(struct ui_form *f, int key)
             return x->off ? 0 : x->id;
         }
         if (key == UI_KEY_LEFT || key == UI_KEY_RIGHT) {
-            step(f, key == UI_KEY_LEFT ? -1 : 1);
+            step(f, key == UI_KEY_LEFT ? -1 : 1, true);
         }
         break;
     }
@@ -145,11 +154,15 @@ void ui_form_paste(struct ui_form *f, const char *text)
 static void draw_field(const struct ui_form *f, const struct ui_field *x, const struct ui_area *a,
                        int y, bool focus)
 {
-    const enum ui_role role = x->off ? UI_OFF : focus ? UI_FIELD_FOCUS : UI_FIELD;
+    const enum ui_role role = focus ? UI_FIELD_FOCUS : UI_FIELD;
     char text[UI_CHOICE_MAX + 8];
 
     (void)ui_put(a, y, 0, focus ? UI_KEY : UI_TEXT, focus ? ">" : " ");
     (void)ui_put_cut(a, y, 1, LABEL_COLS - 1, x->off ? UI_OFF : UI_TEXT, x->label);
+    if (x->off) { /* what would stand there is not used */
+        (void)ui_put(a, y, LABEL_COLS, UI_OFF, "-");
+        return;
+    }
     if (x->kind == UI_F_TEXT) {
         (void)ui_put(a, y, LABEL_COLS, UI_DIM, "[");
         ui_line_draw(&x->line, a, y, LABEL_COLS + 1, a->w - LABEL_COLS - 3, role, focus);
@@ -203,7 +216,7 @@ static int buttons_cols(const struct ui_form *f)
 }
 
 /* Where not all have room, the row begins with the one that has the focus. */
-void ui_form_buttons(const struct ui_form *f, const struct ui_area *a, int y)
+int ui_form_buttons(const struct ui_form *f, const struct ui_area *a, int y)
 {
     const bool tight = buttons_cols(f) > a->w && f->f[f->focus].kind == UI_F_BUTTON;
     int x = tight ? 0 : 1;
@@ -222,4 +235,5 @@ void ui_form_buttons(const struct ui_form *f, const struct ui_area *a, int y)
         }
         x += ui_put(a, y, x, b->off ? UI_OFF : focus ? UI_BUTTON_FOCUS : UI_BUTTON, text) + 2;
     }
+    return x;
 }

@@ -5,6 +5,8 @@
 
 #include "ui/line.h"
 
+#define UI_CHOOSE "left, right: choose" /* the help of a choice */
+
 enum ui_field_kind { UI_F_TEXT, UI_F_TOGGLE, UI_F_CHOICE, UI_F_BUTTON };
 
 #define UI_FIELDS 12
@@ -38,12 +40,14 @@ const char *ui_form_chosen(const struct ui_form *f, char id); /* "" when there i
 struct ui_field *ui_form_get(struct ui_form *f, char id);     /* NULL when there is none */
 const struct ui_field *ui_form_at(const struct ui_form *f, char id);
 void ui_form_focus(struct ui_form *f, char id);
-/* Returns the id of a button that was pressed, 0 else. */
+/* Tab, up and down go through what can be used, left and right from button to button. Returns the
+ * id of a button that was pressed, 0 else. */
 char ui_form_key(struct ui_form *f, int key);
 void ui_form_paste(struct ui_form *f, const char *text); /* only into a text field */
 /* Draws fields (not the buttons) from row y on; returns the rows. */
 int ui_form_fields(const struct ui_form *f, const struct ui_area *a, int y);
-void ui_form_buttons(const struct ui_form *f, const struct ui_area *a, int y);
+/* Returns the columns that the buttons take. */
+int ui_form_buttons(const struct ui_form *f, const struct ui_area *a, int y);
 int ui_form_focus_row(const struct ui_form *f); /* of the focused field, -1 for a button */
 
 #endif

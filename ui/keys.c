@@ -26,7 +26,7 @@ static const struct ui_binding map[] = {
     {'/', UI_KEY_F(3), UI_ACT_FIND, UI_ON_LISTS, "/", "filter rows; Esc ends it", "/ filter", NULL},
     {':', 0, UI_ACT_COMMAND, UI_ON_ALL, ":", "command line", ": cmd", NULL},
     {'.', UI_KEY_F(9), UI_ACT_MENU, UI_ON_ALL, ". F9", "menu of actions", ". menu", NULL},
-    {'?', UI_KEY_F(1), UI_ACT_HELP, UI_ON_ALL, "? F1", "this help", "? help", "help"},
+    {'?', UI_KEY_F(1), UI_ACT_HELP, UI_ON_ALL, "? F1", "keys, signs and words", "? help", "help"},
     {'m', '0', UI_ACT_LOG, UI_ON_ALL, "m 0", "messages and alerts", NULL, "messages"},
     {'a', 0, UI_ACT_ACK, UI_ON_ALL, "a", "acknowledge messages", NULL, "ack"},
     {'z', 0, UI_ACT_ZOOM, UI_ON_ALL, "z", "pane to full screen", NULL, "zoom"},

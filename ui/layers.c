@@ -211,7 +211,7 @@ void ui_menu_draw(const struct ui_ctx *x, const struct ui_area *a)
 {
     struct ui_choice c[32];
     const size_t n = ui_choices(x, c, MST_COUNT(c));
-    struct ui_area box = centred(a, (int)n + 2, 64);
+    struct ui_area box = centred(a, (int)n + 2, 72);
     struct ui_area in = ui_pane_box(&box, true, "Actions", "Enter: do   Esc: close", UI_DIM);
     const int sel = x->st->menu_sel < (int)n ? x->st->menu_sel : (int)n - 1;
     const int top = sel >= in.h ? sel - in.h + 1 : 0;

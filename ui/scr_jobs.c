@@ -289,6 +289,12 @@ static int draw_detail(const struct ui_ctx *x, const struct ui_area *a, bool foc
     return ui_job_pane_draw(x, ui_job_selected(x), a, focus, scroll_of(x, P_DETAIL));
 }
 
+static bool over(const struct mst_job *j)
+{
+    return j->state != MST_JOB_QUEUED && j->state != MST_JOB_RUNNING &&
+           j->state != MST_JOB_CANCELLING;
+}
+
 int ui_log_pane_draw(const struct ui_ctx *x, const struct mst_job *j, const struct ui_area *a,
                      bool focus, int scroll)
 {
@@ -303,7 +309,7 @@ int ui_log_pane_draw(const struct ui_ctx *x, const struct mst_job *j, const stru
     in = ui_pane_box(a, focus, title, "newest first", UI_DIM);
     p = ui_pen_start(&in, scroll);
     if (!j || j->n_log == 0) {
-        ui_pen_line(&p, UI_DIM, "no line yet");
+        ui_pen_line(&p, UI_DIM, j && over(j) ? "it wrote no line" : "no line yet");
     }
     for (size_t i = j ? j->n_log : 0; i > 0; i--) {
         const char *line = j->log[i - 1];

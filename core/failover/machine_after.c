@@ -4,7 +4,6 @@
 #include <math.h>
 
 #define SETTLE_MS 120000
-#define CALM_MS 30000
 #define OLD_BACK_MS 30000
 #define LAG_MAX_MS 10000
 #define BEHIND_MS 2000 /* so long it must last: see behind() */
@@ -13,13 +12,6 @@
 #define WATCH_MORE_MS 180000
 #define LIFT_MS 10000 /* for thaws that were not confirmed */
 #define LOST_MS 5000
-
-static int64_t calm_ms(const struct mst_fo *f)
-{
-    const int64_t et = f->plan->election_timeout_ms;
-
-    return et > 0 && 3 * et < CALM_MS ? 3 * et : CALM_MS;
-}
 
 /* The seat is where it was won. why says what is seen instead. */
 static bool seat_stands(const struct mst_fo_at *a, bool *gone, char why[160])
@@ -266,7 +258,7 @@ static bool settle_on(struct mst_fo_at *a, bool calm, bool gone, const char *why
     if (f->look_ms != 0 || gone || f->probes < 3) { /* calm would prove nothing */
         return seat_lost(a);
     }
-    if (calm && f->now_ms - f->calm_ms >= calm_ms(f)) {
+    if (calm && f->now_ms - f->calm_ms >= mst_fo_plan_calm_ms(f->plan)) {
         check_rollbacks(a, true);
         return finish_settled(a);
     }
@@ -293,7 +285,7 @@ bool mst_fo_settle(struct mst_fo_at *a)
     if (calm) {
         f->calm_ms = f->calm_ms == 0 ? f->now_ms : f->calm_ms;
         mst_fo_detail(f, "calm for %lld of %lld s", (long long)(f->now_ms - f->calm_ms) / 1000,
-                      (long long)calm_ms(f) / 1000);
+                      (long long)mst_fo_plan_calm_ms(f->plan) / 1000);
     } else {
         f->calm_ms = 0;
         mst_fo_detail(f, "%s", why);

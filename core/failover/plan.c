@@ -13,6 +13,7 @@
 #define LAG_OK_MS 2000
 #define HARD_STOP_MS 30000
 #define FREEZE_SPARE_MS 15000 /* a freeze outlasts the hard stop by this */
+#define CALM_MS 30000
 #define HOST "%.40s"
 
 /* --- facts into numbers --- */
@@ -179,10 +180,19 @@ static const char *rivals(const struct mst_fo_plan *p, enum which which, char li
     return list;
 }
 
+int64_t mst_fo_plan_calm_ms(const struct mst_fo_plan *p)
+{
+    const int64_t et = p->election_timeout_ms;
+
+    return et > 0 && 3 * et < CALM_MS ? 3 * et : CALM_MS;
+}
+
 static void first_steps(struct mst_fo_plan *p, const char *old, const char *seat, const char *list)
 {
-    step(p, "look again: term %lld, configuration %lld of term %lld, one primary, lags",
-         (long long)p->term, (long long)p->config_version, (long long)p->config_term);
+    char of[MST_GUARD_TERM_MAX];
+
+    step(p, "look again: term %lld, configuration %lld%s, one primary, lags", (long long)p->term,
+         (long long)p->config_version, mst_guard_of_term(p->config_term, of));
     step(p, "our own backups that read from " HOST "%s" HOST " give way", old,
          p->target >= 0 ? " or " : "", p->target >= 0 ? seat : "");
     step(p, "wait until " HOST " and a majority are within %g s for 4 looks, 60 s at most", seat,
@@ -222,8 +232,10 @@ static void last_steps(struct mst_fo_plan *p, const char *old, const char *seat)
          p->target >= 0 ? "the target" : "one", (long long)p->term,
          (double)p->hard_stop_ms / 1000.0);
     step(p, "appendOplogNote with w majority on the new primary, 3 times");
-    step(p, "%s%s%s" HOST " follows, rbid unchanged everywhere, nobody in ROLLBACK",
-         list[0] ? "replSetFreeze 0 on " : "", list, list[0] ? "; " : "", old);
+    step(p,
+         "%s%s%s" HOST " follows, rbid unchanged everywhere, nobody in ROLLBACK, for %g s on end",
+         list[0] ? "replSetFreeze 0 on " : "", list, list[0] ? "; " : "", old,
+         (double)mst_fo_plan_calm_ms(p) / 1000.0);
     if (!isnan(p->swap_target)) {
         step(p,
              "replSetReconfig, not forced, maxTimeMS 10000 on " HOST
@@ -397,11 +409,12 @@ enum mst_rc mst_fo_plan_fits(const struct mst_fo_plan *p, const struct mst_guard
                            (long long)m->term, (long long)p->term);
     }
     if (now->config_version != p->config_version || now->config_term != p->config_term) {
+        char is[MST_GUARD_TERM_MAX], was[MST_GUARD_TERM_MAX];
+
         return mst_err_set(err, MST_E_STALE,
-                           "the configuration has changed: version %lld of term %lld, not %lld of "
-                           "term %lld",
-                           (long long)now->config_version, (long long)now->config_term,
-                           (long long)p->config_version, (long long)p->config_term);
+                           "the configuration has changed: version %lld%s, not %lld%s",
+                           (long long)now->config_version, mst_guard_of_term(now->config_term, is),
+                           (long long)p->config_version, mst_guard_of_term(p->config_term, was));
     }
     return members_fit(p, now, err);
 }

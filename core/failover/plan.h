@@ -71,6 +71,8 @@ enum mst_rc mst_fo_plan_make(const struct mst_guard_facts *f, const char *set_na
                              struct mst_fo_plan *out, struct mst_err *err) MST_MUST_CHECK;
 /* Hash, code and phrase anew, after failback and of_run were set by the caller. */
 void mst_fo_plan_seal(struct mst_fo_plan *p);
+/* So long the set must be calm after the switch before it is called settled. */
+int64_t mst_fo_plan_calm_ms(const struct mst_fo_plan *p);
 /* Must this rival stay frozen until the reconfig of a `stay`? It is above the target, but not above
  * the priority that the target gets: thawed before that, it would take the seat. */
 bool mst_fo_plan_thaws_late(const struct mst_fo_plan *p, size_t i);

@@ -74,6 +74,9 @@ enum mst_guard_result {
     MST_GUARD_OVERRIDE, /* refused unless overridden by its id with a reason */
     MST_GUARD_BLOCK     /* refused */
 };
+#define MST_GUARD_TERM_MAX 40
+/* " of term 39" behind a configuration's version; "" before 4.4, where it has none (-1). */
+const char *mst_guard_of_term(int64_t term, char out[MST_GUARD_TERM_MAX]);
 const char *mst_guard_result_word(
     enum mst_guard_result r); /* "pass", "info", "warn", "needs override", "blocks" */
 

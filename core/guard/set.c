@@ -116,6 +116,15 @@ void mst_guard_p03(const struct mst_guard_facts *f, struct mst_guard_check *c)
     }
 }
 
+const char *mst_guard_of_term(int64_t term, char out[MST_GUARD_TERM_MAX])
+{
+    out[0] = '\0';
+    if (term >= 0) {
+        (void)snprintf(out, MST_GUARD_TERM_MAX, " of term %lld", (long long)term);
+    }
+    return out;
+}
+
 static bool same_config(const struct mst_guard_member *a, const struct mst_guard_member *b)
 {
     return a->config_version >= 0 && a->config_version == b->config_version &&
@@ -125,7 +134,7 @@ static bool same_config(const struct mst_guard_member *a, const struct mst_guard
 void mst_guard_p04(const struct mst_guard_facts *f, struct mst_guard_check *c)
 {
     const struct mst_guard_member *p = mst_guard_primary_of(f), *t = mst_guard_target_of(f);
-    char list[sizeof(c->measured)] = "";
+    char list[sizeof(c->measured)] = "", of[MST_GUARD_TERM_MAX];
     int voters = 0, agree = 0;
 
     if (!p || p->config_version < 0 || (t && t->answered && t->config_version < 0)) {
@@ -144,8 +153,8 @@ void mst_guard_p04(const struct mst_guard_facts *f, struct mst_guard_check *c)
         if (m->answered && same_config(m, p)) {
             agree += m->votes > 0;
         } else if (m->answered && m->config_version >= 0) {
-            mst_guard_list(list, sizeof(list), MST_GUARD_HOST " has version %lld of term %lld",
-                           m->name, (long long)m->config_version, (long long)m->config_term);
+            mst_guard_list(list, sizeof(list), MST_GUARD_HOST " has version %lld%s", m->name,
+                           (long long)m->config_version, mst_guard_of_term(m->config_term, of));
         } else {
             mst_guard_list(list, sizeof(list), MST_GUARD_HOST " not known", m->name);
         }
@@ -159,8 +168,8 @@ void mst_guard_p04(const struct mst_guard_facts *f, struct mst_guard_check *c)
         mst_guard_bad(c, MST_GUARD_WARN, "look at why it does not follow the configuration",
                       "version %lld, but %.130s", (long long)p->config_version, list);
     } else {
-        mst_guard_ok(c, "version %lld of term %lld on %d voters", (long long)p->config_version,
-                     (long long)p->config_term, agree);
+        mst_guard_ok(c, "version %lld%s on %d voters", (long long)p->config_version,
+                     mst_guard_of_term(p->config_term, of), agree);
     }
 }
 

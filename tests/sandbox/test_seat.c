@@ -249,6 +249,28 @@ static void an_attempt_ends_when_its_node_steps_down_for_another_reason(void **s
     kit_stop(&k);
 }
 
+static void a_position_of_a_later_term_is_of_no_majority(void **state)
+{
+    struct kit k;
+    struct sbx_member *m;
+    bool same, later;
+
+    (void)state;
+    kit_start(&k, (struct sbx_opts){.fast = true, .seed = 60});
+    assert_true(kit_wait_opinion(&k, 0, 1, SBX_SECONDARY, 5000));
+    sbx_lock(k.w);
+    m = &k.w->members[0];
+    m->reported[1] = m->applied;
+    m->reported[2] = (struct sbx_pos){0};
+    same = sbx_caught_up(m);
+    m->reported[1].op.term++; /* newer than ours, and perhaps without it */
+    later = sbx_caught_up(m);
+    sbx_unlock(k.w);
+    assert_true(same);
+    assert_false(later);
+    kit_stop(&k);
+}
+
 /* ---- fsyncLock ---- */
 
 static void writes_wait_for_fsync_unlock_and_reads_go_on(void **state)
@@ -540,6 +562,7 @@ int main(void)
         cmocka_unit_test(without_election_hand_off_the_set_waits),
         cmocka_unit_test(while_it_waits_status_says_primary_and_hello_not_writable),
         cmocka_unit_test(an_attempt_ends_when_its_node_steps_down_for_another_reason),
+        cmocka_unit_test(a_position_of_a_later_term_is_of_no_majority),
         cmocka_unit_test(writes_wait_for_fsync_unlock_and_reads_go_on),
         cmocka_unit_test(a_primary_that_cannot_get_the_lock_aborts),
         cmocka_unit_test(what_writes_is_listed_and_killed_and_what_reads_is_not),

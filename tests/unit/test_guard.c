@@ -67,6 +67,7 @@ CHANGE(target_status_refused, t->status_known = false;)
 
 CHANGE(straggler, o->config_version = 11;)
 CHANGE(straggler_target, t->config_version = 11;)
+CHANGE(no_config_term, p->config_term = t->config_term = o->config_term = -1;)
 CHANGE(config_spread, t->config_term = -1; o->config_version = 11;)
 CHANGE(config_blind, p->config_version = -1;)
 CHANGE(config_blind_there, o->config_version = -1;)
@@ -284,6 +285,7 @@ static const struct {
     {MST_P03, status_refused_there, BLOCK, UNKNOWN, "term not known of db3:27017"},
     {MST_P03, arbiter, PASS, KNOWN, "1 writable"},
     {MST_P04, nothing, PASS, KNOWN, "version 12 of term 39 on 3 voters"},
+    {MST_P04, no_config_term, PASS, KNOWN, "version 12 on 3 voters"},
     {MST_P04, straggler, WARN, KNOWN, "db3:27017 has version 11"},
     {MST_P04, straggler_target, BLOCK, KNOWN, "2 of 3 voters"},
     {MST_P04, config_spread, BLOCK, KNOWN, "1 of 3 voters"},

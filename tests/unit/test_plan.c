@@ -50,6 +50,7 @@ static void a_switchover_says_what_is_sent_to_whom(void **state)
     assert_step(&plan, "replSetStepUp");
     assert_step(&plan, "30 s at most, else undo");
     assert_step(&plan, "appendOplogNote with w majority");
+    assert_step(&plan, "nobody in ROLLBACK, for 30 s on end");
     assert_step(&plan, "watch 13.5 s");
     assert_false(has_step(&plan, "replSetReconfig"));
     assert_non_null(strstr(plan.steps[plan.stop_step], "writes are refused"));
@@ -66,6 +67,16 @@ static void a_switchover_says_what_is_sent_to_whom(void **state)
     assert_int_equal(strspn(plan.code, "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"), 4);
     (void)snprintf(phrase, sizeof(phrase), "rs0 to db2:27017 %s", plan.code);
     assert_string_equal(plan.phrase, phrase);
+}
+
+/* A server before 4.4. */
+static void a_configuration_without_a_term_has_none_in_the_plan(void **state)
+{
+    (void)state;
+    sw_init(&s, MST_GUARD_SWITCHOVER);
+    s.f.config_term = -1;
+    make(&plan);
+    assert_step(&plan, "term 41, configuration 12, one primary");
 }
 
 static void a_step_down_freezes_nobody_and_has_a_phrase_of_its_own(void **state)
@@ -652,6 +663,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_switchover_says_what_is_sent_to_whom),
+        cmocka_unit_test(a_configuration_without_a_term_has_none_in_the_plan),
         cmocka_unit_test(a_step_down_freezes_nobody_and_has_a_phrase_of_its_own),
         cmocka_unit_test(without_rivals_nobody_is_frozen),
         cmocka_unit_test(numbers_follow_the_intervals_of_the_set),

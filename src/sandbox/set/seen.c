@@ -18,7 +18,8 @@ int sbx_primary_seen(const struct sbx_member *m)
 }
 
 /* Majority of data-bearing voters as far as this primary's newest entry, and one that may take over
- * among them. */
+ * among them. Only a position of the same term counts: one of a later term is another primary's,
+ * and says nothing about our entries. */
 bool sbx_caught_up(const struct sbx_member *m)
 {
     const struct sbx_config *c = &m->config;
@@ -27,7 +28,7 @@ bool sbx_caught_up(const struct sbx_member *m)
     for (size_t i = 0; i < c->n; i++) {
         const struct sbx_pos *p = i == m->index ? &m->applied : &m->reported[i];
         n += c->members[i].votes > 0 && !c->members[i].arbiter &&
-             mst_optime_cmp(p->op, m->applied.op) >= 0;
+             p->op.term == m->applied.op.term && mst_optime_cmp(p->op, m->applied.op) >= 0;
     }
     return n >= sbx_write_majority(c) && sbx_heir(m) >= 0;
 }
