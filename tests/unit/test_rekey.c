@@ -195,7 +195,7 @@ static void a_key_object_that_cannot_be_read_is_not_stepped_over(void **state)
     for (size_t i = 0; i < MST_COUNT(reasons); i++) {
         mst_store_fault_unread(faulty, FAKE_ATTEMPT ".1", reasons[i]);
         assert_rc(mst_rekey_run(&x->f.c, h, &again, NULL, &res, &err), reasons[i], &err);
-        assert_rc(mst_rekey_look(&x->f.c, h, &out, NULL, &err), reasons[i], &err);
+        assert_rc(mst_rekey_look(&x->f.c, h, &out, NULL, &res, &err), reasons[i], &err);
         assert_false(there(x, 2)); /* it would be without eva */
     }
     mst_store_fault_unread(faulty, NULL, MST_OK);
@@ -205,7 +205,7 @@ static void a_key_object_that_cannot_be_read_is_not_stepped_over(void **state)
     mst_store_fault_set(faulty, MST_FAULT_NONE, 0, MST_OK);
     assert_true(there(x, 2));
     mst_store_fault_unread(faulty, FAKE_ATTEMPT ".1", MST_E_NET);
-    assert_rc(mst_rekey_look(&x->f.c, h, &out, NULL, &err), MST_E_NET, &err);
+    assert_rc(mst_rekey_look(&x->f.c, h, &out, NULL, &res, &err), MST_E_NET, &err);
     mst_store_fault_unread(faulty, NULL, MST_OK);
     memset(&err, 0, sizeof(err));
     assert_ok(mst_rekey_run(&x->f.c, h, &out, NULL, &res, &err), &err);
