@@ -213,7 +213,8 @@ static void a_legal_hold_keeps_one_with_words_of_its_own(void **state)
     assert_rc(mst_store_delete(k.store, keys[1], &k.err), MST_E_PRECOND, &k.err);
     (void)snprintf(
         want, sizeof(want),
-        "%s in the store far is under a legal hold, which somebody has to take off there", keys[1]);
+        "%s in the store far is held there (legal hold): somebody has to take that off first",
+        keys[1]);
     assert_string_equal(k.err.msg, want);
     memset(&k.err, 0, sizeof(k.err));
     assert_ok(sweep(&k, keys, 3, &w), &k.err);
@@ -222,8 +223,8 @@ static void a_legal_hold_keeps_one_with_words_of_its_own(void **state)
     assert_int_equal(w.held, 1);
     assert_string_equal(w.held_key, keys[1]);
     mst_store_swept_text(&w, text, sizeof(text));
-    assert_non_null(strstr(text, "; 1 stays under a legal hold, until somebody takes that off in "
-                                 "the store; the bucket keeps versions: "));
+    assert_non_null(strstr(text, "; 1 stays, held in the store (legal hold) until somebody takes "
+                                 "that off; the bucket keeps versions: "));
     assert_int_equal(s3d_objects(k.srv), 1);
     free(full);
     kit_close(&k);
@@ -452,7 +453,7 @@ static void who_may_delete_is_not_known_where_the_bucket_keeps_it(void **state)
     start(&k, &with, 0, NULL);
     (void)!mst_probe_run(k.store, &o, NULL, &res, &k.err);
     if (!strstr(mst_str_c(&b.lines), "delete       not checked rs0/probe/x/large in the store far "
-                                     "is under a legal hold, which somebody has to take off")) {
+                                     "is held there (legal hold): somebody has to take that off")) {
         fail_msg("not said in\n%s", mst_str_c(&b.lines));
     }
     assert_null(strstr(mst_str_c(&b.lines), "may not delete"));
