@@ -125,7 +125,7 @@ static enum mst_rc one_by_one(struct mst_store *s, const char (*keys)[MST_KEY_MA
         if (rc == MST_E_NOTFOUND) {
             memset(err, 0, sizeof(*err));
             rc = MST_OK;
-        } else if (rc == MST_E_PRECOND && locked_after_all(s, keys[i], out)) {
+        } else if ((rc == MST_E_PRECOND || rc == MST_E_AUTH) && locked_after_all(s, keys[i], out)) {
             memset(err, 0, sizeof(*err));
             rc = MST_OK;
             continue;

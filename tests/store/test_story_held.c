@@ -78,14 +78,17 @@ static void each_hold_is_shown_by_its_name(void **state)
     (void)snprintf(commit, sizeof(commit), "rs0/backups/%s/COMMIT", id);
     says(ARGV("bucket", "show", id, "--json"), 0, ARGV("\"legal_hold\":false,\"hold\":null"));
     gcsd_retain(cloud, commit, "", "", true);
-    says(ARGV("bucket", "show", id), 0,
-         ARGV("held in the store, without an end: temporary hold"));
+    says(ARGV("bucket", "show", id), 0, ARGV("held in the store, without an end: temporary hold"));
     says(ARGV("bucket", "show", id, "--json"), 0,
          ARGV("\"legal_hold\":true,\"hold\":\"temporary hold\""));
-    gcsd_retain(cloud, commit, "Locked", "2031-01-01T00:00:00Z", false);
+    gcsd_retain(cloud, commit, "Locked", "2031-01-01T00:00:00Z", true);
+    says(ARGV("bucket", "show", id), 0,
+         ARGV("locked until 2031-01-01T00:00:00Z (COMPLIANCE), and held in the store: temporary "
+              "hold"));
+    gcsd_retain(cloud, commit, "", "", false);
     gcsd_hold_by_event(cloud, commit);
     says(ARGV("bucket", "show", id), 0,
-         ARGV("locked until 2031-01-01T00:00:00Z (COMPLIANCE), and held in the store: event-based hold"));
+         ARGV("held in the store, without an end: event-based hold"));
 }
 
 static char dead[64], of_dead[2][200];
@@ -111,8 +114,10 @@ static void what_is_held_stays_and_the_rest_of_a_dead_run_goes(void **state)
     gcsd_each(cloud, see);
     assert_int_equal(n_of_dead, 2);
     gcsd_retain(cloud, of_dead[0], "", "", true);
-    says(ARGV("clean", dead, "--plain"), 0,
-         ARGV(" removed; 1 stays, held in the store (temporary hold) until somebody takes that off"));
+    says(
+        ARGV("clean", dead, "--plain"), 0,
+        ARGV(
+            " removed; 1 stays, held in the store (temporary hold) until somebody takes that off"));
     n_of_dead = 0;
     gcsd_each(cloud, see);
     assert_int_equal(n_of_dead, 1);
