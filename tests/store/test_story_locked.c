@@ -189,6 +189,8 @@ static void a_reader_is_taken_out_and_what_is_locked_is_named_with_its_day(void 
     /* The directory is done; in the others nothing is written twice. */
     says(ARGV("key", "remove", "eva", "--confirm", "remove eva", "--plain"), 15,
          ARGV("1 backup had one already in the store vault, but ", stays));
+    (void)snprintf(step, sizeof(step), "vault: 2 older key objects stay %s: who", locked);
+    says(ARGV("key", "rotate", "--dry-run"), 0, ARGV(step));
     says(ARGV("key", "remove", "eva", "--store", "near", "--confirm", "remove eva"), 2,
          ARGV("nobody who can read these backups in the store near is called eva"));
     says(ARGV("verify", id, "--store", "vault", "--plain"), 0, ARGV("read back whole"));
