@@ -347,9 +347,9 @@ static void show_lock(const struct mst_detail_part *d, bool json, int64_t now, s
         mst_str_addf(out, "locks: not known%s%s\n", d->lock_why[0] ? ": " : "", d->lock_why);
     } else if (d->locked_until_ms > now) {
         mst_str_addf(out, "locked until %s (%s)%s%s\n", mst_time_iso(d->locked_until_ms, until),
-                     d->lock_mode, d->hold[0] ? ", and under a " : "", d->hold);
+                     d->lock_mode, d->hold[0] ? ", and held in the store: " : "", d->hold);
     } else if (d->hold[0]) {
-        mst_str_addf(out, "kept under a %s of the store, which has no end\n", d->hold);
+        mst_str_addf(out, "held in the store, without an end: %s\n", d->hold);
     } else if (d->locked_until_ms > 0) {
         mst_str_addf(out, "not locked any more: its lock ended at %s\n",
                      mst_time_iso(d->locked_until_ms, until));

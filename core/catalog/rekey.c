@@ -149,7 +149,7 @@ void mst_rekey_locked_text(const struct mst_rekey_result *res, char *out, size_t
     if (res->locked > 0) {
         (void)snprintf(out, size, "%zu older key %s, %s%s (%s%s)", res->locked,
                        mst_text_noun(res->locked, "object stays", "objects stay"),
-                       res->locked_until_ms ? "locked until " : "under a hold of the store",
+                       res->locked_until_ms ? "locked until " : "held in the store",
                        res->locked_until_ms ? mst_time_iso(res->locked_until_ms, until) : "",
                        res->locked > 1 ? "the last: " : "", res->locked_key);
     }

@@ -264,7 +264,7 @@ static void describe_locked(struct mst_ticket *t, const struct at_store *s)
         (void)snprintf(text, sizeof(text),
                        "%.40s: %zu older key %s %s%s: who is in there reads with %s till then",
                        s->name, a->locked, mst_text_noun(a->locked, "object stays", "objects stay"),
-                       a->locked_until_ms ? "locked until " : "under a hold of the store",
+                       a->locked_until_ms ? "locked until " : "held in the store",
                        a->locked_until_ms ? mst_time_iso(a->locked_until_ms, until) : "",
                        mst_text_noun(a->locked, "it", "them"));
         step(t, text);

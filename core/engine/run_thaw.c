@@ -53,22 +53,21 @@ enum mst_rc mst_run_thaw(void *arg, struct mst_task *task, struct mst_err *err)
 {
     struct mst_run *r = arg;
     struct mst_asleep a = {0};
-    struct mst_store *past = NULL;
-    struct mst_catalog cat;
+    struct mst_own own = {.cfg = NULL};
     char text[300];
-    enum mst_rc rc = mst_local_catalog(r->l, r->cmd.store, &cat, err);
+    /* With a handle of its own: the set may be down, and its name be known from the store only. */
+    enum mst_rc rc = mst_own_open(&own, r->l->cfg, r->cmd.store, true, r->cmd.as_of_ms, task, err);
 
-    rc = rc == MST_OK ? mst_own_as_of(&cat, r->cmd.as_of_ms, task, &past, err) : rc;
-    rc = rc == MST_OK ? settle_id(r, &cat, task, err) : rc;
+    rc = rc == MST_OK ? settle_id(r, &own.cat, task, err) : rc;
     if (rc == MST_OK) {
         mst_task_phase(task, "asking for readable copies");
-        rc = mst_catalog_thaw(&cat, r->cmd.backup, (int)r->cmd.days, task, &a, err);
-        said(r, &cat, &a, text, sizeof(text));
+        rc = mst_catalog_thaw(&own.cat, r->cmd.backup, (int)r->cmd.days, task, &a, err);
+        said(r, &own.cat, &a, text, sizeof(text));
         if (rc != MST_OK && a.asked > 0) { /* that was asked for all the same, and costs */
             mst_err_prefix(err, "%s, then", text);
         }
         mst_jobq_result(r->l->jobq, mst_jobq_current(), r->cmd.backup, rc == MST_OK ? text : NULL);
     }
-    mst_store_free(past);
+    mst_own_release(&own);
     return rc;
 }

@@ -77,8 +77,11 @@ static const char *class_of(int status, const struct mst_gerror *e)
 
 static enum mst_rc rc_of(int status, const struct mst_gerror *e)
 {
+    /* The reason objectUnderActiveHold is what is documented; what the service says of a hold is
+     * "forbidden", as of a lack of rights, and only the message tells. */
     if (strcmp(e->reason, "retentionPolicyNotMet") == 0 ||
-        strcmp(e->reason, "objectUnderActiveHold") == 0) {
+        strcmp(e->reason, "objectUnderActiveHold") == 0 ||
+        (status == 403 && strstr(e->message, "under active") && strstr(e->message, "hold"))) {
         return MST_E_PRECOND;
     }
     switch (status) {

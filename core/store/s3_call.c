@@ -134,6 +134,16 @@ static enum mst_rc about_the_key(struct s3 *s, const struct s3_req *r, const str
         return mst_err_set(err, MST_E_PRECOND,
                            "it is in an archive tier: it must be thawed before it can be read");
     }
+    if (strcmp(code, "ObjectUnderActiveHold") == 0) { /* Google's, which lists no holds here */
+        return mst_err_set(err, MST_E_PRECOND,
+                           "it is held in the store: somebody has to take that off first (%s)",
+                           code);
+    }
+    if (strcmp(code, "RetentionPolicyNotMet") == 0) {
+        return mst_err_set(err, MST_E_PRECOND,
+                           "the retention of the bucket or of the object keeps it for now (%s)",
+                           code);
+    }
     (void)s;
     return mst_err_set(err, MST_E_AUTH, "the key may not do that: its policy has to allow %s (%s)",
                        r->action, *code ? code : "HTTP 403");

@@ -156,8 +156,8 @@ struct mst_store_swept {
 enum mst_rc mst_store_delete_many(struct mst_store *s, const char (*keys)[MST_KEY_MAX], size_t n,
                                   struct mst_store_swept *out, struct mst_task *task,
                                   struct mst_err *err) MST_MUST_CHECK;
-/* "; 3 stay, locked until 2027-01-31T00:00:00Z; 1 stays under a legal hold ...; the bucket keeps
- * versions: ..." or "". */
+/* "; 3 stay, locked until 2027-01-31T00:00:00Z; 1 stays, held in the store (legal hold)
+ * ...; the bucket keeps versions: ..." or "". */
 #define MST_SWEPT_TEXT 400
 void mst_store_swept_text(const struct mst_store_swept *w, char *out, size_t size);
 /* Free and total bytes where the store knows; 0 unknown. */

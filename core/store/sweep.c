@@ -65,7 +65,8 @@ static enum mst_rc kept(struct mst_store *s, const char *key, struct mst_store_i
     }
     if (info->hold[0]) {
         return mst_err_set(err, MST_E_PRECOND,
-                           "%s in the store %s is under a %s, which somebody has to take off there",
+                           "%s in the store %s is held there (%s): somebody has to take that off "
+                           "first",
                            key, s->name, info->hold);
     }
     return info->locked_until_ms <= mst_clock_utc_ms(NULL)
@@ -143,7 +144,7 @@ static enum mst_rc one_by_one(struct mst_store *s, const char (*keys)[MST_KEY_MA
         enum mst_rc rc = mst_task_check(task, &why);
 
         rc = rc == MST_OK ? s->ops->remove(s, keys[i], &why) : rc;
-        if (rc == MST_E_PRECOND && locked_after_all(s, keys[i], out)) {
+        if ((rc == MST_E_PRECOND || rc == MST_E_AUTH) && locked_after_all(s, keys[i], out)) {
             continue;
         }
         if (rc == MST_OK || rc == MST_E_NOTFOUND) {
@@ -224,7 +225,7 @@ void mst_store_swept_text(const struct mst_store_swept *w, char *out, size_t siz
     len = strlen(out);
     if (w->held > 0) {
         (void)snprintf(out + len, size - len,
-                       "; %llu %s under a %s, until somebody takes that off in the store",
+                       "; %llu %s, held in the store (%s) until somebody takes that off",
                        (unsigned long long)w->held, w->held == 1 ? "stays" : "stay", w->held_word);
     }
     len = strlen(out);

@@ -213,7 +213,8 @@ static void a_legal_hold_keeps_one_with_words_of_its_own(void **state)
     assert_rc(mst_store_delete(k.store, keys[1], &k.err), MST_E_PRECOND, &k.err);
     (void)snprintf(
         want, sizeof(want),
-        "%s in the store far is under a legal hold, which somebody has to take off there", keys[1]);
+        "%s in the store far is held there (legal hold): somebody has to take that off first",
+        keys[1]);
     assert_string_equal(k.err.msg, want);
     memset(&k.err, 0, sizeof(k.err));
     assert_ok(sweep(&k, keys, 3, &w), &k.err);
@@ -222,10 +223,30 @@ static void a_legal_hold_keeps_one_with_words_of_its_own(void **state)
     assert_int_equal(w.held, 1);
     assert_string_equal(w.held_key, keys[1]);
     mst_store_swept_text(&w, text, sizeof(text));
-    assert_non_null(strstr(text, "; 1 stays under a legal hold, until somebody takes that off in "
-                                 "the store; the bucket keeps versions: "));
+    assert_non_null(strstr(text, "; 1 stays, held in the store (legal hold) until somebody takes "
+                                 "that off; the bucket keeps versions: "));
     assert_int_equal(s3d_objects(k.srv), 1);
     free(full);
+    kit_close(&k);
+}
+
+/* Google's XML API says it by a code only. */
+static void what_another_code_says_of_a_hold_is_no_lack_of_rights(void **state)
+{
+    static const char *const codes[][2] = {
+        {"ObjectUnderActiveHold", "it is held in the store: somebody has to take that off first"},
+        {"RetentionPolicyNotMet", "the retention of the bucket or of the object keeps it for now"}};
+    struct kit k;
+
+    (void)state;
+    kit_open(&k, NULL);
+    for (size_t i = 0; i < MST_COUNT(codes); i++) {
+        kit_status(&k, S3D_DELETE, 403, codes[i][0], 1);
+        assert_rc(mst_store_delete(k.store, "x", &k.err), MST_E_PRECOND, &k.err);
+        assert_non_null(strstr(k.err.msg, codes[i][1]));
+        assert_null(strstr(k.err.msg, "policy has to allow"));
+        memset(&k.err, 0, sizeof(k.err));
+    }
     kit_close(&k);
 }
 
@@ -452,7 +473,7 @@ static void who_may_delete_is_not_known_where_the_bucket_keeps_it(void **state)
     start(&k, &with, 0, NULL);
     (void)!mst_probe_run(k.store, &o, NULL, &res, &k.err);
     if (!strstr(mst_str_c(&b.lines), "delete       not checked rs0/probe/x/large in the store far "
-                                     "is under a legal hold, which somebody has to take off")) {
+                                     "is held there (legal hold): somebody has to take that off")) {
         fail_msg("not said in\n%s", mst_str_c(&b.lines));
     }
     assert_null(strstr(mst_str_c(&b.lines), "may not delete"));
@@ -491,6 +512,7 @@ int main(void)
         cmocka_unit_test(what_a_batch_does_not_remove_is_said_key_by_key),
         cmocka_unit_test(a_locked_object_stays_and_the_others_go),
         cmocka_unit_test(a_legal_hold_keeps_one_with_words_of_its_own),
+        cmocka_unit_test(what_another_code_says_of_a_hold_is_no_lack_of_rights),
         cmocka_unit_test(a_lock_is_never_shorter_nor_less),
         cmocka_unit_test(every_object_of_a_backup_is_locked_and_a_hold_extends_them),
         cmocka_unit_test(a_backup_without_locks_says_so),

@@ -113,8 +113,8 @@ static void a_hold_of_the_store_keeps_one_and_the_others_go(void **state)
     assert_int_equal(w.held, 1);
     assert_string_equal(w.held_key, "b");
     mst_store_swept_text(&w, text, sizeof(text));
-    assert_string_equal(text, "; 1 stays, locked until 2031-01-01T00:00:00Z; 1 stays under a "
-                              "temporary hold, until somebody takes that off in the store");
+    assert_string_equal(text, "; 1 stays, locked until 2031-01-01T00:00:00Z; 1 stays, held in "
+                              "the store (temporary hold) until somebody takes that off");
     assert_int_equal(gcsd_objects(k->d), 2);
 }
 

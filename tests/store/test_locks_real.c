@@ -1,4 +1,6 @@
-/* Object locks, tags and batches on versitygw 1.7.0 (which checks signatures) and moto 5.2.3. */
+/* Object locks, legal holds, tags and batches on versitygw 1.7.0 (which checks signatures) and
+ * moto 5.2.3. */
+#include "hold_kit.h"
 #include "peer_kit.h"
 
 #include "store/probe.h"
@@ -27,6 +29,29 @@ static void write_locked(struct mst_store *s, char keys[3][MST_KEY_MAX])
         assert_string_equal(info.lock_mode, i == 2 ? "" : "GOVERNANCE");
     }
     free(p);
+}
+
+/* keys: a held one, and one that is free. */
+static void hold_keeps_one(const struct realstore *r, struct mst_store *s)
+{
+    static const char keys[2][MST_KEY_MAX] = {"rs0/a/claim", "rs0/b/claim"}; /* not locked */
+    struct mst_store_swept w = {0};
+    struct mst_store_info info;
+    struct mst_err err = {0};
+
+    for (size_t i = 0; i < 2; i++) {
+        assert_ok(mst_store_put_all(s, keys[i], "x", 1, &err), &err);
+    }
+    hold_put(r, "sets/rs0/rs0/a/claim", true);
+    assert_ok(mst_store_info(s, keys[0], &info, &err), &err);
+    assert_string_equal(info.hold, "legal hold");
+    assert_ok(mst_store_delete_many(s, keys, 2, &w, NULL, &err), &err);
+    assert_int_equal(w.gone, 1);
+    assert_int_equal(w.held, 1);
+    assert_string_equal(w.held_key, keys[0]);
+    assert_string_equal(w.held_word, "legal hold");
+    hold_put(r, "sets/rs0/rs0/a/claim", false);
+    assert_ok(mst_store_delete(s, keys[0], &err), &err);
 }
 
 static void on(enum realstore_kind kind, bool tags, bool locks_hold)
@@ -59,6 +84,7 @@ static void on(enum realstore_kind kind, bool tags, bool locks_hold)
     assert_ok(mst_store_delete_many(s, (const char(*)[MST_KEY_MAX])keys, 3, &w, NULL, &err), &err);
     assert_int_equal(w.gone, 3); /* in one request */
     assert_int_equal(w.markers, 3);
+    hold_keeps_one(&r, s);
     (void)!mst_probe_run(s, &o, NULL, &res, &err);
     if (locks_hold) {
         assert_non_null(strstr(mst_str_c(&lines), "lock         ok          GOVERNANCE until "));

@@ -3,11 +3,9 @@
  * left, an object under a legal hold, and a backup over midnight. */
 #include "agents_kit.h"
 
-#include "base/base64.h"
 #include "crypt/keyfile.h"
-#include "hash/mac.h"
+#include "hold_kit.h"
 #include "peer_kit.h"
-#include "s3_ask.h"
 
 #define DAY_MS INT64_C(86400000)
 #define ARGV(...) \
@@ -191,6 +189,8 @@ static void a_reader_is_taken_out_and_what_is_locked_is_named_with_its_day(void 
     /* The directory is done; in the others nothing is written twice. */
     says(ARGV("key", "remove", "eva", "--confirm", "remove eva", "--plain"), 15,
          ARGV("1 backup had one already in the store vault, but ", stays));
+    (void)snprintf(step, sizeof(step), "vault: 2 older key objects stay %s: who", locked);
+    says(ARGV("key", "rotate", "--dry-run"), 0, ARGV(step));
     says(ARGV("key", "remove", "eva", "--store", "near", "--confirm", "remove eva"), 2,
          ARGV("nobody who can read these backups in the store near is called eva"));
     says(ARGV("verify", id, "--store", "vault", "--plain"), 0, ARGV("read back whole"));
@@ -236,47 +236,20 @@ static void what_a_dead_run_left_stays_as_long_and_that_is_said(void **state)
     says(ARGV("bucket", "ls", "--store", "vault"), 0, ARGV(id, "INCOMPLETE"));
 }
 
-static void put_hold(const struct realstore *r, const char *id, bool on)
-{
-    static const char *const xml[] = {"<LegalHold><Status>OFF</Status></LegalHold>",
-                                      "<LegalHold><Status>ON</Status></LegalHold>"};
-    char target[256], sum[MST_BASE64_SIZE(MST_MD5_LEN)], line[64];
-    uint8_t md5[MST_MD5_LEN];
-    const char *const headers[] = {line, NULL};
-    struct s3_asked a;
-    const struct s3_ask q = {.method = "PUT",
-                             .target = target,
-                             .port = r->port,
-                             .headers = headers,
-                             .body = xml[on],
-                             .n = strlen(xml[on]),
-                             .access = REAL_ACCESS,
-                             .secret = REAL_SECRET,
-                             .region = REAL_REGION};
-
-    (void)snprintf(target, sizeof(target),
-                   "/" REAL_BUCKET "/site/rs0/backups/%s/COMMIT?legal-hold=", id);
-    mst_md5_of(xml[on], strlen(xml[on]), md5);
-    (void)snprintf(line, sizeof(line), "content-md5: %s", mst_base64(md5, sizeof(md5), sum));
-    s3_ask(&q, &a);
-    if (a.status != 200) {
-        fail_msg("%d %s", a.status, mst_str_c(&a.body));
-    }
-    s3_asked_release(&a);
-}
-
 static void a_legal_hold_is_shown_where_locks_are(void **state)
 {
-    char id[64];
+    char id[64], commit[160];
 
     (void)state;
     DO(&home, 0, "backup", "--store", "vault", "--plain");
     the_newest("vault", id);
-    put_hold(&vault, id, true);
-    says(ARGV("bucket", "show", id, "--store", "vault"), 0, ARGV(", and under a legal hold\n"));
+    (void)snprintf(commit, sizeof(commit), "site/rs0/backups/%s/COMMIT", id);
+    hold_put(&vault, commit, true);
+    says(ARGV("bucket", "show", id, "--store", "vault"), 0,
+         ARGV(", and held in the store: legal hold\n"));
     says(ARGV("bucket", "show", id, "--store", "vault", "--json"), 0,
          ARGV("\"legal_hold\":true,\"hold\":\"legal hold\""));
-    put_hold(&vault, id, false);
+    hold_put(&vault, commit, false);
     says(ARGV("bucket", "show", id, "--store", "vault", "--json"), 0,
          ARGV("\"legal_hold\":false,\"hold\":null"));
 }

@@ -415,9 +415,12 @@ static void remove_object(struct gcsd *g, const struct gcsd_request *q, struct g
         return;
     }
     if (o->hold || o->by_event || o->until[0]) {
-        gcsd_error(g, q, r, 403,
-                   o->hold || o->by_event ? "objectUnderActiveHold" : "retentionPolicyNotMet",
-                   "the object is protected and cannot be deleted", false);
+        /* Of a hold the service gives the reason that a lack of rights has, too. */
+        gcsd_error(g, q, r, 403, o->hold || o->by_event ? "forbidden" : "retentionPolicyNotMet",
+                   o->hold       ? "Object is under active Temporary hold and cannot be deleted"
+                   : o->by_event ? "Object is under active Event-Based hold and cannot be deleted"
+                                 : "the object is protected and cannot be deleted",
+                   false);
         return;
     }
     if (gcsd_find(g, q->name, &at) == o) {
