@@ -283,9 +283,15 @@ static enum mst_rc has_its_own(struct run *r, bool *has, struct mst_err *err)
 
     *has = false;
     for (size_t i = 0; rc == MST_OK && i < n && !*has; i++) {
-        struct mst_err ignore = {0};
+        struct mst_err why = {0};
 
-        *has = mst_keyobj_read(r->to, h, v[i], k, &raw, &ignore) == MST_OK;
+        rc = mst_keyobj_read(r->to, h, v[i], k, &raw, &why);
+        *has = rc == MST_OK;
+        if (mst_keyobj_is_none(rc)) {
+            rc = MST_OK;
+        } else if (rc != MST_OK) { /* it may be whole: those of the source are not put beside it */
+            *err = why;
+        }
     }
     free(v);
     mst_buf_release(&raw);

@@ -55,73 +55,16 @@ enum mst_rc mst_rekey_decide(const struct mst_key_object *k, const struct mst_re
 
 /* --- which there are -------------------------------------------------------------------------- */
 
-struct numbers {
-    size_t skip;
-    const struct mst_header *h;
+struct numbers { /* the highest first */
     unsigned *v;
-    size_t n, cap;
+    size_t n;
 };
 
-static bool see(void *arg, const struct mst_store_item *item)
-{
-    struct numbers *s = arg;
-    char id[MST_ID_MAX], attempt[17];
-    unsigned n;
-
-    if (strlen(item->key) > s->skip && mst_keyobj_name(item->key + s->skip, id, attempt, &n) &&
-        strcmp(id, s->h->id) == 0 && strcmp(attempt, s->h->attempt) == 0) {
-        mst_grow((void **)&s->v, &s->cap, s->n + 1, sizeof(*s->v));
-        s->v[s->n++] = n;
-    }
-    return s->n <= NUMBER_MAX;
-}
-
-static int falling(const void *a, const void *b)
-{
-    const unsigned x = *(const unsigned *)a, y = *(const unsigned *)b;
-
-    return x < y ? 1 : x > y ? -1 : 0;
-}
-
-/* Highest first; the caller frees v. */
+/* The caller frees v. */
 static enum mst_rc list_numbers(const struct mst_catalog *c, const struct mst_header *h,
                                 struct mst_task *task, struct numbers *s, struct mst_err *err)
 {
-    char prefix[MST_KEY_MAX];
-    enum mst_rc rc;
-
-    (void)snprintf(prefix, sizeof(prefix), "%s/keys", c->base);
-    s->skip = strlen(prefix) + 1;
-    s->h = h;
-    rc = mst_store_list(c->store, prefix, see, s, task, err);
-    if (rc == MST_OK && s->n > 0) {
-        qsort(s->v, s->n, sizeof(*s->v), falling);
-    }
-    return rc;
-}
-
-/* One that is whole and of this backup. */
-static enum mst_rc read_one(const struct mst_catalog *c, const struct mst_header *h, unsigned n,
-                            struct mst_key_object *out, struct mst_err *err)
-{
-    struct mst_buf b = {0};
-    char key[MST_KEY_MAX];
-    enum mst_rc rc;
-
-    mst_keyobj_path(c, h->id, h->attempt, n, key);
-    rc = mst_store_read_all(c->store, key, MST_HEADER_MAX, &b, err);
-    if (rc == MST_OK) {
-        rc = mst_key_object_get((const char *)b.p, b.len, out, err);
-    }
-    if (rc == MST_OK && (strcmp(out->id, h->id) != 0 || strcmp(out->attempt, h->attempt) != 0 ||
-                         strcmp(out->set, h->set) != 0 || strcmp(out->key_id, h->key_id) != 0)) {
-        rc = mst_err_set(err, MST_E_INTEGRITY, "it is of another backup");
-    }
-    if (rc != MST_OK) {
-        mst_err_prefix(err, "the key object %s", key);
-    }
-    mst_buf_release(&b);
-    return rc;
+    return mst_keyobj_numbers(c, h->id, h->attempt, task, &s->v, &s->n, err);
 }
 
 enum mst_rc mst_rekey_newest(const struct mst_catalog *c, const struct mst_header *h,
@@ -129,6 +72,7 @@ enum mst_rc mst_rekey_newest(const struct mst_catalog *c, const struct mst_heade
                              unsigned *highest, struct mst_err *err)
 {
     struct numbers s = {0};
+    struct mst_buf raw = {0};
     enum mst_rc rc = list_numbers(c, h, task, &s, err);
 
     if (rc == MST_OK && s.n == 0) {
@@ -136,10 +80,11 @@ enum mst_rc mst_rekey_newest(const struct mst_catalog *c, const struct mst_heade
     } else if (rc == MST_OK) {
         *highest = s.v[0];
         rc = MST_E_INTEGRITY;
-        for (size_t i = 0; i < s.n && rc != MST_OK; i++) {
-            rc = read_one(c, h, *number = s.v[i], out, err);
+        for (size_t i = 0; i < s.n && mst_keyobj_is_none(rc); i++) {
+            rc = mst_keyobj_read(c, h, *number = s.v[i], out, &raw, err);
         }
     }
+    mst_buf_release(&raw);
     free(s.v);
     return rc;
 }
@@ -243,26 +188,33 @@ static enum mst_rc prove(const struct mst_catalog *c, const struct mst_key_objec
 }
 
 /* Is there an older object with somebody whom the newest, of this number, is without already? An
- * earlier removal did not come to its end then; else err stays as it is. */
+ * earlier removal did not come to its end then. MST_E_NOTFOUND, and err as it was: there is none.
+ */
 static enum mst_rc begun_before(const struct mst_catalog *c, const struct mst_header *h,
                                 const struct mst_rekey *r, unsigned number, struct mst_task *task,
                                 struct mst_err *err)
 {
     struct mst_key_object *k = mst_xcalloc(1, sizeof(*k));
     struct numbers s = {0};
-    struct mst_err list_err = {0};
+    struct mst_buf raw = {0};
+    struct mst_err why = {0};
     bool keep[MST_WRAP_SLOTS], there = false;
-    enum mst_rc rc = list_numbers(c, h, task, &s, &list_err);
+    enum mst_rc rc = list_numbers(c, h, task, &s, &why);
 
     for (size_t i = 0; rc == MST_OK && i < s.n && !there; i++) {
         struct mst_err ignore = {0};
 
-        there = s.v[i] < number && read_one(c, h, s.v[i], k, &ignore) == MST_OK &&
-                mst_rekey_decide(k, r, keep, &ignore) != MST_E_NOTFOUND;
+        if (s.v[i] >= number) {
+            continue;
+        }
+        rc = mst_keyobj_read(c, h, s.v[i], k, &raw, &why);
+        there = rc == MST_OK && mst_rekey_decide(k, r, keep, &ignore) != MST_E_NOTFOUND;
+        rc = mst_keyobj_is_none(rc) ? MST_OK : rc;
     }
     if (rc != MST_OK) {
-        *err = list_err;
+        *err = why;
     }
+    mst_buf_release(&raw);
     free(s.v);
     free(k);
     return rc != MST_OK ? rc : there ? MST_OK : MST_E_NOTFOUND;

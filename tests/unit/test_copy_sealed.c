@@ -314,6 +314,12 @@ static void a_whole_copy_keeps_its_own_key_objects(void **state)
     there.unlock_arg = &other;
     assert_rc(mst_bkr_open(&there, FIRST, NULL, &r, &err), MST_E_AUTH, &err);
     assert_reads_back(&p);
+    /* Its own cannot be read now: that is not the same as that there is none. */
+    mst_store_fault_set(p.fault, MST_FAULT_NONE, 0, MST_E_IO);
+    mst_store_fault_unread(p.fault, "/keys/", MST_E_NET);
+    assert_rc(run(&p, &res, &err), MST_E_NET, &err);
+    assert_int_equal(mst_store_fault_calls(p.fault), 0);
+    assert_rc(mst_bkr_open(&there, FIRST, NULL, &r, &err), MST_E_AUTH, &err);
     pair_close(&p);
 }
 

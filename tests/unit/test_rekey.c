@@ -176,6 +176,45 @@ static void a_damaged_key_object_is_stepped_over(void **state)
     free(h);
 }
 
+/* What cannot be read now may be whole: the object before it has not all who may read. */
+static void a_key_object_that_cannot_be_read_is_not_stepped_over(void **state)
+{
+    static const enum mst_rc reasons[] = {MST_E_NET, MST_E_AUTH, MST_E_PRECOND, MST_E_TIMEOUT};
+    struct fix *x = *state;
+    struct mst_header *h = mst_xcalloc(1, sizeof(*h));
+    struct mst_store *real = x->f.c.store, *faulty = mst_store_fault_new(real);
+    struct mst_rekey add = adding(&x->other, "eva"), again = adding(&x->ops, "twice");
+    const struct mst_rekey out = {.what = MST_REKEY_REMOVE, .who = "eva"};
+    struct mst_rekey_result res;
+    struct mst_err err = {0};
+
+    again.pub[0] ^= 1;
+    header(x, h);
+    assert_ok(mst_rekey_run(&x->f.c, h, &add, NULL, &res, &err), &err);
+    x->f.c.store = faulty;
+    for (size_t i = 0; i < MST_COUNT(reasons); i++) {
+        mst_store_fault_unread(faulty, FAKE_ATTEMPT ".1", reasons[i]);
+        assert_rc(mst_rekey_run(&x->f.c, h, &again, NULL, &res, &err), reasons[i], &err);
+        assert_rc(mst_rekey_look(&x->f.c, h, &out, NULL, &err), reasons[i], &err);
+        assert_false(there(x, 2)); /* it would be without eva */
+    }
+    mst_store_fault_unread(faulty, NULL, MST_OK);
+    /* A removal that did not come to its end: whether eva is in an older one must be seen. */
+    mst_store_fault_set(faulty, MST_FAULT_DEAD, 4, MST_E_IO);
+    assert_rc(mst_rekey_run(&x->f.c, h, &out, NULL, &res, &err), MST_E_INCOMPLETE, &err);
+    mst_store_fault_set(faulty, MST_FAULT_NONE, 0, MST_OK);
+    assert_true(there(x, 2));
+    mst_store_fault_unread(faulty, FAKE_ATTEMPT ".1", MST_E_NET);
+    assert_rc(mst_rekey_look(&x->f.c, h, &out, NULL, &err), MST_E_NET, &err);
+    mst_store_fault_unread(faulty, NULL, MST_OK);
+    memset(&err, 0, sizeof(err));
+    assert_ok(mst_rekey_run(&x->f.c, h, &out, NULL, &res, &err), &err);
+    assert_false(there(x, 1));
+    x->f.c.store = real;
+    mst_store_free(faulty);
+    free(h);
+}
+
 /* The n-th call that changes the store fails: the one who stays can read it all the same, and a
  * second run ends what the first one began. */
 static void a_run_that_dies_leaves_a_backup_that_opens(void **state)
@@ -275,6 +314,7 @@ int main(void)
                                        MADE(a_planted_object_does_not_take_the_true_slots_along),
                                        MADE(without_a_key_nothing_is_written),
                                        MADE(a_damaged_key_object_is_stepped_over),
+                                       MADE(a_key_object_that_cannot_be_read_is_not_stepped_over),
                                        MADE(a_run_that_dies_leaves_a_backup_that_opens),
                                        cmocka_unit_test(slots_are_decided_by_name_id_or_kind)};
 
