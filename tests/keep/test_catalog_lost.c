@@ -1,47 +1,26 @@
 /* The store cannot be reached, or the local state is lost: what is shown is as old as it says, and
  * the store alone is enough to list, verify and restore. */
-#include "sandbox_kit.h"
+#include "cli_kit.h"
 
 #include <glob.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-#include "base/file.h"
 #include "db/db.h"
-#include "runprog.h"
 
-static struct kit kit;
-static char dir[64], env_dir[96], store[96], away[96], state_dir[96];
-static const char *env[] = {env_dir, "MUSTER_CONFIG=", "MUSTER_URI=", "NO_COLOR=1", NULL};
+static char store[96], away[96], state_dir[96];
 
-/* dead: nobody answers where the members should be */
 static void write_config(const char *path, bool dead)
 {
-    struct mst_str s = {0};
-    struct mst_err err = {0};
-    char conf[128];
+    char stores[200];
 
-    mst_str_add(&s, "set = { name = \"rs0\"; label = \"shop\"; class = \"SANDBOX\";\n"
-                    "  acts = [\"restore\", \"discard\", \"clean\"];\n  members = [");
-    for (size_t i = 0; i < 3; i++) {
-        mst_str_addf(&s, "%s\"127.0.0.1:%d\"", i ? ", " : "",
-                     dead ? (int)i + 1 : sbx_world_port(kit.w, i));
-    }
-    mst_str_addf(&s, "]; };\nstores = ({ name = \"local\"; type = \"local\"; path = \"%s\"; });\n",
-                 path);
-    (void)snprintf(conf, sizeof(conf), "%s/muster.conf", dir);
-    assert_ok(mst_file_replace(conf, 0600, mst_str_c(&s), s.len, &err), &err);
-    mst_str_release(&s);
+    (void)snprintf(stores, sizeof(stores),
+                   "stores = ({ name = \"local\"; type = \"local\"; path = \"%s\"; });\n", path);
+    cli_config(dead, "label = \"shop\";", stores);
 }
 
 static int setup(void **state)
 {
     (void)state;
-    kit_start(&kit, (struct sbx_opts){.fast = true, .seed = 1});
-    temp_dir(dir, sizeof(dir));
-    (void)snprintf(env_dir, sizeof(env_dir), "MUSTER_DIR=%s", dir);
+    cli_up();
     (void)snprintf(store, sizeof(store), "%s/store", dir);
     (void)snprintf(away, sizeof(away), "%s/away", dir);
     (void)snprintf(state_dir, sizeof(state_dir), "%s/state", dir);
@@ -50,70 +29,16 @@ static int setup(void **state)
     return 0;
 }
 
-static int teardown(void **state)
-{
-    struct ran r;
-
-    (void)state;
-    RUN(&r, env, "agent", "stop", "--force");
-    ran_release(&r);
-    kit_stop(&kit);
-    temp_remove(dir);
-    return 0;
-}
-
-static void has(const struct mst_str *text, const char *part)
-{
-    if (!strstr(mst_str_c(text), part)) {
-        fail_msg("\"%s\" is not in: %s", part, mst_str_c(text));
-    }
-}
-
-static void has_not(const struct mst_str *text, const char *part)
-{
-    if (strstr(mst_str_c(text), part)) {
-        fail_msg("\"%s\" is in: %s", part, mst_str_c(text));
-    }
-}
-
-static void run(struct ran *r, int status, const char *const *argv)
-{
-    run_muster(r, argv, env, 60000);
-    if (r->status != status) {
-        fail_msg("%s %s: status %d, wanted %d: %s%s", argv[0], argv[1] ? argv[1] : "", r->status,
-                 status, mst_str_c(&r->out), mst_str_c(&r->err));
-    }
-}
-#define DO(r, status, ...) run((r), (status), (const char *const[]){__VA_ARGS__, NULL})
-#define JUST(status, ...) \
-    do { \
-        struct ran just; \
-        DO(&just, (status), __VA_ARGS__); \
-        ran_release(&just); \
-    } while (0)
-
-static void on_primary(const char *json)
-{
-    bson_t reply;
-
-    assert_int_equal(kit_run(&kit, sbx_world_primary(kit.w), "shop", &reply, json), 0);
-    bson_destroy(&reply);
-}
-
 /* A verified backup; its id. */
 static void back_up(char *id, size_t size)
 {
     struct ran r;
-    const char *at;
 
-    on_primary("{'insert': 'c', 'documents': [{'_id': 1, 'a': 'x'}, {'_id': 2, 'a': 'y'}], "
-               "'writeConcern': {'w': 3}}");
+    fill();
     JUST(0, "backup");
     JUST(0, "verify");
     DO(&r, 0, "bucket", "ls", "--json");
-    at = strstr(mst_str_c(&r.out), "\"id\":\"");
-    assert_non_null(at);
-    (void)snprintf(id, size, "%.*s", (int)strcspn(at + 6, "\""), at + 6);
+    first_id(&r.out, id, size);
     has(&r.out, "\"origin\":\"store\"");
     ran_release(&r);
     JUST(0, "agent", "stop", "--force");
@@ -327,7 +252,7 @@ static void a_changed_byte_is_found_by_a_rebuild(void **state)
 
 int main(void)
 {
-#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, cli_down)
     const struct CMUnitTest tests[] = {
         T(without_the_store_the_cache_is_shown_with_its_age),
         T(a_cache_that_cannot_be_trusted_is_not_shown),

@@ -1,132 +1,44 @@
 /* More than one store: copies of a backup, which store is meant, and what happens to the others
  * when one is dead, hangs, or its copy was killed. */
-#include "sandbox_kit.h"
+#include "cli_kit.h"
 
 #include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
-#include "base/clock.h"
-#include "base/file.h"
-#include "runprog.h"
-
-static struct kit kit;
-static char dir[64], env_dir[96], fault[96], local[96], vault[96], away[96];
-static const char *env[] = {env_dir, fault, "MUSTER_CONFIG=", "MUSTER_URI=", "NO_COLOR=1", NULL};
+static char local[96], vault[96], away[96];
 
 /* backup: what stands in its section */
 static void write_config(const char *backup)
 {
-    struct mst_str s = {0};
-    struct mst_err err = {0};
-    char conf[128];
+    struct mst_str rest = {0};
 
-    mst_str_add(&s, "set = { name = \"rs0\"; class = \"SANDBOX\";\n"
-                    "  acts = [\"restore\", \"discard\", \"clean\"];\n  members = [");
-    for (size_t i = 0; i < 3; i++) {
-        mst_str_addf(&s, "%s\"127.0.0.1:%d\"", i ? ", " : "", sbx_world_port(kit.w, i));
-    }
-    mst_str_addf(&s,
-                 "]; };\nstores = ({ name = \"local\"; type = \"local\"; path = \"%s\"; },\n"
+    mst_str_addf(&rest,
+                 "stores = ({ name = \"local\"; type = \"local\"; path = \"%s\"; },\n"
                  "  { name = \"vault\"; type = \"local\"; path = \"%s\"; });\nbackup = { %s };\n",
                  local, vault, backup);
-    (void)snprintf(conf, sizeof(conf), "%s/muster.conf", dir);
-    assert_ok(mst_file_replace(conf, 0600, mst_str_c(&s), s.len, &err), &err);
-    mst_str_release(&s);
-}
-
-static void with_fault(const char *text)
-{
-    (void)snprintf(fault, sizeof(fault), "MUSTER_FAULT=%s", text);
+    cli_config(false, "", mst_str_c(&rest));
+    mst_str_release(&rest);
 }
 
 static int setup(void **state)
 {
     (void)state;
-    kit_start(&kit, (struct sbx_opts){.fast = true, .seed = 1});
-    temp_dir(dir, sizeof(dir));
-    (void)snprintf(env_dir, sizeof(env_dir), "MUSTER_DIR=%s", dir);
+    cli_up();
     (void)snprintf(local, sizeof(local), "%s/store", dir);
     (void)snprintf(vault, sizeof(vault), "%s/vault", dir);
     (void)snprintf(away, sizeof(away), "%s/away", dir);
     assert_int_equal(mkdir(local, 0700), 0);
     assert_int_equal(mkdir(vault, 0700), 0);
-    with_fault("");
     return 0;
-}
-
-static int teardown(void **state)
-{
-    struct ran r;
-
-    (void)state;
-    with_fault("");
-    RUN(&r, env, "agent", "stop", "--force");
-    ran_release(&r);
-    kit_stop(&kit);
-    temp_remove(dir);
-    return 0;
-}
-
-static void has(const struct mst_str *text, const char *part)
-{
-    if (!strstr(mst_str_c(text), part)) {
-        fail_msg("\"%s\" is not in: %s", part, mst_str_c(text));
-    }
-}
-
-static void has_not(const struct mst_str *text, const char *part)
-{
-    if (strstr(mst_str_c(text), part)) {
-        fail_msg("\"%s\" is in: %s", part, mst_str_c(text));
-    }
-}
-
-static void run(struct ran *r, int status, const char *const *argv)
-{
-    run_muster(r, argv, env, 60000);
-    if (status >= 0 && r->status != status) {
-        fail_msg("%s %s: status %d, wanted %d: %s%s", argv[0], argv[1] ? argv[1] : "", r->status,
-                 status, mst_str_c(&r->out), mst_str_c(&r->err));
-    }
-}
-#define DO(r, status, ...) run((r), (status), (const char *const[]){__VA_ARGS__, NULL})
-#define JUST(status, ...) \
-    do { \
-        struct ran just; \
-        DO(&just, (status), __VA_ARGS__); \
-        ran_release(&just); \
-    } while (0)
-
-static void on_primary(const char *json)
-{
-    bson_t reply;
-
-    assert_int_equal(kit_run(&kit, sbx_world_primary(kit.w), "shop", &reply, json), 0);
-    bson_destroy(&reply);
-}
-
-static void fill(void)
-{
-    on_primary("{'insert': 'c', 'documents': [{'_id': 1, 'a': 'x'}, {'_id': 2, 'a': 'y'}], "
-               "'writeConcern': {'w': 3}}");
 }
 
 /* The id of the newest backup in a store. */
 static void newest(const char *store, char *id, size_t size)
 {
     struct ran r;
-    const char *at;
 
     DO(&r, 0, "bucket", "ls", "--store", store, "--json");
-    at = strstr(mst_str_c(&r.out), "\"id\":\"");
-    if (!at) {
-        fail_msg("nothing in %s: %s", store, mst_str_c(&r.out));
-    }
-    (void)snprintf(id, size, "%.*s", (int)strcspn(at + 6, "\""), at + 6);
+    first_id(&r.out, id, size);
     ran_release(&r);
 }
 
@@ -391,17 +303,15 @@ static void a_store_is_tested_listed_and_swept(void **state)
 
 int main(void)
 {
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, cli_down)
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(
-            a_backup_goes_to_every_store_and_one_dead_store_fails_its_copy_only, setup, teardown),
-        cmocka_unit_test_setup_teardown(what_may_not_leave_its_region_does_not, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_store_that_hangs_holds_up_nobody_else, setup, teardown),
-        cmocka_unit_test_setup_teardown(without_a_store_the_newest_good_one_of_all_is_meant, setup,
-                                        teardown),
-        cmocka_unit_test_setup_teardown(a_copy_that_was_killed_goes_on, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_lost_state_directory_knows_copies_and_holds_again, setup,
-                                        teardown),
-        cmocka_unit_test_setup_teardown(a_store_is_tested_listed_and_swept, setup, teardown),
+        T(a_backup_goes_to_every_store_and_one_dead_store_fails_its_copy_only),
+        T(what_may_not_leave_its_region_does_not),
+        T(a_store_that_hangs_holds_up_nobody_else),
+        T(without_a_store_the_newest_good_one_of_all_is_meant),
+        T(a_copy_that_was_killed_goes_on),
+        T(a_lost_state_directory_knows_copies_and_holds_again),
+        T(a_store_is_tested_listed_and_swept),
     };
 
     (void)setenv("TEST_MUSTER", TEST_MUSTER, 1);
