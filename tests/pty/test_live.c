@@ -6,62 +6,19 @@
 #include <string.h>
 #include <sys/wait.h>
 
-#include "base/mem.h"
-#include "console_pty.h"
-#include "test.h"
+#include "sandbox_pty.h"
 
 #define WAIT 40000
 
-static char dir[64], dir_env[96], conf[128], sandbox_dir[96];
-static struct pty sandbox;
-
 static int sandbox_up(void **state)
 {
-    const char *const argv[] = {TEST_MUSTER, "sandbox", "start",     "--fast", "--rate",
-                                "20",        "--dir",   sandbox_dir, NULL};
-    const char *const env[] = {dir_env, "ASAN_OPTIONS=detect_leaks=0", NULL};
-
     (void)state;
-    (void)mst_copy(dir, sizeof dir, "/tmp/muster-live-XXXXXX");
-    if (!mkdtemp(dir)) {
-        return -1;
-    }
-    (void)snprintf(dir_env, sizeof dir_env, "MUSTER_DIR=%s", dir);
-    (void)snprintf(sandbox_dir, sizeof sandbox_dir, "%s/sandbox", dir);
-    (void)snprintf(conf, sizeof conf, "%s/muster.conf", sandbox_dir);
-    pty_start(&sandbox, 24, 120, argv, env);
-    return pty_wait(&sandbox, "muster.conf", WAIT) ? 0 : -1;
-}
-
-static int sandbox_down(void **state)
-{
-    const char *const stop[] = {TEST_MUSTER, "--config", conf, "agent", "stop", NULL};
-    const char *const env[] = {dir_env, "ASAN_OPTIONS=detect_leaks=0", NULL};
-    const char *const rm[] = {"/bin/rm", "-rf", dir, NULL};
-    struct pty p;
-
-    (void)state;
-    pty_start(&p, 24, 80, stop, env);
-    (void)pty_wait_exit(&p, 10000);
-    pty_end(&p);
-    if (!sandbox.ended) {
-        (void)kill(sandbox.pid, SIGTERM);
-        (void)pty_wait_exit(&sandbox, 10000);
-    }
-    pty_end(&sandbox);
-    pty_start(&p, 2, 20, rm, NULL);
-    (void)pty_wait_exit(&p, 5000);
-    pty_end(&p);
-    return 0;
+    return sandbox_start("live", WAIT);
 }
 
 static void start(struct pty *p, int rows, int cols)
 {
-    const char *const argv[] = {TEST_MUSTER, "--config", conf, "console", NULL};
-    const char *const env[] = {dir_env,    "TERM=xterm-256color",         "LC_ALL=C.UTF-8",
-                               "NO_COLOR", "ASAN_OPTIONS=detect_leaks=0", NULL};
-
-    pty_start(p, rows, cols, argv, env);
+    open_console(p, rows, cols);
     pty_assert(p, pty_wait(p, "HEALTHY", WAIT));
     pty_assert(p, pty_wait(p, "? help  . menu", WAIT));
 }
