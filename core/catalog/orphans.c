@@ -23,6 +23,8 @@ struct walk {
     int64_t before_ms, now_ms;
     char id[MST_ID_MAX]; /* the group that is being gathered, "" none */
     struct mst_orphans group;
+    char newest_name[17]; /* of the attempt in group whose newest change was looked for last */
+    int64_t newest_ms;
     struct attempt *attempts; /* of all groups: their key objects are listed behind them */
     size_t n_attempts, cap_attempts;
     struct mst_err err;
@@ -83,11 +85,15 @@ static bool ours(const char *rest, size_t len)
 }
 
 /* Newest change in the same attempt (len 0: in the whole group): one object that moves means that
- * somebody works there. */
-static int64_t newest_in(const struct walk *w, const char *rest, size_t len)
+ * somebody works there. The objects of an attempt follow each other, so each is looked through
+ * once. */
+static int64_t newest_in(struct walk *w, const char *rest, size_t len)
 {
     int64_t newest = 0;
 
+    if (len == 16 && strncmp(w->newest_name, rest, len) == 0) {
+        return w->newest_ms;
+    }
     for (size_t i = 0; i < w->group.n; i++) {
         size_t n;
         const char *at = attempt_at(w, w->group.items[i].key, &n);
@@ -96,6 +102,10 @@ static int64_t newest_in(const struct walk *w, const char *rest, size_t len)
             w->group.items[i].modified_wall_ms > newest) {
             newest = w->group.items[i].modified_wall_ms;
         }
+    }
+    if (len == 16) {
+        memcpy(w->newest_name, rest, len);
+        w->newest_ms = newest;
     }
     return newest;
 }
@@ -191,6 +201,7 @@ static void end_group(struct walk *w)
         judge_one(w, &w->group.items[i], commit.attempt);
     }
     w->group.n = 0;
+    w->newest_name[0] = '\0';
     w->id[0] = '\0';
 }
 

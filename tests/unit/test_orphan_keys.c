@@ -3,10 +3,12 @@
 #include "sealed_kit.h"
 
 #include <fcntl.h>
+#include <time.h>
 
 #include "base/clock.h"
 #include "catalog/marks.h"
 #include "catalog/orphans.h"
+#include "store/impl.h"
 
 #define DEAD_ATTEMPT "ffffffffffffffff"
 
@@ -195,9 +197,68 @@ static void a_backup_is_as_large_as_its_objects_and_keys(void **state)
     assert_int_equal(listed(x, SECOND).stored_bytes, 8);
 }
 
+/* --- many objects ----------------------------------------------------------------------------- */
+
+#define MANY 60000U
+
+static enum mst_rc nothing_there(struct mst_store *s, const char *key, uint64_t from, void *buf,
+                                 size_t n, size_t *got, struct mst_err *err)
+{
+    (void)from;
+    (void)buf;
+    (void)n;
+    (void)got;
+    return mst_err_set(err, MST_E_NOTFOUND, "%s is not in the store %s", key, s->name);
+}
+
+/* One backup that died, with so many objects, the last of them the newest. */
+static enum mst_rc list_many(struct mst_store *s, const char *prefix,
+                             bool (*fn)(void *arg, const struct mst_store_item *item), void *arg,
+                             struct mst_task *task, struct mst_err *err)
+{
+    struct mst_store_item item = {.bytes = 1};
+
+    (void)s;
+    (void)task;
+    (void)err;
+    for (unsigned i = 0; i < MANY && strcmp(prefix, "rs0") == 0; i++) {
+        (void)snprintf(item.key, sizeof(item.key), "rs0/backups/" FIRST "/" DEAD_ATTEMPT "/d/%06u",
+                       i);
+        item.modified_wall_ms = 1000 + i;
+        if (!fn(arg, &item)) {
+            break;
+        }
+    }
+    return MST_OK;
+}
+
+static void an_attempt_of_many_objects_is_judged_at_once(void **state)
+{
+    static const struct mst_store_ops ops = {.read = nothing_there, .list = list_many};
+    struct mst_store s = {.ops = &ops, .name = "many", .where = "memory"};
+    struct mst_catalog c;
+    struct mst_orphans o;
+    struct mst_err err = {0};
+    clock_t before;
+
+    (void)state;
+    assert_ok(mst_catalog_init(&c, &s, "", "rs0", &err), &err);
+    before = clock();
+    assert_ok(mst_orphans_find(&c, 2000000, 2000000, NULL, &o, &err), &err);
+    assert_true((clock() - before) / CLOCKS_PER_SEC < 10); /* each looked at all: minutes */
+    assert_int_equal(o.n, MANY);
+    assert_int_equal(o.young, 0);
+    mst_orphans_release(&o);
+    assert_ok(mst_orphans_find(&c, 1000 + MANY - 2, 2000000, NULL, &o, &err), &err);
+    assert_int_equal(o.n, 0); /* one of them is young, so somebody works there */
+    assert_int_equal(o.young, MANY);
+    mst_orphans_release(&o);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(an_attempt_of_many_objects_is_judged_at_once),
         cmocka_unit_test(a_forged_commit_makes_no_orphans),
         MADE(a_key_object_is_an_orphan_when_its_backup_is_gone),
         MADE(a_key_object_stays_while_its_backup_may_be_one),
