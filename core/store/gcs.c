@@ -6,6 +6,7 @@
 
 #include "base/base64.h"
 #include "base/mem.h"
+#include "base/text.h"
 #include "store/gcs_own.h"
 
 #define CHUNK ((size_t)16 * 1024 * 1024)
@@ -141,8 +142,8 @@ static void fill_info(const bson_t *b, struct mst_store_info *out)
     out->bytes = (uint64_t)mst_gjson_number(b, "size");
     out->modified_wall_ms = gcs_time(mst_gjson_text(b, "updated"));
     (void)mst_copy(out->etag, sizeof(out->etag), mst_gjson_text(b, "etag"));
-    (void)mst_copy(out->storage_class, sizeof(out->storage_class),
-                   mst_gjson_text(b, "storageClass"));
+    mst_text_clean(out->storage_class, sizeof(out->storage_class),
+                   mst_gjson_text(b, "storageClass"), strlen(mst_gjson_text(b, "storageClass")));
     (void)mst_copy(out->version, sizeof(out->version), mst_gjson_text(b, "generation"));
     out->locked_until_ms = own > by_bucket ? own : by_bucket;
     if (out->locked_until_ms > 0) {

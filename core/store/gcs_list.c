@@ -149,8 +149,8 @@ static bool plain_item(struct listing *l, const char *key, const bson_t *b)
     item.bytes = bytes < 0 ? 0 : (uint64_t)bytes;
     item.modified_wall_ms = gcs_time(mst_gjson_text(b, "updated"));
     (void)mst_copy(item.etag, sizeof(item.etag), mst_gjson_text(b, "etag"));
-    (void)mst_copy(item.storage_class, sizeof(item.storage_class),
-                   mst_gjson_text(b, "storageClass"));
+    mst_text_clean(item.storage_class, sizeof(item.storage_class),
+                   mst_gjson_text(b, "storageClass"), strlen(mst_gjson_text(b, "storageClass")));
     return l->fn(l->fn_arg, &item);
 }
 

@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/text.h"
 #include "cfg/tier.h"
 #include "store/s3_own.h"
 
@@ -347,7 +348,7 @@ static void copy_header(const struct s3_answer *a, const char *name, char *to, s
 {
     const char *v = mst_http_header(&a->reply.headers, name);
 
-    (void)mst_copy(to, size, v ? v : "");
+    mst_text_clean(to, size, v ? v : "", v ? strlen(v) : 0); /* it is shown */
 }
 
 /* x-amz-restore: ongoing-request="false", expiry-date="Fri, 21 Dec 2012 00:00:00 GMT" */

@@ -532,6 +532,41 @@ static void what_the_store_can_do_is_asked(void **state)
     assert_int_equal(gcsd_sessions(k->d), 0);
 }
 
+static bool keep_class(void *arg, const struct mst_store_item *item)
+{
+    (void)mst_copy(arg, sizeof(item->storage_class), item->storage_class);
+    return false;
+}
+
+/* Words of the service go to a terminal. */
+static void what_the_service_calls_a_class_has_no_escape_codes(void **state)
+{
+    struct kit *k = *state;
+    struct mst_gcs_opts o = {.bucket = KIT_BUCKET,
+                             .prefix = "rs0",
+                             .endpoint = gcsd_url(k->d),
+                             .storage_class = "A\\u001b[2JB", /* it comes back as an escape */
+                             .write = true,
+                             .http = kit_http()};
+    static char argv[2][MST_CFG_WORD] = {"/bin/echo", GCSD_COMMAND_TOKEN};
+    const struct mst_cfg_list command = {.n = 2, .item = argv};
+    const struct mst_gauth_opts a = {.token_command = &command, .http = kit_http()};
+    struct mst_gauth *auth = NULL;
+    struct mst_store *s = NULL;
+    struct mst_store_info info;
+    struct mst_err err = {0};
+    char listed[32] = "";
+
+    assert_ok(mst_gauth_new(&a, &auth, &err), &err);
+    assert_ok(mst_store_gcs_open_take("cloud", &o, auth, &s, &err), &err);
+    assert_ok(mst_store_put_all(s, "one", "1", 1, &err), &err);
+    assert_ok(mst_store_list(s, "", keep_class, listed, NULL, &err), &err);
+    assert_string_equal(listed, "A?[2JB");
+    assert_ok(mst_store_info(s, "one", &info, &err), &err);
+    assert_string_equal(info.storage_class, "A?[2JB");
+    mst_store_free(s);
+}
+
 static void who_may_not_see_the_bucket_is_told_what_is_not_known(void **state)
 {
     struct kit *k = *state;
@@ -572,6 +607,7 @@ int main(void)
         T(what_is_gone_is_read_as_it_stood_before),
         T(a_listing_without_end_is_refused),
         T(what_the_store_can_do_is_asked),
+        T(what_the_service_calls_a_class_has_no_escape_codes),
         T(who_may_not_see_the_bucket_is_told_what_is_not_known),
         T(a_deleted_object_may_be_deleted_again_and_a_locked_one_not),
     };

@@ -411,6 +411,21 @@ static void an_archived_object_is_thawed_before_it_is_read(void **state)
 
 /* --- who asks, from where, and when --- */
 
+/* Headers of the store go to a terminal. */
+static void what_a_header_says_has_no_escape_codes(void **state)
+{
+    struct mst_store_info info;
+    struct kit k;
+
+    (void)state;
+    kit_open(&k, NULL);
+    s3d_put(k.srv, KIT_PREFIX "/odd", "1", 1);
+    s3d_class(k.srv, KIT_PREFIX "/odd", "A\033[2JB");
+    assert_ok(mst_store_info(k.store, "odd", &info, &k.err), &k.err);
+    assert_string_equal(info.storage_class, "A?[2JB");
+    kit_close(&k);
+}
+
 static void what_can_be_repaired_is_repaired_once(void **state)
 {
     uint64_t bytes;
@@ -588,6 +603,7 @@ static void certificates_are_checked(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_a_header_says_has_no_escape_codes),
         cmocka_unit_test(ranges_fit_together),
         cmocka_unit_test(a_second_look_asks_the_store_again),
         cmocka_unit_test(nobody_reads_on_in_what_another_left),
