@@ -168,8 +168,11 @@ static enum mst_rc list_one(struct lister *l, int dir, const char *at, const cha
     int sub;
 
     if ((size_t)snprintf(key, sizeof(key), "%s%s", at, name) >= sizeof(key) - 1 ||
-        !mst_store_key_ok(key) || fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) != 0) {
+        !mst_store_key_ok(key)) {
         return MST_OK; /* no name of ours */
+    }
+    if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) != 0) {
+        return errno == ENOENT ? MST_OK : fail(l->s, "look at", key, err);
     }
     if (S_ISDIR(st.st_mode)) {
         sub = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -208,7 +211,13 @@ static enum mst_rc list_dir(struct lister *l, int fd, const char *at, int depth,
         (void)close(fd);
         return rc;
     }
-    while (rc == MST_OK && depth <= LIST_DEPTH && (e = readdir(d))) {
+    while (rc == MST_OK && depth <= LIST_DEPTH) {
+        errno = 0;
+        e = readdir(d);
+        if (!e) {
+            rc = errno == 0 ? MST_OK : fail(l->s, "list", at, err); /* it broke off */
+            break;
+        }
         if (e->d_name[0] != '.') {
             rc = list_one(l, dirfd(d), at, e->d_name, depth, err);
         }

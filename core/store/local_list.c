@@ -37,7 +37,8 @@ static enum mst_rc read_names(struct lister *l, int dir, const char *at, struct 
 {
     const int copy = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *d = copy >= 0 ? fdopendir(copy) : NULL;
-    struct dirent *e;
+    const struct dirent *e;
+    enum mst_rc rc = MST_OK;
 
     if (!d) {
         if (copy >= 0) {
@@ -45,20 +46,28 @@ static enum mst_rc read_names(struct lister *l, int dir, const char *at, struct 
         }
         return local_fail_read(l->s, "list", *at ? at : ".", err);
     }
-    while ((e = readdir(d))) {
+    while (rc == MST_OK && (errno = 0, e = readdir(d)) != NULL) {
         struct stat st;
 
-        if (e->d_name[0] == '.' || fstatat(dir, e->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0) {
-            continue; /* no keys; what vanished meanwhile */
+        if (e->d_name[0] == '.') {
+            continue; /* no key */
+        }
+        if (fstatat(dir, e->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0) {
+            rc = errno == ENOENT ? MST_OK /* it vanished meanwhile */
+                                 : local_fail_read(l->s, "look at", e->d_name, err);
+            continue;
         }
         mst_grow((void **)&out->v, &out->cap, out->n + 1, sizeof(char *));
         out->v[out->n++] = mst_xasprintf("%s%s", e->d_name, S_ISDIR(st.st_mode) ? "/" : "");
+    }
+    if (rc == MST_OK && errno != 0) { /* it broke off: what is missing is not known */
+        rc = local_fail_read(l->s, "list", *at ? at : ".", err);
     }
     (void)closedir(d);
     if (out->n) {
         qsort(out->v, out->n, sizeof(char *), by_key);
     }
-    return MST_OK;
+    return rc;
 }
 
 static enum mst_rc list_dir(struct lister *l, int dir, const char *at, int depth,
@@ -67,11 +76,13 @@ static enum mst_rc list_dir(struct lister *l, int dir, const char *at, int depth
 static enum mst_rc list_one(struct lister *l, int dir, const char *at, const char *name, int depth,
                             struct mst_err *err)
 {
-    char key[MST_KEY_MAX + 300];
+    char key[MST_KEY_MAX];
     const size_t n = strlen(name);
     struct stat st;
 
-    (void)snprintf(key, sizeof(key), "%s%s%s", at, *at ? "/" : "", name);
+    if ((size_t)snprintf(key, sizeof(key), "%s%s%s", at, *at ? "/" : "", name) >= sizeof(key)) {
+        return MST_OK; /* too long for a key, and so is all below it */
+    }
     if (name[n - 1] == '/') {
         enum mst_rc rc = MST_OK;
         const char *slash;
@@ -91,7 +102,7 @@ static enum mst_rc list_one(struct lister *l, int dir, const char *at, const cha
         return rc;
     }
     if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) != 0) {
-        return MST_OK;
+        return errno == ENOENT ? MST_OK : local_fail_read(l->s, "look at", key, err);
     }
     (void)mst_copy(l->item.key, sizeof(l->item.key), key);
     l->item.bytes = S_ISREG(st.st_mode) ? (uint64_t)st.st_size : 0;

@@ -142,7 +142,8 @@ struct mst_store_swept {
 };
 /* Remove n objects, in batches where the store has them; what came of it is added to *out. One that
  * is locked stays and is no error. One that the store refuses does not keep the others from going;
- * the first of these is the error then. */
+ * the first of these is the error then. A store that is asked one by one and refuses 16 in a row is
+ * not asked any more. */
 enum mst_rc mst_store_delete_many(struct mst_store *s, const char (*keys)[MST_KEY_MAX], size_t n,
                                   struct mst_store_swept *out, struct mst_task *task,
                                   struct mst_err *err) MST_MUST_CHECK;

@@ -9,6 +9,7 @@
 #include "store/impl.h"
 
 #define DAY_MS INT64_C(86400000)
+#define REFUSALS_MAX 16U /* in a row: such a store refuses everything */
 
 void mst_store_marks_take(struct mst_store *s, const struct mst_store_marks *m)
 {
@@ -99,28 +100,54 @@ static bool locked_after_all(struct mst_store *s, const char *key, struct mst_st
     return true;
 }
 
+/* The first of those that stay although nothing locks them. */
+static enum mst_rc refused(const struct mst_store_swept *out, struct mst_err *err)
+{
+    *err = out->first;
+    if (out->failed > 1) {
+        mst_err_prefix(err, "%llu %s could not be removed, the first",
+                       (unsigned long long)out->failed,
+                       mst_text_noun(out->failed, "object", "objects"));
+    }
+    return err->rc;
+}
+
+/* Nobody answers, or all of it was stopped: the others would fare no better. */
+static bool ends_all(enum mst_rc rc)
+{
+    return rc == MST_E_CANCELLED || rc == MST_E_NET || rc == MST_E_TLS || rc == MST_E_TIMEOUT ||
+           rc == MST_E_CONFIG;
+}
+
 static enum mst_rc one_by_one(struct mst_store *s, const char (*keys)[MST_KEY_MAX], size_t n,
                               struct mst_store_swept *out, struct mst_task *task,
                               struct mst_err *err)
 {
-    enum mst_rc rc = MST_OK;
+    unsigned refusals = 0; /* one after another */
 
-    for (size_t i = 0; rc == MST_OK && i < n; i++) {
-        rc = mst_task_check(task, err);
-        rc = rc == MST_OK ? s->ops->remove(s, keys[i], err) : rc;
-        if (rc == MST_E_NOTFOUND) {
-            memset(err, 0, sizeof(*err));
-            rc = MST_OK;
-        } else if (rc == MST_E_PRECOND && locked_after_all(s, keys[i], out)) {
-            memset(err, 0, sizeof(*err));
-            rc = MST_OK;
+    for (size_t i = 0; i < n && refusals < REFUSALS_MAX; i++) {
+        struct mst_err why = {0};
+        enum mst_rc rc = mst_task_check(task, &why);
+
+        rc = rc == MST_OK ? s->ops->remove(s, keys[i], &why) : rc;
+        if (rc == MST_E_PRECOND && locked_after_all(s, keys[i], out)) {
             continue;
         }
-        out->gone += rc == MST_OK;
-        out->markers += rc == MST_OK && mst_store_caps(s)->versions;
-        out->failed += rc != MST_OK && rc != MST_E_CANCELLED;
+        if (rc == MST_OK || rc == MST_E_NOTFOUND) {
+            out->gone++;
+            out->markers += mst_store_caps(s)->versions;
+            refusals = 0;
+            continue;
+        }
+        out->failed += rc != MST_E_CANCELLED;
+        if (ends_all(rc)) {
+            *err = why;
+            return rc;
+        }
+        refusals++;
+        out->first = out->first.rc == MST_OK ? why : out->first;
     }
-    return rc;
+    return refusals < REFUSALS_MAX ? MST_OK : refused(out, err);
 }
 
 /* A batch of keys that nothing locks. */
@@ -168,16 +195,7 @@ enum mst_rc mst_store_delete_many(struct mst_store *s, const char (*keys)[MST_KE
         rc = rc == MST_OK ? batch(s, (const char(*)[MST_KEY_MAX])free_ones, m, out, task, err) : rc;
     }
     free(free_ones);
-    if (rc == MST_OK && out->first.rc != MST_OK) {
-        *err = out->first;
-        if (out->failed > 1) {
-            mst_err_prefix(err, "%llu %s could not be removed, the first",
-                           (unsigned long long)out->failed,
-                           mst_text_noun(out->failed, "object", "objects"));
-        }
-        rc = err->rc;
-    }
-    return rc;
+    return rc == MST_OK && out->first.rc != MST_OK ? refused(out, err) : rc;
 }
 
 void mst_store_swept_text(const struct mst_store_swept *w, char *out, size_t size)
