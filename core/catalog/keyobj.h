@@ -92,5 +92,8 @@ void mst_keyobj_path(const struct mst_catalog *c, const char *id, const char *at
                      char out[MST_KEY_MAX]);
 /* Backup, attempt and number of such a name (behind "keys/"). Pure. */
 bool mst_keyobj_name(const char *name, char id[MST_ID_MAX], char attempt[17], unsigned *n);
+/* Reading one came to that: was it damaged, of another backup, or gone? Another one counts then.
+ * What could not be read may be whole, and say what the others do not. Pure. */
+bool mst_keyobj_is_none(enum mst_rc rc);
 
 #endif

@@ -104,10 +104,13 @@ static int by_place(const void *a, const void *b)
 static enum mst_rc compare(void *arg, const struct mst_man_ns *ns, struct mst_err *err)
 {
     struct run *v = arg;
-    const struct acc *a = &v->accs[v->at_ns++];
+    const struct acc *a;
     const uint64_t before = v->res->n_findings;
 
-    (void)err;
+    if (v->at_ns == v->n_accs) { /* only the end of the manifest tells that it is another one */
+        return mst_err_set(err, MST_E_INTEGRITY, "the manifest was changed while it was read");
+    }
+    a = &v->accs[v->at_ns++];
     if (a->documents != ns->documents || a->data_bytes != ns->data_bytes) {
         finding(v,
                 "%s.%s: documents read %llu with %llu bytes, the manifest says %llu with "

@@ -111,24 +111,33 @@ int64_t gcs_time(const char *text)
 
 /* --- one object --- */
 
-static enum mst_rc g_stat(struct mst_store *s, const char *key, uint64_t *bytes,
-                          struct mst_err *err)
+/* These fields of an object, with its size; the caller destroys *out. */
+static enum mst_rc look(struct gcs *g, const char *key, const char *fields, bson_t **out,
+                        struct mst_err *err)
 {
-    struct gcs *g = gcs_of(s);
     struct gcs_ask *a = gcs_ask_new(g, "GET", "look at", key);
-    bson_t *b = NULL;
     enum mst_rc rc;
 
     gcs_url(g, a, "", key);
-    gcs_param(a, "fields", "size");
-    rc = gcs_json(a, NULL, &b, err);
-    if (rc == MST_OK && mst_gjson_number(b, "size") < 0) {
+    gcs_param(a, "fields", fields);
+    rc = gcs_json(a, NULL, out, err);
+    if (rc == MST_OK && mst_gjson_number(*out, "size") < 0) {
         rc = mst_err_set(err, MST_E_INTEGRITY, "%s does not say how large %s is", g->who, key);
-    } else if (rc == MST_OK) {
+    }
+    gcs_ask_free(a);
+    return rc;
+}
+
+static enum mst_rc g_stat(struct mst_store *s, const char *key, uint64_t *bytes,
+                          struct mst_err *err)
+{
+    bson_t *b = NULL;
+    const enum mst_rc rc = look(gcs_of(s), key, "size", &b, err);
+
+    if (rc == MST_OK) {
         *bytes = (uint64_t)mst_gjson_number(b, "size");
     }
     bson_destroy(b);
-    gcs_ask_free(a);
     return rc;
 }
 
@@ -166,23 +175,15 @@ static void fill_info(const bson_t *b, struct mst_store_info *out)
 enum mst_rc gcs_info(struct mst_store *s, const char *key, struct mst_store_info *out,
                      struct mst_err *err)
 {
-    struct gcs *g = gcs_of(s);
-    struct gcs_ask *a = gcs_ask_new(g, "GET", "look at", key);
+    static const char fields[] = "size,updated,etag,storageClass,generation,crc32c,"
+                                 "retentionExpirationTime,retention,temporaryHold,eventBasedHold";
     bson_t *b = NULL;
-    enum mst_rc rc;
+    const enum mst_rc rc = look(gcs_of(s), key, fields, &b, err);
 
-    gcs_url(g, a, "", key);
-    gcs_param(a, "fields",
-              "size,updated,etag,storageClass,generation,crc32c,retentionExpirationTime,retention,"
-              "temporaryHold,eventBasedHold");
-    rc = gcs_json(a, NULL, &b, err);
-    if (rc == MST_OK && mst_gjson_number(b, "size") < 0) {
-        rc = mst_err_set(err, MST_E_INTEGRITY, "%s does not say how large %s is", g->who, key);
-    } else if (rc == MST_OK) {
+    if (rc == MST_OK) {
         fill_info(b, out);
     }
     bson_destroy(b);
-    gcs_ask_free(a);
     return rc;
 }
 

@@ -342,30 +342,44 @@ static enum mst_rc jwt(struct mst_glogin *g, struct mst_str *out, struct mst_err
     return rc;
 }
 
+/* The token that is given for a form. */
+static enum mst_rc send_form(struct mst_glogin *g, struct mst_str *body, struct mst_secret *token,
+                             int64_t *expires_wall_ms, struct mst_task *task, struct mst_err *err)
+{
+    struct ask *a = mst_xcalloc(1, sizeof(*a));
+    bson_t *b = NULL;
+    enum mst_rc rc =
+        mst_http_add(&a->call.headers, "content-type", "application/x-www-form-urlencoded", err);
+
+    a->call.q.body = body->p;
+    a->call.q.body_n = body->len;
+    rc = rc == MST_OK ? ask(g, a, "POST", g->token_url, task, &b, err) : rc;
+    rc = rc == MST_OK ? granted(g, b, token, expires_wall_ms, err) : rc;
+    free(a);
+    return rc;
+}
+
+static void forget(struct mst_str *s)
+{
+    if (s->p) {
+        mst_wipe(s->p, s->cap);
+    }
+    mst_str_release(s);
+}
+
 static enum mst_rc by_service_account(struct mst_glogin *g, struct mst_secret *token,
                                       int64_t *expires_wall_ms, struct mst_task *task,
                                       struct mst_err *err)
 {
-    struct ask *a = mst_xcalloc(1, sizeof(*a));
     struct mst_str body = {0}, assertion = {0};
-    bson_t *b = NULL;
     enum mst_rc rc = jwt(g, &assertion, err);
 
     mst_str_add(&body, "grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Ajwt-bearer"
                        "&assertion=");
     mst_str_add(&body, mst_str_c(&assertion));
-    a->call.q.body = body.p;
-    a->call.q.body_n = body.len;
-    rc = rc == MST_OK ? mst_http_add(&a->call.headers, "content-type",
-                                     "application/x-www-form-urlencoded", err)
-                      : rc;
-    rc = rc == MST_OK ? ask(g, a, "POST", g->token_url, task, &b, err) : rc;
-    rc = rc == MST_OK ? granted(g, b, token, expires_wall_ms, err) : rc;
-    mst_wipe(body.p, body.len);
-    mst_wipe(assertion.p, assertion.len);
-    mst_str_release(&body);
-    mst_str_release(&assertion);
-    free(a);
+    rc = rc == MST_OK ? send_form(g, &body, token, expires_wall_ms, task, err) : rc;
+    forget(&body);
+    forget(&assertion);
     return rc;
 }
 
@@ -411,9 +425,7 @@ static void form(struct mst_str *s, const char *name, const char *value)
 static enum mst_rc exchange(struct mst_glogin *g, struct mst_secret *token,
                             int64_t *expires_wall_ms, struct mst_task *task, struct mst_err *err)
 {
-    struct ask *a = mst_xcalloc(1, sizeof(*a));
     struct mst_str body = {0}, theirs = {0};
-    bson_t *b = NULL;
     enum mst_rc rc = subject(g, &theirs, err);
 
     form(&body, "grant_type", "urn:ietf:params:oauth:grant-type:token-exchange");
@@ -422,20 +434,9 @@ static enum mst_rc exchange(struct mst_glogin *g, struct mst_secret *token,
     form(&body, "requested_token_type", "urn:ietf:params:oauth:token-type:access_token");
     form(&body, "subject_token_type", g->subject_type);
     mst_str_addf(&body, "&subject_token=%s", mst_str_c(&theirs));
-    a->call.q.body = body.p;
-    a->call.q.body_n = body.len;
-    rc = rc == MST_OK ? mst_http_add(&a->call.headers, "content-type",
-                                     "application/x-www-form-urlencoded", err)
-                      : rc;
-    rc = rc == MST_OK ? ask(g, a, "POST", g->token_url, task, &b, err) : rc;
-    rc = rc == MST_OK ? granted(g, b, token, expires_wall_ms, err) : rc;
-    mst_wipe(body.p, body.len);
-    if (theirs.p) {
-        mst_wipe(theirs.p, theirs.len);
-    }
-    mst_str_release(&body);
-    mst_str_release(&theirs);
-    free(a);
+    rc = rc == MST_OK ? send_form(g, &body, token, expires_wall_ms, task, err) : rc;
+    forget(&body);
+    forget(&theirs);
     return rc;
 }
 

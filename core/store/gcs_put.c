@@ -414,9 +414,11 @@ static enum mst_rc send_buf(struct put *p, bool last, struct mst_err *err)
         rc = round_of(p, last, &done, err);
         if (rc == MST_E_NOTFOUND) {
             struct mst_err there = {0};
+            const enum mst_rc is = p->unclear ? whose(p, &there) : MST_E_NOTFOUND;
 
-            if (p->unclear && whose(p, &there) == MST_OK) {
-                return MST_OK;
+            if (is != MST_E_NOTFOUND) { /* it is ours, another's, or cannot be looked at */
+                *err = is == MST_OK ? *err : there;
+                return is;
             }
             rc = restart(p, &restarts, err);
         } else if (rc == MST_OK && !done && p->sent == before && ++idle > IDLE_ROUNDS) {

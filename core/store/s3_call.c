@@ -149,9 +149,20 @@ static enum mst_rc about_the_key(struct s3 *s, const struct s3_req *r, const str
                        r->action, *code ? code : "HTTP 403");
 }
 
+/* It changes when the store says where the bucket is: by any of the threads that ask. */
+static void region_of(struct s3 *s, char *out, size_t size)
+{
+    mst_mutex_lock(&s->mtx);
+    (void)mst_copy(out, size, s->region);
+    mst_mutex_unlock(&s->mtx);
+}
+
 static enum mst_rc about_the_place(struct s3 *s, const struct s3_req *r, const struct s3_answer *a,
                                    struct mst_err *err)
 {
+    char region[sizeof(s->region)];
+
+    region_of(s, region, sizeof(region));
     if (strcmp(a->code, "NoSuchBucket") == 0) {
         return mst_err_set(err, MST_E_CONFIG,
                            "there is no bucket %s: make it, or mend bucket in the configuration",
@@ -167,12 +178,12 @@ static enum mst_rc about_the_place(struct s3 *s, const struct s3_req *r, const s
         return mst_err_set(err, MST_E_CONFIG,
                            "the bucket is in the region %s, and the store is configured for %s: "
                            "set region = \"%s\"",
-                           a->region, s->region, a->region);
+                           a->region, region, a->region);
     }
     if (a->reply.status == 400) {
         return mst_err_set(err, MST_E_CONFIG,
                            "it does not take the region %s and does not say its own: set region",
-                           s->region);
+                           region);
     }
     return mst_err_set(err, MST_E_SERVER,
                        "it sends us elsewhere (HTTP %d): credentials are not sent to another host; "
@@ -223,9 +234,7 @@ static void where_to(struct s3 *s, struct mst_str *base, char *host, size_t size
 {
     const char *authority;
 
-    mst_mutex_lock(&s->mtx);
-    (void)mst_copy(region, region_size, s->region);
-    mst_mutex_unlock(&s->mtx);
+    region_of(s, region, region_size);
     if (s->by_region) {
         mst_str_addf(base, "https://s3.%s.amazonaws.com", region);
     } else {
@@ -477,9 +486,12 @@ static void mend(struct s3 *s, enum mst_retry_what what, const struct s3_answer 
     } else if (what == MST_RETRY_LOGIN) {
         t->f.login_done = t->fresh = true;
     } else {
+        char was[sizeof(s->region)];
+
         t->f.region_done = true;
+        region_of(s, was, sizeof(was));
         mst_log(MST_LOG_WARN, "store", "the bucket of the store %s is in the region %s, not %s",
-                s->base.name, a->region, s->region);
+                s->base.name, a->region, was);
         mst_mutex_lock(&s->mtx);
         (void)mst_copy(s->region, sizeof(s->region), a->region);
         mst_mutex_unlock(&s->mtx);

@@ -191,6 +191,34 @@ static void a_forgotten_session_is_begun_anew_only_while_all_is_still_here(void 
     kit_no_complaints(k);
 }
 
+/* The answer to the last piece was lost, and the session with it: the object may be there. */
+static void what_cannot_be_looked_at_is_not_said_to_be_nothing(void **state)
+{
+    struct kit *k = *state;
+    const size_t n = 3 * KIT_CHUNK + 11;
+    uint8_t *p = kit_data(n, 5);
+    struct mst_err err = {0};
+
+    kit_fault(k, GCSD_CHUNK, 4, 1, GCSD_RESET_AFTER);
+    kit_fault(k, GCSD_QUERY, 1, 1, GCSD_FORGET);
+    gcsd_plan(k->d, &(struct gcsd_fault){.kind = GCSD_STAT,
+                                         .times = UINT_MAX,
+                                         .what = GCSD_STATUS,
+                                         .status = 403,
+                                         .reason = "forbidden"});
+    assert_rc(kit_put(k, "x", p, n, &err), MST_E_AUTH, &err);
+    assert_non_null(strstr(err.msg, "it is not known whether x was written"));
+    assert_true(gcsd_has(k->d, "rs0/x", p, n)); /* it was */
+    gcsd_plan_none(k->d);
+    memset(&err, 0, sizeof(err));
+    kit_fault(k, GCSD_CHUNK, 4, 1, GCSD_RESET_AFTER);
+    kit_fault(k, GCSD_QUERY, 1, 1, GCSD_FORGET);
+    assert_ok(kit_put(k, "y", p, n, &err), &err); /* its word says that it is ours */
+    assert_true(gcsd_has(k->d, "rs0/y", p, n));
+    free(p);
+    kit_no_complaints(k);
+}
+
 static void what_is_stored_wrongly_is_removed_and_said(void **state)
 {
     struct kit *k = *state;
@@ -596,6 +624,7 @@ int main(void)
         T(a_lost_reply_is_told_from_anothers_object),
         T(a_chunk_that_is_kept_in_part_goes_on_where_it_ended),
         T(a_forgotten_session_is_begun_anew_only_while_all_is_still_here),
+        T(what_cannot_be_looked_at_is_not_said_to_be_nothing),
         T(what_is_stored_wrongly_is_removed_and_said),
         T(ranges_end_where_the_object_ends),
         T(who_reads_in_order_is_read_ahead_for),

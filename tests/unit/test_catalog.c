@@ -3,6 +3,7 @@
 #include "catalog/marks.h"
 #include "fake_backup.h"
 #include "store/fault.h"
+#include "store/impl.h"
 
 struct fix {
     char dir[64];
@@ -718,6 +719,95 @@ static void an_older_verdict_does_not_stand_for_one_that_cannot_be_read(void **s
     mst_store_free(faulty);
 }
 
+/* --- a store that changes its mind ------------------------------------------------------------ */
+
+struct turncoat {
+    struct mst_store base;
+    struct mst_store *inner;
+    unsigned looks, from; /* from this look at the manifest on it is another one */
+};
+
+static const char *other_key(struct turncoat *t, const char *key, char out[MST_KEY_MAX])
+{
+    const size_t n = strlen(key);
+
+    if (t->looks < t->from || n < 9 || strcmp(key + n - 9, "/manifest") != 0) {
+        return key;
+    }
+    (void)snprintf(out, MST_KEY_MAX, "%.500s.other", key);
+    return out;
+}
+
+static enum mst_rc t_stat(struct mst_store *s, const char *key, uint64_t *bytes,
+                          struct mst_err *err)
+{
+    struct turncoat *t = (struct turncoat *)(void *)s;
+    char other[MST_KEY_MAX];
+
+    t->looks += strstr(key, "/manifest") && !strstr(key, "/manifest.");
+    return mst_store_stat(t->inner, other_key(t, key, other), bytes, err);
+}
+
+static enum mst_rc t_read(struct mst_store *s, const char *key, uint64_t from, void *buf, size_t n,
+                          size_t *got, struct mst_err *err)
+{
+    struct turncoat *t = (struct turncoat *)(void *)s;
+    char other[MST_KEY_MAX];
+
+    return mst_store_read(t->inner, other_key(t, key, other), from, buf, n, got, err);
+}
+
+static enum mst_rc t_list(struct mst_store *s, const char *prefix,
+                          bool (*fn)(void *arg, const struct mst_store_item *item), void *arg,
+                          struct mst_task *task, struct mst_err *err)
+{
+    return mst_store_list(((struct turncoat *)(void *)s)->inner, prefix, fn, arg, task, err);
+}
+
+/* A manifest of this backup with many more namespaces. */
+static void make_other_manifest(struct fix *x)
+{
+    struct mst_man_begin b = {.kind = "full", .attempt = FAKE_ATTEMPT};
+    struct mst_man_end end;
+    struct mst_manw *m = NULL;
+    struct mst_err err = {0};
+    char key[MST_KEY_MAX], coll[16];
+    uint8_t sha[MST_SHA256_LEN];
+    uint64_t bytes;
+
+    (void)mst_copy(b.id, sizeof(b.id), x->f.id);
+    (void)mst_copy(b.set, sizeof(b.set), x->f.c.set);
+    mst_catalog_key(&x->f.c, x->f.id, FAKE_ATTEMPT, "manifest.other", key);
+    assert_ok(mst_manw_open(x->s, key, &b, NULL, &m, &err), &err);
+    for (int i = 0; i < 500; i++) {
+        (void)snprintf(coll, sizeof(coll), "c%03d", i);
+        assert_ok(fake_ns(m, coll, MST_NS_SCANNED, NULL, NULL, &err), &err);
+    }
+    assert_ok(mst_manw_finish_take(m, &bytes, sha, &end, &err), &err);
+}
+
+static void a_manifest_that_changes_while_it_is_read_is_found(void **state)
+{
+    static const struct mst_store_ops ops = {.read = t_read, .stat = t_stat, .list = t_list};
+    struct fix *x = *state;
+    struct turncoat t = {.base = {.ops = &ops, .name = "vault", .where = "two faces"},
+                         .inner = x->s};
+    const struct mst_verify_opts o = {.id = x->f.id};
+    struct mst_verify_result res;
+    struct mst_err err = {0};
+
+    make_other_manifest(x);
+    x->f.c.store = &t.base;
+    for (t.from = 1; t.from <= 3; t.from++) {
+        t.looks = 0;
+        memset(&err, 0, sizeof(err));
+        assert_rc(mst_verify_run(&x->f.c, &o, NULL, &res, &err), MST_E_INTEGRITY, &err);
+        assert_false(res.ok);
+        assert_true(t.looks >= t.from);
+    }
+    x->f.c.store = x->s;
+}
+
 static void a_cancelled_verify_says_nothing_about_the_backup(void **state)
 {
     struct fix *x = *state;
@@ -756,6 +846,7 @@ int main(void)
         T(an_id_is_taken_once, setup_made),
         T(a_failure_at_any_step_never_leaves_a_false_backup, setup),
         T(a_good_backup_is_marked_verified, setup_made),
+        T(a_manifest_that_changes_while_it_is_read_is_found, setup_made),
         T(an_older_verdict_does_not_stand_for_one_that_cannot_be_read, setup_made),
         T(every_damage_of_every_object_is_found, setup),
         T(a_damaged_manifest_is_read_from_its_copy, setup_made),

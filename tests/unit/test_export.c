@@ -472,7 +472,7 @@ static bool again(struct mst_doubles *d, uint64_t coll, bson_t *take)
 
 static void added(struct mst_doubles *d, uint64_t coll, bson_t *take)
 {
-    mst_doubles_add(d, coll, take);
+    assert_true(mst_doubles_add(d, coll, take));
     bson_destroy(take);
 }
 

@@ -9,7 +9,7 @@
 #include "base/mem.h"
 #include "restore/export/content.h"
 
-#define DOCS_MAX 64
+#define DOCS_MAX 200
 
 /* ---- a source in memory ---- */
 
@@ -17,12 +17,14 @@ struct script {
     struct mst_restore_source s;
     bson_t *oplog[DOCS_MAX];
     size_t n;
+    size_t short_n;            /* so many of them at first, */
+    unsigned opens, more_from; /* and all of them from this reading on; 0: always all */
 };
 
 struct stream {
     struct mst_src_docs head;
     const struct script *of;
-    size_t at;
+    size_t at, n;
 };
 
 static enum mst_rc next(struct mst_src_docs *d, const uint8_t **doc, uint32_t *n,
@@ -31,8 +33,8 @@ static enum mst_rc next(struct mst_src_docs *d, const uint8_t **doc, uint32_t *n
     struct stream *s = (struct stream *)d;
 
     (void)err;
-    *doc = s->at < s->of->n ? bson_get_data(s->of->oplog[s->at]) : NULL;
-    *n = s->at < s->of->n ? s->of->oplog[s->at]->len : 0;
+    *doc = s->at < s->n ? bson_get_data(s->of->oplog[s->at]) : NULL;
+    *n = s->at < s->n ? s->of->oplog[s->at]->len : 0;
     s->at++;
     return MST_OK;
 }
@@ -46,11 +48,13 @@ static enum mst_rc open_oplog(struct mst_restore_source *s, struct mst_src_docs 
                               struct mst_err *err)
 {
     struct stream *x = mst_xcalloc(1, sizeof *x);
+    struct script *of = (struct script *)(void *)s;
 
     (void)err;
     x->head.next = next;
     x->head.close = close_stream;
-    x->of = (const struct script *)(const void *)s;
+    x->of = of;
+    x->n = ++of->opens < of->more_from ? of->short_n : of->n;
     *out = &x->head;
     return MST_OK;
 }
@@ -320,9 +324,59 @@ static void an_oplog_that_ends_too_early_is_refused(void **state)
     end(&x);
 }
 
+/* A store, or a file, that gives something else when it is read again. */
+static void other_every_time(unsigned from, bool ddl)
+{
+    struct script x;
+    struct mst_content c;
+    struct mst_err err = {0};
+    enum mst_rc rc;
+
+    begin(&x);
+    collection(&x, "a", 1, "{\"0\":" ID "}");
+    entry(&x, "u", "shop.a", 1, "{\"o\":{\"$set\":{\"b\":1}},\"o2\":{\"_id\":1}}");
+    x.short_n = x.n;
+    x.more_from = from;
+    for (int i = 0; i < 90; i++) {
+        char rest[120];
+
+        if (ddl) {
+            (void)snprintf(rest, sizeof rest, "{\"o\":{\"create\":\"n%02d\"}}", i);
+            entry(&x, "c", "shop.$cmd", (uint8_t)(i + 10), rest);
+        } else {
+            (void)snprintf(rest, sizeof rest, "{\"o\":{\"_id\":%d}}", i);
+            entry(&x, "i", "shop.a", 1, rest);
+        }
+    }
+    if (ddl) {
+        entry(&x, "i", "shop.n89", 99, "{\"o\":{\"_id\":1}}");
+    }
+    rc = mst_content_read(&all, &x.s, NULL, &c, &err);
+    if (rc == MST_OK) {
+        struct mst_str got = {0};
+
+        rc = mst_content_oplog(&c, NULL, line, &got, &err);
+        mst_str_release(&got);
+    }
+    assert_rc(rc, MST_E_INTEGRITY, &err);
+    assert_non_null(strstr(err.msg, "it changed"));
+    mst_content_release(&c);
+    end(&x);
+}
+
+static void an_oplog_that_changes_between_two_readings_is_found(void **state)
+{
+    (void)state;
+    other_every_time(2, true);
+    other_every_time(3, true);
+    other_every_time(2, false);
+    other_every_time(3, false);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(an_oplog_that_changes_between_two_readings_is_found),
         cmocka_unit_test(what_is_renamed_is_written_under_its_last_name),
         cmocka_unit_test(a_rename_over_another_leaves_one),
         cmocka_unit_test(what_is_dropped_is_not_there),

@@ -322,12 +322,20 @@ static enum mst_rc put_entry(struct writer *w, const struct mst_oplog_entry *e, 
     return rc;
 }
 
+/* What it leads to was counted when it was read first; a store may send something else since. */
+static enum mst_rc changed(struct mst_err *err)
+{
+    return mst_err_set(err, MST_E_INTEGRITY,
+                       "the oplog has other entries than when it was read first: it changed");
+}
+
 static enum mst_rc second_op(void *arg, const struct mst_oplog_entry *e, struct mst_err *err)
 {
     struct writer *w = arg;
     enum mst_map_effect effect = MST_MAP_NOTHING;
     struct mst_map_coll *who = NULL;
     const bool ddl = e->op == 'c' || of_views(e);
+    size_t i;
 
     if (ddl && mst_map_apply(&w->now, e, &effect, &who, err) != MST_OK) {
         return err->rc;
@@ -337,13 +345,18 @@ static enum mst_rc second_op(void *arg, const struct mst_oplog_entry *e, struct 
     } else if (effect != MST_MAP_EMPTIED) {
         return MST_OK;
     }
-    if (!who || !w->c->final.c[who - w->now.c].wanted) {
+    i = who ? (size_t)(who - w->now.c) : 0;
+    if (who && i >= w->c->final.n) {
+        return changed(err);
+    }
+    if (!who || !w->c->final.c[i].wanted) {
         return MST_OK;
     }
-    if (w->twice && (e->op == 'i' || e->upsert)) {
-        mst_doubles_add(w->twice, (uint64_t)(who - w->now.c), e->op == 'i' ? &e->o : &e->o2);
+    if (w->twice && (e->op == 'i' || e->upsert) &&
+        !mst_doubles_add(w->twice, i, e->op == 'i' ? &e->o : &e->o2)) {
+        return changed(err);
     }
-    return put_entry(w, e, (size_t)(who - w->now.c), err);
+    return put_entry(w, e, i, err);
 }
 
 static enum mst_rc write_all(const struct mst_content *c, struct mst_task *task, struct writer *w,

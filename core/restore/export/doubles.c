@@ -151,18 +151,22 @@ static uint8_t *place(struct mst_doubles *d, const uint8_t key[KEY])
     return d->table[i];
 }
 
-void mst_doubles_add(struct mst_doubles *d, uint64_t coll, const bson_t *doc)
+bool mst_doubles_add(struct mst_doubles *d, uint64_t coll, const bson_t *doc)
 {
     uint8_t key[KEY], *at;
 
     if (!key_of(d, coll, doc, key)) {
-        return;
+        return true;
     }
     at = place(d, key);
     if (!(at[KEY - 1] & USED)) {
-        MST_ASSERT(++d->n < d->cap);
+        if (d->n + 1 == d->cap) {
+            return false; /* one place stays empty: a search ends there */
+        }
+        d->n++;
         memcpy(at, key, KEY);
     }
+    return true;
 }
 
 bool mst_doubles_again(struct mst_doubles *d, uint64_t coll, const bson_t *doc)

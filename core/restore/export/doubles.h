@@ -19,8 +19,9 @@ struct mst_doubles;
 enum mst_rc mst_doubles_new(uint64_t n, const char *dir, struct mst_doubles **out,
                             struct mst_err *err) MST_MUST_CHECK;
 void mst_doubles_free(struct mst_doubles *d);
-/* doc's _id was inserted into collection coll (any number that names it). */
-void mst_doubles_add(struct mst_doubles *d, uint64_t coll, const bson_t *doc);
+/* doc's _id was inserted into collection coll (any number that names it). False: those are more
+ * than there is room for. */
+bool mst_doubles_add(struct mst_doubles *d, uint64_t coll, const bson_t *doc) MST_MUST_CHECK;
 /* Has a document with this _id been asked about before, and was it inserted while the scan ran? */
 bool mst_doubles_again(struct mst_doubles *d, uint64_t coll, const bson_t *doc);
 

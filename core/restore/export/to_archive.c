@@ -16,9 +16,7 @@
 struct archive {
     struct mst_dump_writer head;
     struct mst_out out;
-    int dir; /* where it gets its name; -1: stdout */
-    char name[256], part[256];
-    bool made;
+    struct mst_dump_place at;        /* dir -1: stdout */
     const struct mst_content_ns *ns; /* NULL: the oplog */
     uint64_t crc;
 };
@@ -78,22 +76,16 @@ static enum mst_rc open_part(struct archive *a, struct mst_err *err)
 {
     int fd;
 
-    if (a->dir < 0) {
+    if (a->at.dir < 0) {
         mst_out_start(&a->out, fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3), a->head.o->gzip, false,
                       "the standard output");
         return a->out.fd >= 0 ? MST_OK : mst_out_failed("write to", "the standard output", err);
     }
-    fd = openat(a->dir, a->part, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-    if (fd < 0 && errno == EEXIST) {
-        return mst_err_set(err, MST_E_EXISTS,
-                           "%s.part is there: another export writes it, or one was killed; remove "
-                           "it then",
-                           a->head.o->archive);
-    }
+    fd = openat(a->at.dir, a->at.part, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (fd < 0) {
-        return mst_out_failed("create", a->head.o->archive, err);
+        return mst_dump_place_refused(&a->at, err);
     }
-    a->made = true;
+    a->at.made = true;
     mst_out_start(&a->out, fd, a->head.o->gzip, true, a->head.o->archive);
     return MST_OK;
 }
@@ -162,16 +154,16 @@ static enum mst_rc end(struct mst_dump_writer *w, struct mst_err *err)
 /* Not over anything: not even what came while we wrote. */
 static enum mst_rc give_name(struct archive *a, struct mst_err *err)
 {
-    if (renameat2(a->dir, a->part, a->dir, a->name, RENAME_NOREPLACE) != 0) {
+    if (renameat2(a->at.dir, a->at.part, a->at.dir, a->at.name, RENAME_NOREPLACE) != 0) {
         if ((errno != EINVAL && errno != ENOSYS) ||
-            linkat(a->dir, a->part, a->dir, a->name, 0) != 0) {
+            linkat(a->at.dir, a->at.part, a->at.dir, a->at.name, 0) != 0) {
             return mst_out_failed("give its name to", a->head.o->archive, err);
         }
-        (void)unlinkat(a->dir, a->part, 0);
+        (void)unlinkat(a->at.dir, a->at.part, 0);
     }
-    a->made = false;
-    return fsync(a->dir) == 0 ? MST_OK
-                              : mst_out_failed("sync the folder of", a->head.o->archive, err);
+    a->at.made = false;
+    return fsync(a->at.dir) == 0 ? MST_OK
+                                 : mst_out_failed("sync the folder of", a->head.o->archive, err);
 }
 
 static enum mst_rc finish(struct mst_dump_writer *w, struct mst_err *err)
@@ -180,7 +172,7 @@ static enum mst_rc finish(struct mst_dump_writer *w, struct mst_err *err)
     const enum mst_rc rc = mst_out_finish(&a->out, err);
 
     w->stored = a->out.stored;
-    return rc == MST_OK && a->dir >= 0 ? give_name(a, err) : rc;
+    return rc == MST_OK && a->at.dir >= 0 ? give_name(a, err) : rc;
 }
 
 static void drop(struct mst_dump_writer *w)
@@ -188,18 +180,16 @@ static void drop(struct mst_dump_writer *w)
     struct archive *a = of(w);
 
     mst_out_drop(&a->out);
-    if (a->made) {
-        (void)unlinkat(a->dir, a->part, 0);
-        a->made = false;
+    if (a->at.made) {
+        (void)unlinkat(a->at.dir, a->at.part, 0);
+        a->at.made = false;
     }
 }
 
 static void release(struct mst_dump_writer *w)
 {
     drop(w);
-    if (of(w)->dir >= 0) {
-        (void)close(of(w)->dir);
-    }
+    mst_dump_place_close(&of(w)->at);
     free(w);
 }
 
@@ -218,15 +208,14 @@ enum mst_rc mst_dump_writer_archive(const struct mst_export_opts *o, struct mst_
                                        .abort = drop,
                                        .free = release,
                                        .o = o};
-    a->dir = a->out.fd = -1;
+    a->at.dir = a->out.fd = -1;
     if (strcmp(o->archive, "-") != 0) {
-        rc = mst_dump_parent(o->archive, &a->dir, a->name, err);
-        if (rc == MST_OK && fstatat(a->dir, a->name, &st, AT_SYMLINK_NOFOLLOW) == 0) {
+        rc = mst_dump_place_open(&a->at, o->archive, err);
+        if (rc == MST_OK && fstatat(a->at.dir, a->at.name, &st, AT_SYMLINK_NOFOLLOW) == 0) {
             rc = mst_err_set(err, MST_E_EXISTS,
                              "%s exists: an export writes over nothing; name another file",
                              o->archive);
         }
-        (void)snprintf(a->part, sizeof a->part, "%.249s.part", a->name);
     }
     if (rc != MST_OK) {
         release(&a->head);

@@ -18,9 +18,7 @@
 struct dir {
     struct mst_dump_writer head;
     struct mst_out out;
-    int parent; /* of the export's folder */
-    char name[256], part[256];
-    bool made;
+    struct mst_dump_place at;
     int root; /* of .part; -1 */
     int db;   /* of the present database; -1 */
     char db_name[64];
@@ -30,31 +28,6 @@ struct dir {
 static struct dir *of(struct mst_dump_writer *w)
 {
     return (struct dir *)(void *)w;
-}
-
-enum mst_rc mst_dump_parent(const char *path, int *dir, char name[256], struct mst_err *err)
-{
-    char *copy = mst_xstrdup(path), *slash;
-    size_t n = strlen(copy);
-    enum mst_rc rc = MST_OK;
-
-    while (n > 1 && copy[n - 1] == '/') {
-        copy[--n] = 0;
-    }
-    slash = strrchr(copy, '/');
-    if (!n || strcmp(slash ? slash + 1 : copy, "..") == 0 ||
-        strcmp(slash ? slash + 1 : copy, ".") == 0 ||
-        !mst_copy(name, 250, slash ? slash + 1 : copy) || !*name) {
-        rc = mst_err_set(err, MST_E_USAGE, "'%s' is no name for an export", path);
-    } else {
-        if (slash) {
-            slash[slash == copy ? 1 : 0] = 0;
-        }
-        *dir = open(slash ? copy : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        rc = *dir >= 0 ? MST_OK : mst_out_failed("open the folder of", path, err);
-    }
-    free(copy);
-    return rc;
 }
 
 /* A new file below at. what is its place for messages. */
@@ -113,16 +86,11 @@ static enum mst_rc begin(struct mst_dump_writer *w, const struct mst_content *c,
     struct dir *d = of(w);
 
     (void)oplog;
-    if (mkdirat(d->parent, d->part, 0700) != 0) {
-        return errno == EEXIST
-                   ? mst_err_set(err, MST_E_EXISTS,
-                                 "%s.part is there: another export writes it, or one was killed; "
-                                 "remove it then",
-                                 w->o->dir)
-                   : mst_out_failed("create", w->o->dir, err);
+    if (mkdirat(d->at.dir, d->at.part, 0700) != 0) {
+        return mst_dump_place_refused(&d->at, err);
     }
-    d->made = true;
-    d->root = openat(d->parent, d->part, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    d->at.made = true;
+    d->root = openat(d->at.dir, d->at.part, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (d->root < 0) {
         return mst_out_failed("open", w->o->dir, err);
     }
@@ -218,11 +186,11 @@ static enum mst_rc finish(struct mst_dump_writer *w, struct mst_err *err)
         return mst_out_failed("sync", w->o->dir, err);
     }
     /* Over an empty directory or over nothing: the system refuses all else. */
-    if (renameat(d->parent, d->part, d->parent, d->name) != 0) {
+    if (renameat(d->at.dir, d->at.part, d->at.dir, d->at.name) != 0) {
         return mst_out_failed("give its name to", w->o->dir, err);
     }
-    d->made = false;
-    return fsync(d->parent) == 0 ? MST_OK : mst_out_failed("sync the folder of", w->o->dir, err);
+    d->at.made = false;
+    return fsync(d->at.dir) == 0 ? MST_OK : mst_out_failed("sync the folder of", w->o->dir, err);
 }
 
 /* What we made: folders with files, nothing deeper. Links are removed, not followed. */
@@ -260,25 +228,23 @@ static void drop(struct mst_dump_writer *w)
         (void)close(d->root);
     }
     d->db = d->root = -1;
-    if (d->made) {
-        remove_below(d->parent, d->part, 0);
-        d->made = false;
+    if (d->at.made) {
+        remove_below(d->at.dir, d->at.part, 0);
+        d->at.made = false;
     }
 }
 
 static void release(struct mst_dump_writer *w)
 {
     drop(w);
-    if (of(w)->parent >= 0) {
-        (void)close(of(w)->parent);
-    }
+    mst_dump_place_close(&of(w)->at);
     free(w);
 }
 
 /* Nothing of this name, or an empty directory. */
 static enum mst_rc name_is_free(const struct dir *d, struct mst_err *err)
 {
-    const int fd = openat(d->parent, d->name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    const int fd = openat(d->at.dir, d->at.name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     DIR *in = fd >= 0 ? fdopendir(fd) : NULL;
     const struct dirent *e;
     bool empty = true;
@@ -320,9 +286,8 @@ enum mst_rc mst_dump_writer_dir(const struct mst_export_opts *o, struct mst_dump
                                        .abort = drop,
                                        .free = release,
                                        .o = o};
-    d->parent = d->root = d->db = d->out.fd = -1;
-    rc = mst_dump_parent(o->dir, &d->parent, d->name, err);
-    (void)snprintf(d->part, sizeof d->part, "%.249s.part", d->name);
+    d->at.dir = d->root = d->db = d->out.fd = -1;
+    rc = mst_dump_place_open(&d->at, o->dir, err);
     rc = rc == MST_OK ? name_is_free(d, err) : rc;
     if (rc != MST_OK) {
         release(&d->head);

@@ -31,8 +31,18 @@ enum mst_rc mst_dump_writer_archive(const struct mst_export_opts *o, struct mst_
 enum mst_rc mst_dump_writer_dir(const struct mst_export_opts *o, struct mst_dump_writer **out,
                                 struct mst_err *err) MST_MUST_CHECK;
 
-/* Split path: a descriptor of its directory, and its last name. MST_E_IO, MST_E_USAGE. */
-enum mst_rc mst_dump_parent(const char *path, int *dir, char name[256],
-                            struct mst_err *err) MST_MUST_CHECK;
+/* The folder in which the result gets its name, and the name that it has before. */
+struct mst_dump_place {
+    const char *path; /* borrowed */
+    int dir;          /* -1 none */
+    char name[256], part[256];
+    bool made; /* part is there, and ours */
+};
+/* Nothing is made. MST_E_IO, MST_E_USAGE. */
+enum mst_rc mst_dump_place_open(struct mst_dump_place *p, const char *path,
+                                struct mst_err *err) MST_MUST_CHECK;
+/* By errno: why part could not be made. */
+enum mst_rc mst_dump_place_refused(const struct mst_dump_place *p, struct mst_err *err);
+void mst_dump_place_close(struct mst_dump_place *p);
 
 #endif
