@@ -3,7 +3,6 @@
  * path is walked from the root's descriptor, one component at a time, and no component may be a
  * link: nobody who can write below can lead a read or a write elsewhere.
  */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -14,17 +13,8 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/text.h"
-#include "store/impl.h"
+#include "store/local_own.h"
 #include "store/netfs.h"
-#include "store/store.h"
-
-#define LIST_DEPTH 12
-
-struct local {
-    struct mst_store base;
-    int root;
-    bool write;
-};
 
 struct local_put {
     struct mst_store_put base;
@@ -32,11 +22,6 @@ struct local_put {
     char tmp[256];
     char key[MST_KEY_MAX];
 };
-
-static struct local *of(struct mst_store *s)
-{
-    return (struct local *)(void *)s;
-}
 
 static enum mst_rc fail(struct mst_store *s, const char *verb, const char *key, struct mst_err *err)
 {
@@ -69,8 +54,8 @@ static enum mst_rc fail(struct mst_store *s, const char *verb, const char *key, 
                               mst_errno_text(num, why, sizeof(why)));
 }
 
-static enum mst_rc fail_read(struct mst_store *s, const char *verb, const char *key,
-                             struct mst_err *err)
+enum mst_rc local_fail_read(struct mst_store *s, const char *verb, const char *key,
+                            struct mst_err *err)
 {
     char why[128];
 
@@ -85,9 +70,7 @@ static enum mst_rc fail_read(struct mst_store *s, const char *verb, const char *
     return fail(s, verb, key, err);
 }
 
-/* Descriptor of the directory that holds key, made where absent if make; its last name in *leaf. -1
- * with errno. */
-static int walk(const struct local *l, const char *key, bool make, const char **leaf)
+int local_walk(const struct local *l, const char *key, bool make, const char **leaf)
 {
     int dir = fcntl(l->root, F_DUPFD_CLOEXEC, 3);
 
@@ -128,10 +111,10 @@ static enum mst_rc l_begin(struct mst_store *s, const char *key, struct mst_stor
     struct stat st;
     int dir;
 
-    if (!of(s)->write) {
+    if (!local_of(s)->write) {
         return mst_err_set(err, MST_E_PRECOND, "the store %s is opened for reading only", s->name);
     }
-    dir = walk(of(s), key, true, &leaf);
+    dir = local_walk(local_of(s), key, true, &leaf);
     if (dir < 0) {
         return fail(s, "make the directory of", key, err);
     }
@@ -248,7 +231,7 @@ out:
 static int open_object(struct mst_store *s, const char *key)
 {
     const char *leaf;
-    const int dir = walk(of(s), key, false, &leaf);
+    const int dir = local_walk(local_of(s), key, false, &leaf);
     int fd, num;
 
     if (dir < 0) {
@@ -265,7 +248,7 @@ static enum mst_rc regular(struct mst_store *s, int fd, const char *key, struct 
                            struct mst_err *err)
 {
     if (fstat(fd, st) != 0) {
-        return fail_read(s, "look at", key, err);
+        return local_fail_read(s, "look at", key, err);
     }
     if (!S_ISREG(st->st_mode)) {
         return mst_err_set(err, MST_E_IO, "%s in %s is not a file", key, s->where);
@@ -282,7 +265,7 @@ static enum mst_rc l_read(struct mst_store *s, const char *key, uint64_t from, v
     const int fd = open_object(s, key);
 
     if (fd < 0) {
-        return fail_read(s, "open", key, err);
+        return local_fail_read(s, "open", key, err);
     }
     rc = regular(s, fd, key, &st, err);
     while (rc == MST_OK && *got < n) {
@@ -292,7 +275,7 @@ static enum mst_rc l_read(struct mst_store *s, const char *key, uint64_t from, v
             continue;
         }
         if (k < 0) {
-            rc = fail_read(s, "read", key, err);
+            rc = local_fail_read(s, "read", key, err);
         }
         if (k <= 0) {
             break;
@@ -311,149 +294,11 @@ static enum mst_rc l_stat(struct mst_store *s, const char *key, uint64_t *bytes,
     const int fd = open_object(s, key);
 
     if (fd < 0) {
-        return fail_read(s, "open", key, err);
+        return local_fail_read(s, "open", key, err);
     }
     rc = regular(s, fd, key, &st, err);
     *bytes = (uint64_t)st.st_size;
     (void)close(fd);
-    return rc;
-}
-
-/* --- listing ---------------------------------------------------------------------------------- */
-
-struct lister {
-    struct mst_store *s;
-    bool (*fn)(void *arg, const struct mst_store_item *item);
-    void *arg;
-    struct mst_task *task;
-    bool stop;
-    struct mst_store_item item;
-};
-
-struct names {
-    char **v;
-    size_t n, cap;
-};
-
-/* Order of keys: a directory's name counts with its '/'. */
-static int by_key(const void *a, const void *b)
-{
-    return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-static enum mst_rc read_names(struct lister *l, int dir, const char *at, struct names *out,
-                              struct mst_err *err)
-{
-    const int copy = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *d = copy >= 0 ? fdopendir(copy) : NULL;
-    struct dirent *e;
-
-    if (!d) {
-        if (copy >= 0) {
-            (void)close(copy);
-        }
-        return fail_read(l->s, "list", *at ? at : ".", err);
-    }
-    while ((e = readdir(d))) {
-        struct stat st;
-
-        if (e->d_name[0] == '.' || fstatat(dir, e->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0) {
-            continue; /* no keys; what vanished meanwhile */
-        }
-        mst_grow((void **)&out->v, &out->cap, out->n + 1, sizeof(char *));
-        out->v[out->n++] = mst_xasprintf("%s%s", e->d_name, S_ISDIR(st.st_mode) ? "/" : "");
-    }
-    (void)closedir(d);
-    if (out->n) {
-        qsort(out->v, out->n, sizeof(char *), by_key);
-    }
-    return MST_OK;
-}
-
-static enum mst_rc list_dir(struct lister *l, int dir, const char *at, int depth,
-                            struct mst_err *err);
-
-static enum mst_rc list_one(struct lister *l, int dir, const char *at, const char *name, int depth,
-                            struct mst_err *err)
-{
-    char key[MST_KEY_MAX + 300];
-    const size_t n = strlen(name);
-    struct stat st;
-
-    (void)snprintf(key, sizeof(key), "%s%s%s", at, *at ? "/" : "", name);
-    if (name[n - 1] == '/') {
-        enum mst_rc rc = MST_OK;
-        const char *slash;
-        int sub;
-
-        key[strlen(key) - 1] = '\0';
-        slash = strrchr(key, '/');
-        sub = openat(dir, slash ? slash + 1 : key, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-        if (sub >= 0 && depth < LIST_DEPTH) {
-            rc = list_dir(l, sub, key, depth + 1, err);
-        } else if (sub < 0 && errno != ENOENT) {
-            rc = fail_read(l->s, "open", key, err);
-        }
-        if (sub >= 0) {
-            (void)close(sub);
-        }
-        return rc;
-    }
-    if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) != 0) {
-        return MST_OK;
-    }
-    (void)mst_copy(l->item.key, sizeof(l->item.key), key);
-    l->item.bytes = S_ISREG(st.st_mode) ? (uint64_t)st.st_size : 0;
-    l->item.modified_wall_ms =
-        (int64_t)st.st_mtim.tv_sec * 1000 + (int64_t)st.st_mtim.tv_nsec / 1000000;
-    l->stop = !l->fn(l->arg, &l->item);
-    return MST_OK;
-}
-
-static enum mst_rc list_dir(struct lister *l, int dir, const char *at, int depth,
-                            struct mst_err *err)
-{
-    struct names names = {0};
-    enum mst_rc rc = mst_task_check(l->task, err);
-
-    if (rc == MST_OK) {
-        rc = read_names(l, dir, at, &names, err);
-    }
-    for (size_t i = 0; i < names.n; i++) {
-        if (rc == MST_OK && !l->stop) {
-            rc = list_one(l, dir, at, names.v[i], depth, err);
-        }
-        free(names.v[i]);
-    }
-    free(names.v);
-    return rc;
-}
-
-static enum mst_rc l_list(struct mst_store *s, const char *prefix,
-                          bool (*fn)(void *arg, const struct mst_store_item *item), void *arg,
-                          struct mst_task *task, struct mst_err *err)
-{
-    struct lister l = {.s = s, .fn = fn, .arg = arg, .task = task};
-    const char *leaf = "";
-    int dir, sub;
-    enum mst_rc rc;
-
-    if (!*prefix) {
-        return list_dir(&l, of(s)->root, "", 0, err);
-    }
-    dir = walk(of(s), prefix, false, &leaf);
-    sub = dir < 0 ? -1 : openat(dir, leaf, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (sub >= 0) {
-        rc = list_dir(&l, sub, prefix, 0, err);
-        (void)close(sub);
-    } else if (errno == ENOENT) {
-        rc = MST_OK; /* nothing there */
-    } else {
-        rc = fail_read(s, "list", prefix, err);
-    }
-    if (dir >= 0) {
-        (void)close(dir);
-    }
     return rc;
 }
 
@@ -466,15 +311,15 @@ static enum mst_rc l_remove(struct mst_store *s, const char *key, struct mst_err
     enum mst_rc rc = MST_OK;
     int dir;
 
-    if (!of(s)->write) {
+    if (!local_of(s)->write) {
         return mst_err_set(err, MST_E_PRECOND, "the store %s is opened for reading only", s->name);
     }
-    dir = walk(of(s), key, false, &leaf);
+    dir = local_walk(local_of(s), key, false, &leaf);
     if (dir < 0) {
-        return fail_read(s, "remove", key, err);
+        return local_fail_read(s, "remove", key, err);
     }
     if (unlinkat(dir, leaf, 0) != 0) {
-        rc = fail_read(s, "remove", key, err);
+        rc = local_fail_read(s, "remove", key, err);
     } else if (fsync(dir) != 0) {
         rc = fail(s, "sync the directory of", key, err);
     }
@@ -482,7 +327,7 @@ static enum mst_rc l_remove(struct mst_store *s, const char *key, struct mst_err
     (void)mst_copy(path, sizeof(path), key);
     for (char *slash; rc == MST_OK && (slash = strrchr(path, '/'));) {
         *slash = '\0'; /* directories that are empty now go, the others stay */
-        dir = walk(of(s), path, false, &leaf);
+        dir = local_walk(local_of(s), path, false, &leaf);
         if (dir < 0) {
             break;
         }
@@ -500,7 +345,7 @@ static enum mst_rc l_space(struct mst_store *s, uint64_t *free_bytes, uint64_t *
     struct statvfs v;
     char why[128];
 
-    if (fstatvfs(of(s)->root, &v) != 0) {
+    if (fstatvfs(local_of(s)->root, &v) != 0) {
         return mst_err_set_detail(err, MST_E_IO, errno, "cannot ask %s for its room: %s", s->where,
                                   mst_errno_text(errno, why, sizeof(why)));
     }
@@ -511,7 +356,7 @@ static enum mst_rc l_space(struct mst_store *s, uint64_t *free_bytes, uint64_t *
 
 static void l_close(struct mst_store *s)
 {
-    (void)close(of(s)->root);
+    (void)close(local_of(s)->root);
     free(s);
 }
 
@@ -554,7 +399,7 @@ enum mst_rc mst_store_local_open(const char *name, const char *path, bool write,
                                              .put_abort = l_abort,
                                              .read = l_read,
                                              .stat = l_stat,
-                                             .list = l_list,
+                                             .list = local_list,
                                              .remove = l_remove,
                                              .space = l_space};
     struct local *l;
