@@ -205,6 +205,8 @@ enum mst_rc mst_cfg_store_secret(const struct mst_cfg_store *store, struct mst_s
 /* "user:password" of its proxy_login_file; unset when the configuration has none. */
 enum mst_rc mst_cfg_store_proxy_login(const struct mst_cfg_store *store, struct mst_secret *out,
                                       struct mst_err *err) MST_MUST_CHECK;
+/* Do both write to the same directory, or below the same prefix? By what is written there. */
+bool mst_cfg_same_place(const struct mst_cfg_store *a, const struct mst_cfg_store *b);
 /* "directory /srv/backups", "bucket vault/site at s3.example.com"; not more than its options say.
  */
 void mst_cfg_store_where(const struct mst_cfg_store *store, char *out, size_t size);

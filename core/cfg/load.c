@@ -578,7 +578,8 @@ enum mst_rc mst_cfg_read(struct mst_cfg *cfg, const char *path, struct mst_str *
     mst_buf_add(&text, "", 1);
     if (memchr(text.p, 0, text.len - 1)) {
         problem(&l, NULL, "the file holds a NUL byte: it is not a configuration");
-    } else if (config_read_string(&conf, (const char *)text.p) != CONFIG_TRUE) {
+    } else if (config_read_string(&conf, (const char *)text.p + mst_text_bom(text.p, text.len)) !=
+               CONFIG_TRUE) {
         syntax_problem(&l, &conf, (const char *)text.p, path);
         l.n_problems++;
     } else {

@@ -50,8 +50,6 @@ void mst_cfg_check_store(const struct mst_cfg *cfg, const struct mst_cfg_store *
 const char *mst_cfg_endpoint_fault(const struct mst_cfg_store *s);
 const char *mst_cfg_bucket_fault(const struct mst_cfg_store *s);
 const char *mst_cfg_prefix_fault(const struct mst_cfg_store *s);
-/* Do both write to the same directory, or below the same prefix? By what is written there. */
-bool mst_cfg_same_place(const struct mst_cfg_store *a, const struct mst_cfg_store *b);
 bool mst_cfg_of_type(const struct mst_section *sec, const struct mst_option *o, const void *base);
 void mst_cfg_defaults(struct mst_cfg *cfg);
 

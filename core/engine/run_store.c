@@ -25,6 +25,18 @@ static enum mst_rc may_go(void *arg, bool sealed, const struct mst_store *to, st
     return mst_seal_store_ok(arg, sealed, to, err);
 }
 
+/* Two names for it are not two copies. */
+static bool one_place(const struct mst_cfg *cfg, const struct mst_store *a,
+                      const struct mst_store *b)
+{
+    const struct mst_cfg_store *x, *y;
+    struct mst_err ignored = {0};
+
+    return mst_cfg_store(cfg, mst_store_name(a), &x, &ignored) == MST_OK &&
+           mst_cfg_store(cfg, mst_store_name(b), &y, &ignored) == MST_OK &&
+           mst_cfg_same_place(x, y);
+}
+
 enum mst_rc mst_run_copy(void *arg, struct mst_task *task, struct mst_err *err)
 {
     struct mst_run *r = arg;
@@ -43,6 +55,10 @@ enum mst_rc mst_run_copy(void *arg, struct mst_task *task, struct mst_err *err)
     if (rc == MST_OK && from.store == to.store) {
         rc = mst_err_set(err, MST_E_USAGE, "%s is where it is copied from: name another store",
                          mst_store_name(to.store));
+    } else if (rc == MST_OK && one_place(l->cfg, from.store, to.store)) {
+        rc = mst_err_set(err, MST_E_CONFIG,
+                         "the stores %s and %s are one place: a copy there would be no copy",
+                         mst_store_name(from.store), mst_store_name(to.store));
     }
     rc = rc == MST_OK ? mst_seals_sign(l, &from, &seals, err) : rc;
     if (rc != MST_OK) {

@@ -314,6 +314,23 @@ static const char *host_of(const char *url, char *buf, size_t size)
     return buf;
 }
 
+/* Servers answer plain http on their port for https with a page that says so. */
+static bool wants_tls(const struct call *c, long status)
+{
+    static const char *const words[] = {"HTTPS server", "HTTPS port"};
+    const struct mst_buf *b = &c->reply->body;
+
+    if (status != 400 || b->len == 0 || strncasecmp(c->q->url, "http://", 7) != 0) {
+        return false;
+    }
+    for (size_t i = 0; i < MST_COUNT(words); i++) {
+        if (memmem(b->p, b->len, words[i], strlen(words[i]))) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static enum mst_rc explain(const struct call *c, CURLcode code, struct mst_err *err)
 {
     CURL *e = c->slot->easy;
@@ -326,7 +343,8 @@ static enum mst_rc explain(const struct call *c, CURLcode code, struct mst_err *
     (void)curl_easy_getinfo(e, CURLINFO_NAMELOOKUP_TIME_T, &found);
     (void)curl_easy_getinfo(e, CURLINFO_LOCAL_PORT, &port);
     (void)curl_easy_getinfo(e, CURLINFO_HTTP_CONNECTCODE, &w.proxy_status);
-    w.proxy_status = code == CURLE_OK ? 407 : w.proxy_status;
+    w.proxy_status = c->reply->status == 407 && c->h->proxy ? 407 : w.proxy_status;
+    w.wants_tls = wants_tls(c, c->reply->status);
     w.host = host_of(c->q->url, host, sizeof(host));
     w.tls = strncasecmp(c->q->url, "https://", 8) == 0;
     w.found = found > 0;
@@ -366,7 +384,8 @@ static bool is_connected(const struct call *c)
 static enum mst_rc run(struct call *c, CURLcode *code, struct mst_err *err)
 {
     const int64_t start = mst_clock_mono_ms(NULL), most = deadline_ms(c->q);
-    const int step = c->h->stall_ms < 4 * STEP_MS ? (int)(c->h->stall_ms / 4) + 1 : STEP_MS;
+    const int64_t stall = mst_http_patience_ms(c->h);
+    const int step = stall < 4 * STEP_MS ? (int)(stall / 4) + 1 : STEP_MS;
     int64_t moved_at = start;
     uint64_t moved = 0;
     bool there = false; /* connected: until then libcurl looks at the time */
@@ -395,9 +414,9 @@ static enum mst_rc run(struct call *c, CURLcode *code, struct mst_err *err)
             there = is_connected(c);
         }
         (void)host_of(c->q->url, host, sizeof(host));
-        if (now - moved_at > c->h->stall_ms) {
+        if (now - moved_at > stall) {
             return mst_err_set(err, MST_E_TIMEOUT, "nothing moved between here and %s for %.1f s",
-                               host, (double)c->h->stall_ms / 1000);
+                               host, (double)stall / 1000);
         }
         if (now - start - c->paused_ms > most) {
             return mst_err_set(err, MST_E_TIMEOUT, "%s did not answer within %.1f s", host,
@@ -434,8 +453,11 @@ static enum mst_rc perform(struct call *c, struct mst_err *err)
     if (c->stop != MST_OK) {
         return stopped(c, err);
     }
-    if (code == CURLE_OK && status == 407 && c->h->proxy) {
-        return explain(c, CURLE_OK, err); /* the proxy's own, before whatever is behind it */
+    if (status == 407 && c->h->proxy) {
+        return explain(c, code, err); /* the proxy's own, before whatever is behind it */
+    }
+    if (wants_tls(c, status)) {
+        return explain(c, code, err);
     }
     return code == CURLE_OK ? MST_OK : explain(c, code, err);
 }

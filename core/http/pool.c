@@ -8,7 +8,8 @@
 
 #define CONNECT_MS 5000
 #define STALL_MS 30000
-#define IDLE_S 4L /* servers close what idles for about 5 s */
+#define FIRST_MS 15000 /* the same while nobody has answered yet */
+#define IDLE_S 4L      /* servers close what idles for about 5 s */
 #define CONNECTIONS 16U
 #define SEND_BUFFER (256L * 1024L)
 #define RECEIVE_BUFFER (256L * 1024L)
@@ -175,6 +176,11 @@ bool mst_http_heard(struct mst_http *h)
     yes = h->heard;
     mst_mutex_unlock(&h->mtx);
     return yes;
+}
+
+int64_t mst_http_patience_ms(struct mst_http *h)
+{
+    return mst_http_heard(h) || h->stall_ms < FIRST_MS ? h->stall_ms : FIRST_MS;
 }
 
 void mst_http_hear(struct mst_http *h)

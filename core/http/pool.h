@@ -39,6 +39,8 @@ bool mst_http_pay(struct mst_http *h, size_t n, const struct mst_task *task);
 /* One line of a header, with its end; what is not known or does not fit is not kept. */
 void mst_http_keep(struct mst_http_headers *hs, const char *line, size_t n);
 void mst_http_hear(struct mst_http *h); /* an answer came */
+/* How long nothing may move in a call that begins now. */
+int64_t mst_http_patience_ms(struct mst_http *h);
 /* Why a call had no answer, as a sentence of ours; libcurl's own words only about certificates.
  * Pure. */
 struct mst_http_why {
@@ -47,6 +49,7 @@ struct mst_http_why {
     const char *proxy;          /* NULL: none */
     bool tls, found, connected; /* the address, and whoever was to be connected */
     bool proxy_login;           /* it was given one */
+    bool wants_tls;             /* plain http was answered by a port for https */
     long proxy_status;          /* what a proxy said to CONNECT; 0 nothing */
     int64_t connect_ms;
 };

@@ -73,6 +73,10 @@ static enum mst_rc bad_tls(const struct mst_http_why *w, struct mst_err *err)
     char why[CURL_ERROR_SIZE];
 
     mst_text_clean(why, sizeof(why), w->text, strlen(w->text));
+    if (w->code == CURLE_SSL_CACERT_BADFILE) {
+        return mst_err_set(err, MST_E_CONFIG,
+                           "ca_file cannot be used, it must hold certificates in PEM: %s", why);
+    }
     if (w->code == CURLE_SSL_CONNECT_ERROR && is_no_tls(why)) {
         return mst_err_set(err, MST_E_TLS,
                            "%s does not answer with TLS: is it plain http, or another service",
@@ -89,6 +93,11 @@ enum mst_rc mst_http_why(const struct mst_http_why *w, struct mst_err *err)
 {
     if (w->proxy && w->proxy_status >= 300) {
         return no_way(w, err);
+    }
+    if (w->wants_tls) {
+        return mst_err_set(err, MST_E_CONFIG,
+                           "%s wants TLS: its address begins with https://, without plain_http",
+                           w->host);
     }
     switch ((int)w->code) {
     case CURLE_COULDNT_RESOLVE_HOST:

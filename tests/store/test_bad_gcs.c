@@ -237,6 +237,12 @@ static void the_way_there_is_looked_at_before_anything_is_sent(void **state)
          .fails = LS | BACKUP,
          .why = "stores.endpoint is \"http://HOST\": without TLS only when the store says "
                 "plain_http = true"},
+        {.what = "nobody listens",
+         .endpoint = "http://127.0.0.1:1",
+         .status = 3,
+         .fails = LS,
+         .why = "cannot list rs0/backups in the store far (bucket vault at 127.0.0.1:1): cannot "
+                "connect to 127.0.0.1:1"},
         {.what = "an hour behind", .make = hour_behind, .mend = clock_right, .works = LS | BACKUP},
         {.what = "an hour ahead", .make = hour_ahead, .mend = clock_right, .works = LS | VERIFY},
     };
@@ -246,6 +252,13 @@ static void the_way_there_is_looked_at_before_anything_is_sent(void **state)
         .status = 3,
         .fails = LS | BACKUP | VERIFY,
         .why = "is not accepted: SSL certificate problem: unable to get local issuer certificate"};
+    static const struct bad_row amazon = {
+        .what = "a store of another kind",
+        .options = OPEN PLAIN "token_command = [\"/bin/echo\", \"" GCSD_COMMAND_TOKEN "\"];",
+        .status = 1,
+        .fails = LS,
+        .why = "with XML, which this API never does: endpoint is another service's, or the type of "
+               "the store is s3"};
     struct tlsgen ca;
     const struct tlsgen_want want = {.file = "good.pem", .subject = "CN=s", .san = "IP:127.0.0.1"};
     char pem[600], endpoint[64];
@@ -260,6 +273,10 @@ static void the_way_there_is_looked_at_before_anything_is_sent(void **state)
     bad_configure(endpoint, stranger.options);
     bad_run(&stranger, stranger.fails);
     assert_false(s3d_saw_credentials(other)); /* no token went there */
+    s3d_stop(other);
+    other = s3d_start(NULL);
+    bad_configure(s3d_endpoint(other), amazon.options);
+    bad_run(&amazon, amazon.fails);
     s3d_stop(other);
     tlsgen_release(&ca);
     bad_nothing_lost();

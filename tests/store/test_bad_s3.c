@@ -291,9 +291,10 @@ static void certificates_and_versions_of_tls_are_not_negotiable(void **state)
                                              FAR "the certificate or TLS of HOST is not accepted"};
     static const struct bad_row no_ca = {.what = "a CA file that is not there",
                                          .options = OPEN PLACE KEY "ca_file = \"@/none.pem\";",
-                                         .status = 3,
+                                         .status = 2,
                                          .fails = LS,
-                                         .why = "@/none.pem"};
+                                         .why = FAR "ca_file cannot be used, it must hold "
+                                                    "certificates in PEM: "};
     struct tlsgen ca;
     struct tlsgen_want want = {.file = "good.pem", .subject = "CN=s", .san = "IP:127.0.0.1"};
     char pem[600], keep[sizeof(bad_host)];
@@ -315,6 +316,26 @@ static void certificates_and_versions_of_tls_are_not_negotiable(void **state)
     one_tls(&old, &(struct s3d_opts){.cert_file = pem});
     tlsgen_release(&ca);
     (void)mst_copy(bad_host, sizeof(bad_host), keep);
+    bad_nothing_lost();
+}
+
+/* Whatever it is called: copies of one place are one. */
+static void a_copy_to_the_same_place_is_refused(void **state)
+{
+    static const struct bad_row row = {
+        .what = "two names for one place",
+        .status = 2,
+        .fails = LS,
+        .why = "the stores far and twin are one place: a copy there would be no copy"};
+    static const char *const copy[] = {"copy", "latest", "--to", "twin", NULL};
+    char options[2048];
+
+    (void)state;
+    (void)snprintf(options, sizeof(options),
+                   "%s }, { name = \"twin\"; type = \"s3\"; endpoint = \"%s\"; %s", bad_usual,
+                   bad_endpoint, bad_usual);
+    bad_configure(NULL, options);
+    bad_command(&row, LS, copy);
     bad_nothing_lost();
 }
 
@@ -569,6 +590,7 @@ int main(void)
         cmocka_unit_test(who_may_not_or_is_not_there_is_told_so),
         cmocka_unit_test(the_way_there_is_looked_at_before_anything_is_sent),
         cmocka_unit_test(certificates_and_versions_of_tls_are_not_negotiable),
+        cmocka_unit_test(a_copy_to_the_same_place_is_refused),
         cmocka_unit_test(a_port_that_answers_no_tls_is_given_up_soon),
         cmocka_unit_test(what_answers_and_is_no_store_is_said_to_be_none),
         cmocka_unit_test(names_from_outside_stay_names),

@@ -3,6 +3,7 @@
 #include "gcs_kit.h"
 
 #include "store/asof.h"
+#include "store/gcs_own.h"
 
 static const size_t sizes[] = {
     0, 1, KIT_CHUNK - 1, KIT_CHUNK, KIT_CHUNK + 1, 2 * KIT_CHUNK, 3 * KIT_CHUNK + 77};
@@ -347,6 +348,31 @@ static void a_job_repeats_so_many_calls_and_no_more(void **state)
     mst_task_release(&job);
 }
 
+/* Half as much at once from then on, and one more after each sixteen that went well. */
+static void who_is_told_to_slow_down_does_so_until_it_goes_well_again(void **state)
+{
+    struct kit *k = *state;
+    struct mst_http *http = gcs_of(k->s)->http;
+    struct mst_err err = {0};
+    uint64_t bytes;
+
+    gcsd_put(k->d, "rs0/x", "text", 4);
+    assert_int_equal(mst_http_at_once(http), 4);
+    for (int status = 429; status <= 503; status += 503 - 429) {
+        gcsd_plan(k->d, &(struct gcsd_fault){.kind = GCSD_STAT,
+                                             .what = GCSD_STATUS,
+                                             .status = status,
+                                             .reason = "rateLimitExceeded"});
+        assert_ok(mst_store_stat(k->s, "x", &bytes, &err), &err);
+        assert_int_equal(mst_http_at_once(http), 1); /* half of the one call that went on */
+        for (unsigned i = 1; i < 16 * 3; i++) {
+            assert_ok(mst_store_stat(k->s, "x", &bytes, &err), &err);
+        }
+        assert_int_equal(mst_http_at_once(http), 4);
+    }
+    kit_no_complaints(k);
+}
+
 static void what_changed_on_the_way_or_in_between_is_noticed(void **state)
 {
     struct kit *k = *state;
@@ -630,6 +656,7 @@ int main(void)
         T(who_reads_in_order_is_read_ahead_for),
         T(a_read_that_is_cut_or_refused_is_repeated),
         T(a_job_repeats_so_many_calls_and_no_more),
+        T(who_is_told_to_slow_down_does_so_until_it_goes_well_again),
         T(what_changed_on_the_way_or_in_between_is_noticed),
         T(a_listing_goes_through_all_pages_in_order),
         T(versions_come_newest_first_and_what_is_gone_is_said),

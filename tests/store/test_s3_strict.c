@@ -517,6 +517,54 @@ static void a_slow_down_is_heeded(void **state)
     no_complaint("slow down");
 }
 
+/* So many parts as the server saw at once, of an upload of six. */
+static unsigned at_once(const char *key)
+{
+    const size_t n = 6 * (size_t)MST_S3_PART_MIN;
+    uint8_t *p = kit_bytes(n, 9);
+    struct mst_err err = {0};
+    unsigned most;
+
+    s3d_count_reset(d);
+    assert_ok(kit_put(s, key, p, n, &err), &err);
+    most = s3d_most_parallel(d);
+    free(p);
+    return most;
+}
+
+static void go_well(unsigned n)
+{
+    struct mst_err err = {0};
+    uint64_t size;
+
+    for (unsigned i = 0; i < n; i++) {
+        assert_ok(mst_store_stat(s, "a/b", &size, &err), &err);
+    }
+}
+
+/* Half as much is asked at once from then on, and one more after each sixteen that went well. */
+static void who_is_told_to_slow_down_does_so_until_it_goes_well_again(void **state)
+{
+    struct mst_err err = {0};
+
+    (void)state;
+    mst_store_free(s);
+    open_store(&(struct mst_s3_conf){.connections = 4, .part_bytes = MST_S3_PART_MIN});
+    s3d_put(d, "a/b", "x", 1);
+    s3d_latency(d, 150); /* parts meet at the server */
+    assert_int_equal(at_once("a/first"), 4);
+    s3d_plan(d, &(struct s3d_fault){
+                    .what = S3D_STATUS, .kind = S3D_PUT, .status = 503, .code = "SlowDown"});
+    assert_ok(kit_put(s, "a/slow", bytes, SMALL, &err), &err);
+    assert_int_equal(s3d_struck(d), 1);
+    assert_true(at_once("a/second") <= 2);
+    s3d_latency(d, 0);
+    go_well(16 * 4);
+    s3d_latency(d, 150);
+    assert_int_equal(at_once("a/third"), 4);
+    no_complaint("slow down, and up again");
+}
+
 static void idle_connections_may_be_closed(void **state)
 {
     struct mst_err err = {0};
@@ -577,6 +625,7 @@ int main(void)
         T(a_session_runs_out_in_the_middle_of_an_upload),
         T(credentials_are_not_sent_elsewhere),
         T(a_slow_down_is_heeded),
+        T(who_is_told_to_slow_down_does_so_until_it_goes_well_again),
         T(idle_connections_may_be_closed),
         T(uploads_of_others_are_listed_and_given_up),
     };

@@ -159,19 +159,6 @@ static void every_mistake_is_named_with_its_line(void **state)
         {S3("bucket = \"bb\"; proxy_login_file = \"f\";"), ":2:", "of use with proxy only"},
         {S3("bucket = \"bb\"; proxy = \"h:1\";"), ":2:", "socks5h://host:port"},
         {S3("bucket = \"vault/site\";"), ":2:", "what is below it is the prefix"},
-        {S3("bucket = \"s3://vault\";"), ":2:", "what is below it is the prefix"},
-        {S3("bucket = \"my vault\";"), ":2:", "not the name of a bucket"},
-        {S3("bucket = \"vault\"; prefix = \"/site\";"), ":2:", "a slash stands between"},
-        {S3("bucket = \"vault\"; prefix = \"site/\";"), ":2:", "a slash stands between"},
-        {S3("bucket = \"vault\"; endpoint = \"https://h/\";"), ":2:", "nothing stands behind"},
-        {S3("bucket = \"vault\"; endpoint = \"https://h/vault\";"), ":2:", "nothing stands behind"},
-        {S3("bucket = \"vault\"; endpoint = \"https://::1:9000\";"), ":2:", "in brackets"},
-        {S3("bucket = \"vault\"; endpoint = \"https://[::z]:9000\";"), ":2:", "no IPv6 address"},
-        {S3("bucket = \"vault\"; endpoint = \"https://h:99999\";"), ":2:", "from 1 to 65535"},
-        {S3("bucket = \"vault\"; endpoint = \"https://h:\";"), ":2:", "from 1 to 65535"},
-        {S3("bucket = \"vault\"; endpoint = \"https://a b\";"), ":2:", "no name of a host"},
-        {S3("bucket = \"vault\"; endpoint = \"https://vault.s3.eu-central-1.amazonaws.com\";"),
-         ":2:", "not in front of the host"},
         {S3("bucket = \"bb\"; access_key = \"A\";"), ":2:", "exactly one of secret_key_file"},
         {S3("bucket = \"bb\"; access_key = \"AKID \"; secret_key_file = \"f\";"),
          ":2:", "a blank or another sign"},
@@ -209,7 +196,6 @@ static void every_mistake_is_named_with_its_line(void **state)
          "{ name = \"b\"; type = \"local\"; path = \"/x/\"; });\n"
          "backup = { stores = [\"a\", \"b\"]; };",
          ":3:", "names a and b, which are one place"},
-        {"backup = {\n  stores = [\"nowhere\"]; };", ":1:", "no store is configured"},
         {"set = {\n  tls = {\n    on = 1;\n  };\n};", ":3:", "true or false"},
         {"set = {\n  credentials = {\n    view = {\n      password = \"x\";\n }; }; };",
          ":4:", "use password_file"},
@@ -256,7 +242,8 @@ static void hostile_text_in_a_file_is_sanitised(void **state)
     struct mst_err err = {0};
 
     (void)state;
-    assert_ok(load("set = { members = [\"a:1\"]; note = \"x\\x1b[31my\"; };", &cfg, NULL, &err),
+    assert_ok(load("\xef\xbb\xbfset = { members = [\"a:1\"]; note = \"x\\x1b[31my\"; };", &cfg,
+                   NULL, &err),
               &err);
     assert_null(strchr(cfg->set.note, 27));
     mst_cfg_free(cfg);
