@@ -40,8 +40,9 @@ static void clean(struct s3 *s, const char *key)
     mst_http_reply_release(&a.reply);
 }
 
+/* once: where it is known that the store refuses a second one, and its policy may ask for that. */
 static enum mst_rc put(struct s3 *s, const char *key, const char *name, const char *value,
-                       struct mst_task *task, struct s3_answer *a, struct mst_err *err)
+                       bool once, struct mst_task *task, struct s3_answer *a, struct mst_err *err)
 {
     uint8_t md5[MST_MD5_LEN];
     char sum[MST_BASE64_SIZE(MST_MD5_LEN)];
@@ -56,6 +57,9 @@ static enum mst_rc put(struct s3 *s, const char *key, const char *name, const ch
 
     mst_s3_object_headers(s, &r);
     mst_s3_say(&r, name, value);
+    if (once) {
+        mst_s3_say(&r, "if-none-match", "*");
+    }
     if (strcmp(name, "content-md5") != 0) { /* a bucket with locks wants a checksum of some kind */
         mst_md5_of(BODY, sizeof(BODY) - 1, md5);
         mst_s3_say(&r, "content-md5", mst_base64(md5, sizeof(md5), sum));
@@ -73,7 +77,7 @@ static enum mst_rc ask_create_only(struct s3 *s, const char *key, struct mst_tas
 
     *said = SAID_UNKNOWN;
     for (int i = 0; i < 2 && *said == SAID_UNKNOWN && rc == MST_OK; i++) {
-        rc = put(s, key, "if-none-match", "*", task, &a, &why);
+        rc = put(s, key, "if-none-match", "*", false, task, &a, &why);
         if (rc == MST_E_EXISTS) {
             *said = SAID_YES; /* already the first one, when an earlier probe left it there */
         } else if (rc == MST_OK && i == 1) {
@@ -148,10 +152,10 @@ static void find_checksums(struct s3 *s, struct mst_task *task, struct mst_store
     enum mst_rc rc;
 
     (void)mst_base64(none, sha ? MST_SHA256_LEN : MST_MD5_LEN, sum);
-    rc = put(s, FOLDER "checksum", sha ? "x-amz-checksum-sha256" : "content-md5", sum, task, &a,
-             &ignore);
+    rc = put(s, FOLDER "checksum", sha ? "x-amz-checksum-sha256" : "content-md5", sum,
+             caps->create_only, task, &a, &ignore);
     caps->checksums = rc == MST_E_SERVER && a.code[0] && a.reply.status == 400;
-    if (rc == MST_OK) {
+    if (rc == MST_OK || rc == MST_E_EXISTS) { /* an earlier one was accepted, and left there */
         clean(s, FOLDER "checksum");
         note(caps, "it accepts a false checksum");
     }

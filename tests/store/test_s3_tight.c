@@ -74,6 +74,26 @@ static void a_single_writer_writes_and_does_not_replace(void **state)
     kit_close(&k);
 }
 
+/* A policy that denies every write without the condition must not change what is found. */
+static void every_write_of_the_probe_may_carry_the_condition(void **state)
+{
+    struct mst_s3_conf conf;
+    char value[8];
+    struct kit k;
+
+    (void)state;
+    kit_start(&k, &tight);
+    conf = kit_conf(&k);
+    kit_open_as(&k, &conf);
+    assert_ok(mst_store_probe(k.store, NULL, &k.err), &k.err);
+    assert_true(s3d_last_header(k.srv, S3D_PUT, "x-amz-checksum-sha256", value, sizeof(value)));
+    assert_true(s3d_last_header(k.srv, S3D_PUT, "if-none-match", value, sizeof(value)));
+    assert_string_equal(value, "*");
+    assert_true(mst_store_caps(k.store)->create_only);
+    assert_true(mst_store_caps(k.store)->checksums);
+    kit_close(&k);
+}
+
 static void a_write_that_is_refused_names_every_right_that_it_takes(void **state)
 {
     static const struct {
@@ -143,6 +163,7 @@ int main(void)
         cmocka_unit_test(what_is_there_and_refused_stays_refused),
         cmocka_unit_test(who_may_not_list_at_all_is_told_so),
         cmocka_unit_test(a_single_writer_writes_and_does_not_replace),
+        cmocka_unit_test(every_write_of_the_probe_may_carry_the_condition),
         cmocka_unit_test(a_write_that_is_refused_names_every_right_that_it_takes),
         cmocka_unit_test(a_batch_that_is_refused_as_a_whole_goes_one_by_one),
     };
