@@ -151,6 +151,9 @@ static void draw_newest(const struct ui_ctx *x, struct ui_pen *p, const struct m
     ui_pen_pair(p, "size", text, "%s, %s", mst_text_bytes(b->data_bytes, h1),
                 mst_text_bytes(b->stored_bytes, h2));
     draw_verified(x, p, b);
+    if (!b->sealed && strcmp(from->kind, "local") != 0) {
+        ui_pen_pair(p, "sealed", UI_WARN, "UNSEALED");
+    }
 }
 
 /* The newest ones, where a large window has the rows. */

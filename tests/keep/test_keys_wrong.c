@@ -214,12 +214,19 @@ static void a_plan_says_what_the_next_backup_will_do(void **state)
     MUST(&r, &home, 0, "key", "add", eva, "eva");
     HAS(mst_str_c(&r.out), "new backups are not sealed to it before seal.recipients names it too");
     ran_release(&r);
+    MUST(&r, &home, 0, "bucket", "show", "--store", "two");
+    HAS(mst_str_c(&r.out), "\nopened by: ops, eva\n");
+    ran_release(&r);
     MUST(&r, &home, 0, "key", "remove", "ops", "--dry-run");
     HAS(mst_str_c(&r.out), "the configuration still names ops, an escrow: the next backup is "
                            "sealed to it again unless that is taken out first");
     ran_release(&r);
     MUST(&r, &home, 0, "key", "remove", "eva", "--dry-run");
     assert_null(strstr(mst_str_c(&r.out), "still names"));
+    ran_release(&r);
+    configure_at("signer_file = \"@/sign.key\"; signer_passphrase_file = \"@/phrase\";");
+    MUST(&r, &home, 4, "bucket", "show", "--json"); /* no key here: whose is it then? */
+    HAS(mst_str_c(&r.out), "\"who\":\"ops, eva\"");
     ran_release(&r);
 }
 

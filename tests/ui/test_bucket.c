@@ -66,6 +66,33 @@ static void the_bucket_screen_asks_its_store_what_it_keeps(void **state)
     done(&w);
 }
 
+static void what_left_this_host_unsealed_stands_on_the_overview(void **state)
+{
+    struct world w = with(fx_s3());
+
+    (void)state;
+    assert_false(shows(&w, "UNSEALED"));
+    for (size_t i = 0; i < w.f->bucket.n; i++) {
+        w.f->backups[i].sealed = false;
+    }
+    assert_true(shows(&w, "sealed     UNSEALED"));
+    done(&w);
+}
+
+static void the_detail_says_who_can_open_it(void **state)
+{
+    struct world w = with(fx_s3());
+    char *s;
+
+    (void)state;
+    (void)mst_copy(w.f->detail.opens, sizeof w.f->detail.opens, "ops, safe");
+    fx_key(w.app, '4');
+    s = fx_text(w.app, 40, 120, false);
+    assert_non_null(strstr(s, "opened by  ops, safe"));
+    free(s);
+    done(&w);
+}
+
 /* Which of the objects a failed verification names is said; of the others nothing is. */
 static void an_object_says_when_it_was_verified(void **state)
 {
@@ -110,6 +137,8 @@ static void a_lock_that_is_not_known_is_not_no_lock(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_left_this_host_unsealed_stands_on_the_overview),
+        cmocka_unit_test(the_detail_says_who_can_open_it),
         cmocka_unit_test(the_bucket_screen_asks_its_store_what_it_keeps),
         cmocka_unit_test(an_object_says_when_it_was_verified),
         cmocka_unit_test(a_lock_that_is_not_known_is_not_no_lock)};
