@@ -79,6 +79,24 @@ static void what_left_this_host_unsealed_stands_on_the_overview(void **state)
     done(&w);
 }
 
+static void an_empty_store_offers_no_act_on_a_backup(void **state)
+{
+    static const char *const keys[] = {"C", "H", "V", "R"};
+    struct world w = with(fx_copies());
+
+    (void)state;
+    for (size_t i = 0; i < w.f->v.n_stores; i++) {
+        ((struct mst_bucket_part *)(uintptr_t)w.f->v.stores[i])->n = 0;
+    }
+    fx_key(w.app, '4');
+    for (size_t i = 0; i < MST_COUNT(keys); i++) {
+        fx_keys(w.app, keys[i]);
+        assert_true(shows(&w, "off, there is no backup"));
+        fx_key(w.app, 'a');
+    }
+    done(&w);
+}
+
 static void the_detail_says_who_can_open_it(void **state)
 {
     struct world w = with(fx_s3());
@@ -139,6 +157,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_left_this_host_unsealed_stands_on_the_overview),
         cmocka_unit_test(the_detail_says_who_can_open_it),
+        cmocka_unit_test(an_empty_store_offers_no_act_on_a_backup),
         cmocka_unit_test(the_bucket_screen_asks_its_store_what_it_keeps),
         cmocka_unit_test(an_object_says_when_it_was_verified),
         cmocka_unit_test(a_lock_that_is_not_known_is_not_no_lock)};
