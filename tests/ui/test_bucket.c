@@ -97,6 +97,16 @@ static void an_empty_store_offers_no_act_on_a_backup(void **state)
     done(&w);
 }
 
+static void a_forged_backup_is_not_called_damaged(void **state)
+{
+    struct world w = with(fx_s3());
+
+    (void)state;
+    w.f->backups[1].state = MST_BK_FORGED;
+    assert_true(shows(&w, "FORGED     1: not ours"));
+    done(&w);
+}
+
 static void the_detail_says_who_can_open_it(void **state)
 {
     struct world w = with(fx_s3());
@@ -157,6 +167,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_left_this_host_unsealed_stands_on_the_overview),
         cmocka_unit_test(the_detail_says_who_can_open_it),
+        cmocka_unit_test(a_forged_backup_is_not_called_damaged),
         cmocka_unit_test(an_empty_store_offers_no_act_on_a_backup),
         cmocka_unit_test(the_bucket_screen_asks_its_store_what_it_keeps),
         cmocka_unit_test(an_object_says_when_it_was_verified),
