@@ -134,9 +134,7 @@ static _Noreturn void run_child(char **argv, int ready)
     if (ready != 3) {
         (void)dup2(ready, 3);
     }
-    for (int fd = 4; fd < 256; fd++) {
-        (void)close(fd);
-    }
+    (void)close_range(4, ~0U, 0);
     if (chdir("/") != 0) {
         _exit(126);
     }

@@ -173,6 +173,19 @@ static void object_line(const struct mst_object *o, struct mst_str *out)
     mst_str_addc(out, '\n');
 }
 
+/* Whose keys open it, where it is sealed. */
+static void show_opens(const struct mst_detail_part *d, bool json, int64_t now, struct mst_str *out)
+{
+    if (json && d->opens[0]) {
+        js_begin(out, "opens", now);
+        js_text(out, "id", d->id);
+        js_text(out, "who", d->opens);
+        js_end(out);
+    } else if (d->opens[0]) {
+        mst_str_addf(out, "opened by: %s\n", d->opens);
+    }
+}
+
 static void show_detail(const struct mst_detail_part *d, bool json, int64_t now,
                         struct mst_str *out)
 {
@@ -257,6 +270,7 @@ static enum mst_rc show_past(const struct cmd_ctx *c, const char *id, int64_t as
     if (rc == MST_OK) {
         show_one(c, p.part, mst_clock_utc_ms(NULL), &out);
         if (p.detail) {
+            show_opens(p.detail, c->json, mst_clock_utc_ms(NULL), &out);
             show_detail(p.detail, c->json, mst_clock_utc_ms(NULL), &out);
         }
         rc = cmd_out(mst_str_c(&out), err);
@@ -399,6 +413,7 @@ enum mst_rc cmd_bucket_show(struct cmd_ctx *c, struct mst_err *err)
     }
     if (rc == MST_OK) {
         show_head(c, v, d->detail, &out);
+        show_opens(d->detail, c->json, d->now_wall_ms, &out);
         if (!d->detail->problem[0]) {
             show_lock(d->detail, c->json, d->now_wall_ms, &out);
         }

@@ -262,7 +262,11 @@ enum mst_rc cmd_key_list(struct cmd_ctx *c, struct mst_err *err)
         mst_str_add(&out,
                     "no key is configured: backups are neither sealed nor signed; 'muster key "
                     "new --help'\n");
-    } else if (!c->json && k->remind[0]) {
+    } else if (k->remind[0] && c->json) {
+        js_begin(&out, "key_reminder", now_ms);
+        js_text(&out, "text", k->remind);
+        js_end(&out);
+    } else if (k->remind[0]) {
         mst_str_addf(&out, "\nreminder: %s\n", k->remind);
     }
     c->exit_status = ok ? 0 : mst_rc_exit(MST_E_UNHEALTHY);

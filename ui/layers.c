@@ -131,7 +131,6 @@ void ui_act_why_not(const struct ui_ctx *x, enum ui_act act, char *out, size_t s
 
     switch ((int)act) {
     case UI_ACT_BACKUP:
-    case UI_ACT_HOLD:
     case UI_ACT_STORE_TEST:
         why = why_no_write(x->v);
         break;
@@ -141,8 +140,11 @@ void ui_act_why_not(const struct ui_ctx *x, enum ui_act act, char *out, size_t s
                                    : "";
         break;
     case UI_ACT_COPY_TO:
-        why = x->v->n_stores < 2 ? "only one store is configured" : why_no_write(x->v);
+        why = x->v->n_stores < 2  ? "only one store is configured"
+              : !any_backup(x->v) ? "there is no backup"
+                                  : why_no_write(x->v);
         break;
+    case UI_ACT_HOLD:
     case UI_ACT_RESTORE:
         why = !any_backup(x->v) ? "there is no backup" : why_no_write(x->v);
         break;

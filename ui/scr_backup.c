@@ -269,6 +269,7 @@ static void detail_made(const struct mst_backup *b, struct ui_pen *p)
 int ui_backup_draw(const struct ui_ctx *x, const struct ui_area *a, bool focus)
 {
     const struct mst_backup *b = ui_backup_selected(x);
+    const struct mst_detail_part *d = detail_of(x, b);
     char t[UI_NUM_MAX], opt[UI_NUM_MAX], word[32] = "";
     struct ui_area in;
     struct ui_pen p;
@@ -302,6 +303,9 @@ int ui_backup_draw(const struct ui_ctx *x, const struct ui_area *a, bool focus)
     detail_locks(x, b, &p);
     if (known) {
         detail_trust(x, b, &p);
+    }
+    if (d && d->opens[0]) {
+        ui_pen_pair(&p, "opened by", UI_TEXT, "%s", d->opens);
     }
     ui_pen_pair(&p, "from", UI_TEXT, "%s", b->source[0] ? b->source : "-");
     ui_pen_pair(&p, "server", UI_TEXT, "%s, fcv %s", b->server_version[0] ? b->server_version : "-",

@@ -151,6 +151,9 @@ static void draw_newest(const struct ui_ctx *x, struct ui_pen *p, const struct m
     ui_pen_pair(p, "size", text, "%s, %s", mst_text_bytes(b->data_bytes, h1),
                 mst_text_bytes(b->stored_bytes, h2));
     draw_verified(x, p, b);
+    if (!b->sealed && strcmp(from->kind, "local") != 0) {
+        ui_pen_pair(p, "sealed", UI_WARN, "UNSEALED");
+    }
 }
 
 /* The newest ones, where a large window has the rows. */
@@ -182,6 +185,25 @@ static void draw_recent(const struct ui_ctx *x, struct ui_pen *p, const struct m
     }
 }
 
+/* A forged one is no damage: somebody else writes there. */
+static void draw_bad(const struct mst_bucket_part *b, struct ui_pen *p)
+{
+    size_t damaged = 0, forged = 0;
+
+    for (size_t i = 0; i < b->n; i++) {
+        const bool is_forged = b->backups[i].state == MST_BK_FORGED;
+
+        forged += is_forged;
+        damaged += !is_forged && ui_backup_sign(&b->backups[i]) == 'X';
+    }
+    if (forged > 0) {
+        ui_pen_pair(p, "FORGED", UI_CRIT, "%zu: not ours", forged);
+    }
+    if (damaged > 0) {
+        ui_pen_pair(p, "damaged", UI_CRIT, "%zu", damaged);
+    }
+}
+
 static int draw_backup(const struct ui_ctx *x, const struct ui_area *a, bool focus)
 {
     const struct mst_bucket_part *b = x->v->bucket;
@@ -189,7 +211,6 @@ static int draw_backup(const struct ui_ctx *x, const struct ui_area *a, bool foc
     const struct mst_backup *good = b ? newest_good(b) : NULL;
     struct ui_area in;
     struct ui_pen p;
-    size_t bad = 0;
 
     in = ui_pane_box(a, focus, "Backups", ui_bucket_note(x, b, note),
                      b ? ui_bucket_role(b, UI_DIM) : UI_DIM);
@@ -216,18 +237,13 @@ static int draw_backup(const struct ui_ctx *x, const struct ui_area *a, bool foc
         ui_pen_pair(&p, "last good", UI_CRIT, "none");
         ui_pen_wrap(&p, 0, UI_TEXT, "B makes the first backup.");
     }
-    for (size_t i = 0; i < b->n; i++) {
-        bad += ui_backup_sign(&b->backups[i]) == 'X';
-    }
     if (!b->problem[0] || b->cached) {
         ui_pen_pair(&p, "store", ui_bucket_role(b, UI_TEXT), "%s, %zu %s", b->store, b->n,
                     mst_text_noun(b->n, "backup", "backups"));
     } else {
         ui_pen_pair(&p, "store", UI_TEXT, "%s, not known", b->store);
     }
-    if (bad > 0) {
-        ui_pen_pair(&p, "damaged", UI_CRIT, "%zu", bad);
-    }
+    draw_bad(b, &p);
     if (b->total_bytes > 0) {
         ui_pen_pair(&p, "free", UI_TEXT, "%s", mst_text_bytes(b->free_bytes, h));
     }

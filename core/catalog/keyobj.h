@@ -76,6 +76,11 @@ enum mst_rc mst_keyobj_read(const struct mst_catalog *c, const struct mst_header
 /* Was this one damaged, of another backup, or gone? Another one counts then. What could not be read
  * may be whole, and say what the others do not. */
 bool mst_keyobj_is_none(enum mst_rc rc);
+/* Names of who can open it, as its key objects say: "ops, safe, passphrase". They are not signed:
+ * who writes to the store can put others there, who open nothing. */
+enum mst_rc mst_keyobj_opens(const struct mst_catalog *c, const struct mst_header *h,
+                             struct mst_task *task, char *out, size_t size,
+                             struct mst_err *err) MST_MUST_CHECK;
 struct mst_keyed { /* an attempt that has a key object */
     char id[MST_ID_MAX], attempt[17];
     uint64_t bytes;

@@ -15,17 +15,23 @@
 
 #define COMMAND_MS 10000
 
-/* In the child: only async-signal-safe calls. */
+/* In the child: only async-signal-safe calls. It gets what it is meant to have: connections of the
+ * driver are not closed by exec, and signals that a worker blocks would stay blocked. */
 static _Noreturn void run_child(char *const argv[], int in, int out)
 {
     const int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    sigset_t none;
 
+    (void)sigemptyset(&none);
+    (void)sigprocmask(SIG_SETMASK, &none, NULL);
+    (void)signal(SIGPIPE, SIG_DFL);
     (void)setpgid(0, 0); /* so that a helper that forked is ended with it */
     if (null >= 0) {
         (void)dup2(in >= 0 ? in : null, 0);
         (void)dup2(null, 2); /* its complaints may hold the secret */
     }
     (void)dup2(out, 1);
+    (void)close_range(3, ~0U, 0);
     (void)execvp(argv[0], argv);
     _exit(127);
 }

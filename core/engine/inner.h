@@ -206,6 +206,9 @@ enum mst_rc mst_look_ask(struct local *l, const char *store, struct mst_err *err
 void mst_look_store(struct depot *d); /* on the depot's thread */
 /* Of the COMMIT of the backup in p; on the depot's thread. */
 void mst_look_commit(const struct mst_catalog *c, struct mst_detail_part *p);
+/* Who can open it; nothing where that is not known. */
+void mst_look_readers(const struct mst_catalog *c, struct mst_task *task,
+                      struct mst_detail_part *p);
 
 /* io.c: listings and plans, on a thread that may block. */
 void mst_io_run(void *arg);

@@ -100,6 +100,9 @@ void mst_io_detail(struct depot *d, const char *id)
     if (p->n_objects > 0) {
         mst_look_commit(&cat, p);
     }
+    if (rc == MST_OK || rc == MST_E_AUTH) { /* also where no key is: who has one? */
+        mst_look_readers(&cat, &l->io_task, p);
+    }
     p->read_at_ms = mst_clock_mono_ms(NULL);
     mst_put_detail_take(l, p);
 }

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/text.h"
+#include "catalog/keyobj.h"
 #include "engine/depot.h"
 #include "store/open.h"
 
@@ -103,6 +104,19 @@ void mst_look_store(struct depot *d)
     }
     p->read_at_ms = mst_clock_mono_ms(NULL);
     mst_put_look_take(d, p);
+}
+
+void mst_look_readers(const struct mst_catalog *c, struct mst_task *task, struct mst_detail_part *p)
+{
+    struct mst_bkr *r = NULL;
+    struct mst_err ignore = {0};
+
+    if (mst_bkr_open_clear(c, p->id, task, &r, &ignore) == MST_OK && mst_bkr_header(r)->sealed &&
+        mst_keyobj_opens(c, mst_bkr_header(r), task, p->opens, sizeof(p->opens), &ignore) !=
+            MST_OK) {
+        p->opens[0] = '\0';
+    }
+    mst_bkr_free(r);
 }
 
 void mst_look_commit(const struct mst_catalog *c, struct mst_detail_part *p)

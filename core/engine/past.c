@@ -8,6 +8,7 @@
 #include "catalog/asleep.h"
 #include "cfg/tier.h"
 #include "engine/handle.h"
+#include "engine/inner.h"
 #include "engine/own.h"
 #include "engine/takeout_keys.h"
 
@@ -85,6 +86,7 @@ static struct mst_detail_part *detail_of(const struct past *p, const char *id,
         (void)mst_copy(d->problem, sizeof(d->problem), why.msg);
         d->problem_rc = (int)why.rc;
     }
+    mst_look_readers(&p->own.cat, task, d);
     d->read_at_ms = mst_clock_mono_ms(NULL);
     return d;
 }

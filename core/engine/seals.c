@@ -203,6 +203,12 @@ enum mst_rc mst_seals_readers(struct local *l, struct seals *s, struct mst_err *
             return err->rc;
         }
         mst_log_redact(&s->phrase);
+        if (s->phrase.len < MST_KEYRING_PHRASE_MIN) { /* whoever reads the store may guess */
+            return mst_err_set(err, MST_E_CONFIG,
+                               "the passphrase in %s has %zu characters: it needs %d at least, and "
+                               "a few words are better",
+                               cfg->seal.passphrase_file, s->phrase.len, MST_KEYRING_PHRASE_MIN);
+        }
         r->phrase = &s->phrase;
     }
     if (cfg->seal.wrap_command.n) {

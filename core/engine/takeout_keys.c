@@ -94,6 +94,30 @@ static enum mst_rc phrase(const struct mst_takeout *t, const char *what, struct 
     return rc;
 }
 
+/* The wrong file is named: whose it is, and whose it had to be. */
+static enum mst_rc not_for(const struct mst_takeout *t, const struct mst_key_object *k,
+                           const struct mst_keyfile *info, struct mst_err *err)
+{
+    struct mst_str who = {0};
+
+    mst_key_object_who(k, &who);
+    (void)mst_err_set(
+        err, MST_E_AUTH, "%.200s is the key %.8s%s%s, which does not open it: that takes %.400s",
+        t->key_file, info->id, info->label[0] ? " of " : "", info->label, mst_str_c(&who));
+    mst_str_release(&who);
+    return err->rc;
+}
+
+static bool is_among(const struct mst_key_object *k, const char *id)
+{
+    size_t i = 0;
+
+    while (i < k->n && strcmp(k->slots[i].recipient, id) != 0) {
+        i++;
+    }
+    return i < k->n;
+}
+
 static enum mst_rc by_key_file(const struct mst_takeout *t, const struct mst_key_object *k,
                                struct mst_data_key *out, struct mst_err *err)
 {
@@ -104,6 +128,9 @@ static enum mst_rc by_key_file(const struct mst_takeout *t, const struct mst_key
     char what[300];
     enum mst_rc rc = mst_keyfile_read(t->key_file, &info, NULL, err);
 
+    if (rc == MST_OK && info.kind == MST_KEY_RECIPIENT && !is_among(k, info.id)) {
+        rc = not_for(t, k, &info, err); /* before a passphrase is asked in vain */
+    }
     if (rc == MST_OK && info.locked) {
         (void)snprintf(what, sizeof(what), "passphrase of %.270s", t->key_file);
         rc = phrase(t, what, &s, err);
@@ -151,15 +178,11 @@ static bool is_for(const struct mst_key_object *k, const char *file)
 {
     struct mst_keyfile info;
     struct mst_err ignored = {0};
-    size_t i = 0;
 
     if (mst_keyfile_read(file, &info, NULL, &ignored) != MST_OK) {
         return true; /* to be said where it is opened */
     }
-    while (i < k->n && strcmp(k->slots[i].recipient, info.id) != 0) {
-        i++;
-    }
-    return i < k->n;
+    return is_among(k, info.id);
 }
 
 /* What the configuration of this host can open. */

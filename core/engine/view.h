@@ -77,6 +77,7 @@ struct mst_detail_part { /* of the one backup that was asked for last */
     struct mst_backup_ns *ns;
     size_t n_objects;
     struct mst_object *objects;
+    char opens[240];        /* who can open it, by its key objects; "" not sealed, or not known */
     char storage_class[32]; /* of its objects; "mixed", "" none is said */
     /* Of its COMMIT, which is asked for them. */
     bool lock_known;         /* else lock_why says why not */

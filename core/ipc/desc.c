@@ -343,6 +343,7 @@ static const struct field mst_detail_part_fields[] = {
     F(mst_detail_part, problem_rc),
     ARRAY(mst_detail_part, ns, FT_ROWS, n_ns, 1000000, &ipc_backup_ns),
     ARRAY(mst_detail_part, objects, FT_ROWS, n_objects, 1000000, &ipc_object),
+    F(mst_detail_part, opens),
     F(mst_detail_part, storage_class),
     F(mst_detail_part, lock_known),
     F(mst_detail_part, lock_mode),

@@ -133,6 +133,11 @@ static void what_a_program_wraps_must_open_before_there_is_a_backup(void **state
     MUST(&r, &home, 4, "backup");
     HAS(mst_str_c(&r.out), "rubbish printed does not open again: the unwrap command ");
     ran_release(&r);
+    put("short", 0600, "qwertz\n");
+    configure_at("passphrase_file = \"@/short\";"); /* a guess away from everybody */
+    MUST(&r, &home, 2, "backup");
+    HAS(mst_str_c(&r.out), "has 6 characters: it needs 8 at least");
+    ran_release(&r);
     configure_at("wrap_command = [\"@/wrap\"]; unwrap_command = [\"@/another\"];");
     MUST(&r, &home, 4, "backup");
     HAS(mst_str_c(&r.out), "another makes another key of what the wrap command ");
@@ -214,6 +219,9 @@ static void a_plan_says_what_the_next_backup_will_do(void **state)
     MUST(&r, &home, 0, "key", "add", eva, "eva");
     HAS(mst_str_c(&r.out), "new backups are not sealed to it before seal.recipients names it too");
     ran_release(&r);
+    MUST(&r, &home, 0, "bucket", "show", "--store", "two");
+    HAS(mst_str_c(&r.out), "\nopened by: ops, eva\n");
+    ran_release(&r);
     MUST(&r, &home, 0, "key", "remove", "ops", "--dry-run");
     HAS(mst_str_c(&r.out), "the configuration still names ops, an escrow: the next backup is "
                            "sealed to it again unless that is taken out first");
@@ -221,12 +229,16 @@ static void a_plan_says_what_the_next_backup_will_do(void **state)
     MUST(&r, &home, 0, "key", "remove", "eva", "--dry-run");
     assert_null(strstr(mst_str_c(&r.out), "still names"));
     ran_release(&r);
+    configure_at("signer_file = \"@/sign.key\"; signer_passphrase_file = \"@/phrase\";");
+    MUST(&r, &home, 4, "bucket", "show", "--json"); /* no key here: whose is it then? */
+    HAS(mst_str_c(&r.out), "\"who\":\"ops, eva\"");
+    ran_release(&r);
 }
 
 static void what_is_opened_says_whether_its_signature_was_judged(void **state)
 {
     struct ran r;
-    char key[160], dump[160], seal[400];
+    char key[160], other[160], dump[160], seal[400];
 
     (void)state;
     (void)snprintf(key, sizeof(key), "%s/ops.key", home.dir);
@@ -239,6 +251,14 @@ static void what_is_opened_says_whether_its_signature_was_judged(void **state)
     DO(&home, 0, "backup");
     MUST(&r, &home, 0, "open", two, "--list");
     HAS(mst_str_c(&r.out), "sealed, signed, not checked, by ");
+    ran_release(&r);
+    (void)snprintf(other, sizeof(other), "%s/eva.key", home.dir);
+    MUST(&r, &home, 4, "open", two, "--key", other, "--out", dump);
+    HAS(mst_str_c(&r.err), " of eva, which does not open it: that takes the key ");
+    HAS(mst_str_c(&r.err), "(ops)");
+    ran_release(&r);
+    MUST(&r, &home, 0, "key", "list", "--json");
+    HAS(mst_str_c(&r.out), "\"type\":\"key_reminder\"");
     ran_release(&r);
     MUST(&r, &home, 0, "open", two, "--key", key, "--out", dump);
     HAS(mst_str_c(&r.out), "sealed, signed, not checked, by ");

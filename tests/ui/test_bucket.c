@@ -67,6 +67,61 @@ static void the_bucket_screen_asks_its_store_what_it_keeps(void **state)
     done(&w);
 }
 
+static void what_left_this_host_unsealed_stands_on_the_overview(void **state)
+{
+    struct world w = with(fx_s3());
+
+    (void)state;
+    assert_false(shows(&w, "UNSEALED"));
+    for (size_t i = 0; i < w.f->bucket.n; i++) {
+        w.f->backups[i].sealed = false;
+    }
+    assert_true(shows(&w, "sealed     UNSEALED"));
+    done(&w);
+}
+
+static void an_empty_store_offers_no_act_on_a_backup(void **state)
+{
+    static const char *const keys[] = {"C", "H", "V", "R"};
+    struct world w = with(fx_copies());
+
+    (void)state;
+    for (size_t i = 0; i < w.f->v.n_stores; i++) {
+        ((struct mst_bucket_part *)(uintptr_t)w.f->v.stores[i])->n = 0;
+    }
+    fx_key(w.app, '4');
+    for (size_t i = 0; i < MST_COUNT(keys); i++) {
+        fx_keys(w.app, keys[i]);
+        assert_true(shows(&w, "off, there is no backup"));
+        fx_key(w.app, 'a');
+    }
+    done(&w);
+}
+
+static void a_forged_backup_is_not_called_damaged(void **state)
+{
+    struct world w = with(fx_s3());
+
+    (void)state;
+    w.f->backups[1].state = MST_BK_FORGED;
+    assert_true(shows(&w, "FORGED     1: not ours"));
+    done(&w);
+}
+
+static void the_detail_says_who_can_open_it(void **state)
+{
+    struct world w = with(fx_s3());
+    char *s;
+
+    (void)state;
+    (void)mst_copy(w.f->detail.opens, sizeof w.f->detail.opens, "ops, safe");
+    fx_key(w.app, '4');
+    s = fx_text(w.app, 40, 120, false);
+    assert_non_null(strstr(s, "opened by  ops, safe"));
+    free(s);
+    done(&w);
+}
+
 /* Which of the objects a failed verification names is said; of the others nothing is. */
 static void an_object_says_when_it_was_verified(void **state)
 {
@@ -176,6 +231,10 @@ static void enter_reads_the_manifest_where_it_says_so(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_left_this_host_unsealed_stands_on_the_overview),
+        cmocka_unit_test(the_detail_says_who_can_open_it),
+        cmocka_unit_test(a_forged_backup_is_not_called_damaged),
+        cmocka_unit_test(an_empty_store_offers_no_act_on_a_backup),
         cmocka_unit_test(the_bucket_screen_asks_its_store_what_it_keeps),
         cmocka_unit_test(an_object_says_when_it_was_verified),
         cmocka_unit_test(a_lock_that_is_not_known_is_not_no_lock),

@@ -1,5 +1,6 @@
 #include "test.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -357,6 +358,43 @@ static void a_password_comes_from_a_program_without_a_shell(void **state)
               &err);
 }
 
+/* A connection that is open at this moment, and a signal that the worker blocks. */
+static void a_program_gets_nothing_that_it_is_not_meant_to_have(void **state)
+{
+    struct mst_err err = {0};
+    struct mst_secret s = {0};
+    sigset_t block, was;
+    const int fd = dup2(STDERR_FILENO, 200);
+
+    (void)state;
+    assert_int_equal(fd, 200);
+    (void)sigemptyset(&block);
+    (void)sigaddset(&block, SIGTERM);
+    (void)sigprocmask(SIG_BLOCK, &block, &was);
+    (void)signal(SIGPIPE, SIG_IGN);
+    assert_ok(by_command("[\"sh\", \"-c\", \"test -e /proc/$$/fd/200 && echo open || echo "
+                         "closed\"]",
+                         &s, &err),
+              &err);
+    assert_string_equal(s.p, "closed");
+    mst_secret_release(&s);
+    assert_ok(by_command("[\"sed\", \"-n\", \"s/^SigBlk:[^0-9a-f]*//p\", "
+                         "\"/proc/self/status\"]",
+                         &s, &err),
+              &err);
+    assert_string_equal(s.p, "0000000000000000");
+    mst_secret_release(&s);
+    assert_ok(by_command("[\"sed\", \"-n\", \"s/^SigIgn:[^0-9a-f]*//p\", "
+                         "\"/proc/self/status\"]",
+                         &s, &err),
+              &err);
+    assert_int_equal(strtoull(s.p, NULL, 16) & (1U << (SIGPIPE - 1)), 0);
+    mst_secret_release(&s);
+    (void)signal(SIGPIPE, SIG_DFL);
+    (void)sigprocmask(SIG_SETMASK, &was, NULL);
+    (void)close(fd);
+}
+
 static enum mst_rc answer(void *arg, const char *what, struct mst_secret *s, struct mst_err *err)
 {
     (void)arg;
@@ -640,6 +678,7 @@ int main(void)
         T(a_password_in_a_uri_is_refused),
         T(a_password_comes_from_a_private_file_only),
         T(a_password_comes_from_a_program_without_a_shell),
+        T(a_program_gets_nothing_that_it_is_not_meant_to_have),
         T(a_prompt_is_asked_through_the_caller),
     };
     return cmocka_run_group_tests_name("cfg", tests, NULL, NULL);
