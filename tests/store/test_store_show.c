@@ -155,12 +155,33 @@ static void a_named_store_is_not_kept_from_answering_by_a_dead_one(void **state)
     ran_release(&r);
 }
 
+/* What a store says of its region is believed, until the bucket itself says otherwise. */
+static void a_bucket_elsewhere_is_not_followed_where_regions_are_named(void **state)
+{
+    struct ran r;
+
+    (void)state;
+    s3d_region(d, "us-west-9");
+    RUN(&r, env, "store", "show");
+    has(&r, "  create-only writes   yes\n"); /* the region is mended */
+    ran_release(&r);
+    configure("", "backup = { regions = [\"" S3D_REGION "\"]; };\n");
+    s3d_count_reset(d);
+    RUN(&r, env, "store", "show");
+    has(&r, "the bucket is in the region us-west-9, and the store is configured for " S3D_REGION);
+    has(&r, "  create-only writes   unknown\n");
+    ran_release(&r);
+    assert_int_equal(s3d_count(d, S3D_PUT), 1); /* it was refused, and that was all */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_bucket_is_asked_and_its_promises_are_said, start, stop),
         cmocka_unit_test_setup_teardown(what_could_not_be_asked_is_unknown, start, stop),
         cmocka_unit_test_setup_teardown(a_setting_that_may_not_be_asked_is_unknown, start, stop),
+        cmocka_unit_test_setup_teardown(a_bucket_elsewhere_is_not_followed_where_regions_are_named,
+                                        start, stop),
         cmocka_unit_test_setup_teardown(a_named_store_is_not_kept_from_answering_by_a_dead_one,
                                         start, stop),
     };
