@@ -354,11 +354,25 @@ static enum mst_rc end_lines(struct lines *l, enum mst_rc rc, struct mst_err *er
     return rc;
 }
 
+/* What cannot be shown is there all the same, and costs as much. */
+static void say_hidden(uint64_t n, struct mst_str *out, bool json)
+{
+    if (n > 0 && !json) {
+        mst_str_addf(out, "(%llu more %s not shown: what %s called cannot be muster's)\n",
+                     (unsigned long long)n, n == 1 ? "is" : "are", n == 1 ? "it is" : "they are");
+    } else if (n > 0) {
+        js_begin(out, "left_out", mst_clock_utc_ms(NULL));
+        js_int(out, "objects", (int64_t)n);
+        js_end(out);
+    }
+}
+
 enum mst_rc cmd_store_ls(struct cmd_ctx *c, struct mst_err *err)
 {
     const char *prefix = c->args.n_operands > 1 ? c->args.operands[1] : "";
     struct lines l = {.c = c, .detail = args_has(&c->args, "long")};
     char base[512];
+    uint64_t hidden = 0;
     int64_t limit = 0;
     enum mst_rc rc = args_number(&c->args, "limit", 1, 1000000000, 0, &limit, err);
 
@@ -367,10 +381,11 @@ enum mst_rc cmd_store_ls(struct cmd_ctx *c, struct mst_err *err)
         base[strlen(base) - 1] = '\0';
     }
     l.limit = (uint64_t)limit;
-    rc = rc == MST_OK ? mst_engine_store_ls(c->cfg, store_of(c), base, line, &l, err) : rc;
+    rc = rc == MST_OK ? mst_engine_store_ls(c->cfg, store_of(c), base, line, &l, &hidden, err) : rc;
     if (l.cut && !c->json) {
         mst_str_addf(&l.out, "(the first %llu; there are more)\n", (unsigned long long)l.n);
     }
+    say_hidden(hidden, &l.out, c->json);
     return end_lines(&l, rc, err);
 }
 
@@ -412,7 +427,7 @@ static enum mst_rc set_name(struct cmd_ctx *c, char *out, size_t size, struct ms
 static enum mst_rc list_orphans(struct cmd_ctx *c, int64_t older, struct mst_err *err)
 {
     struct lines l = {.c = c, .detail = true};
-    struct mst_orphan_sum sum;
+    struct mst_orphan_sum sum = {0};
     char set[128], size[MST_HUMAN_MAX];
     enum mst_rc rc = set_name(c, set, sizeof(set), err);
 
@@ -427,6 +442,7 @@ static enum mst_rc list_orphans(struct cmd_ctx *c, int64_t older, struct mst_err
             sum.n, mst_text_noun(sum.n, "object", "objects"), mst_text_bytes(sum.bytes, size),
             sum.foreign, sum.young, sum.held, sum.doubtful);
     }
+    say_hidden(sum.left_out, &l.out, c->json);
     return end_lines(&l, rc, err);
 }
 

@@ -81,6 +81,7 @@ struct mst_cfg_store {
     char type[16];
     char path[MST_CFG_PATH];
     bool allow_unsealed; /* backups in the clear may go there though it is not of this host */
+    bool region_kept;    /* backup.regions is set: a bucket that is elsewhere is not used */
     /* What follows is of stores that are reached over the network. */
     char endpoint[256], region[64], bucket[200], prefix[256], profile[16];
     char access_key[160], secret_key_file[MST_CFG_PATH];

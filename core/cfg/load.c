@@ -446,6 +446,7 @@ static void check_stores(struct load *l, const config_setting_t *list)
         const config_setting_t *e = config_setting_get_elem(list, (unsigned)i);
         struct about a = {l, e && config_setting_is_group(e) ? e : list};
 
+        l->cfg->stores[i].region_kept = c->backup.regions.n > 0 && c->stores[i].region[0];
         mst_cfg_check_store(c, &c->stores[i], say_about, &a);
         for (size_t j = 0; j < i; j++) {
             if (strcmp(c->stores[i].name, c->stores[j].name) == 0) {

@@ -183,6 +183,7 @@ void mst_bucket_read_take(struct depot *d, const struct mst_catalog *cat, struct
     mst_mutex_unlock(&l->mtx);
     p->read_at_ms = mst_clock_mono_ms(NULL);
     sum(p);
+    p->foreign += d->left_out;
     mst_leavings_put(l, d, p);
 }
 
@@ -258,9 +259,14 @@ static unsigned rebuilds(struct depot *d)
 static enum mst_rc list_once(struct depot *d, const struct mst_catalog *cat,
                              struct mst_bucket_part *p, struct mst_err *err)
 {
-    return mst_store_space(cat->store, &p->free_bytes, &p->total_bytes, err) == MST_OK
-               ? mst_catalog_list_telling(cat, so_far, d, &d->l->io_task, &p->backups, &p->n, err)
-               : err->rc;
+    enum mst_rc rc = mst_store_space(cat->store, &p->free_bytes, &p->total_bytes, err);
+
+    (void)mst_store_left_out_take();
+    rc = rc == MST_OK
+             ? mst_catalog_list_telling(cat, so_far, d, &d->l->io_task, &p->backups, &p->n, err)
+             : rc;
+    d->left_out = mst_store_left_out_take();
+    return rc;
 }
 
 void mst_bucket_list(struct depot *d)

@@ -10,6 +10,7 @@
 #include "engine/seals.h"
 
 #define OPEN_MS 10000
+#define REASON_MAX 160U
 
 /* On a thread of the tee, while the backup runs. */
 static void said_out(void *arg, const char *store, const struct mst_err *why)
@@ -198,20 +199,30 @@ void mst_copies_other_sets(struct copies *c, const struct mst_catalog *cat, cons
     free(o);
 }
 
+const char *mst_copies_reason(const char *msg, size_t max)
+{
+    const char *next;
+
+    while (strlen(msg) > max && (next = strstr(msg, ": ")) != NULL) {
+        msg = next + 2;
+    }
+    return msg;
+}
+
 /* "cannot write KEY in the store far (bucket ...): it is full": who reads the result knows which
- * store is meant, and wants the reason; all of it stands in the job's log. */
+ * store is meant, and wants the reason; all of it stands in the job's log. Of what is still too
+ * long the end says more than the beginning. */
 static const char *reason_of(struct copies *c, size_t i, const char *msg)
 {
     char place[MST_STORE_WHERE_MAX + 80];
-    const char *at;
+    const char *at = NULL;
 
-    if (c->at[i] == SIZE_MAX) {
-        return msg;
+    if (c->at[i] != SIZE_MAX) {
+        (void)snprintf(place, sizeof(place), "the store %s (%s): ", c->d[i]->cfg->name,
+                       mst_store_where(c->stores[c->at[i]]));
+        at = strstr(msg, place);
     }
-    (void)snprintf(place, sizeof(place), "the store %s (%s): ", c->d[i]->cfg->name,
-                   mst_store_where(c->stores[c->at[i]]));
-    at = strstr(msg, place);
-    return at ? at + strlen(place) : msg;
+    return mst_copies_reason(at ? at + strlen(place) : msg, REASON_MAX);
 }
 
 void mst_copies_settle(struct copies *c, const char *id)

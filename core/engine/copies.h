@@ -43,4 +43,8 @@ void mst_copies_settle(struct copies *c, const char *id);
 size_t mst_copies_tell(struct copies *c, char *text, size_t size);
 void mst_copies_close(struct copies *c);
 
+/* Of a message that is longer than max its end, which says more than the beginning: from the first
+ * ": " on behind which it fits; without one it stays. Pure. */
+const char *mst_copies_reason(const char *msg, size_t max);
+
 #endif

@@ -99,6 +99,7 @@ struct depot {
     bool started;
     atomic_bool ended, listing_asked, look_asked;
     _Atomic int64_t moved_ms; /* monotonic: its listing got on */
+    uint64_t left_out;        /* names of its last listing that cannot be keys; its thread */
     atomic_int inside;        /* calls that were given up and have not come back from the store */
     /* guarded by l->mtx */
     struct mst_store *store;  /* opened when it is first needed, then kept; NULL not yet */

@@ -10,6 +10,7 @@
 #include "catalog/marks.h"
 #include "catalog/orphans.h"
 #include "engine/acts.h"
+#include "engine/copies.h"
 #include "engine/depot.h"
 #include "engine/locks.h"
 #include "engine/region.h"
@@ -99,7 +100,7 @@ static void tell(struct told *t, const struct depot *d, enum mst_rc rc, const ch
                        d->cfg->name, *more ? " (" : "", more, *more ? ")" : "");
     } else if (rc != MST_E_NOTFOUND) {
         (void)snprintf(out + strlen(out), size - strlen(out), "%s%s: %.150s", *out ? "; " : "",
-                       d->cfg->name, err->msg);
+                       d->cfg->name, mst_copies_reason(err->msg, 140));
     }
     if (rc != MST_OK && (t->first.rc == MST_OK || t->first.rc == MST_E_NOTFOUND)) {
         t->first = *err;

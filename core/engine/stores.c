@@ -154,16 +154,20 @@ static bool see(void *arg, const struct mst_store_item *item)
 }
 
 enum mst_rc mst_engine_store_ls(const struct mst_cfg *cfg, const char *store, const char *prefix,
-                                mst_store_line_fn *fn, void *arg, struct mst_err *err)
+                                mst_store_line_fn *fn, void *arg, uint64_t *left_out,
+                                struct mst_err *err)
 {
     struct each e = {fn, arg};
     struct mst_store *s;
     enum mst_rc rc;
 
+    *left_out = 0;
     if (open_one(cfg, store, &s, err) != MST_OK) {
         return err->rc;
     }
+    (void)mst_store_left_out_take();
     rc = mst_store_list(s, prefix, see, &e, NULL, err);
+    *left_out = mst_store_left_out_take();
     mst_store_free(s);
     return rc;
 }
@@ -189,6 +193,7 @@ enum mst_rc mst_engine_store_orphans(const struct mst_cfg *cfg, const char *stor
     rc = rc == MST_OK ? mst_catalog_init(&c, s, "", set, err) : rc;
     mst_seal_trust_of(cfg, &trust, log_warning, NULL); /* who is not known is not believed */
     c.trust = &trust;
+    (void)mst_store_left_out_take();
     rc = rc == MST_OK ? mst_orphans_find(&c, now - older_ms, now, NULL, &all, err) : rc;
     for (size_t i = 0; rc == MST_OK && i < all.n; i++) {
         struct mst_store_line o;
@@ -199,6 +204,7 @@ enum mst_rc mst_engine_store_orphans(const struct mst_cfg *cfg, const char *stor
             break;
         }
     }
+    sum->left_out = mst_store_left_out_take();
     sum->n = all.n;
     sum->foreign = all.foreign;
     sum->young = all.young;

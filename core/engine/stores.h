@@ -36,13 +36,14 @@ struct mst_store_line {
 };
 typedef bool mst_store_line_fn(void *arg, const struct mst_store_line *o); /* false: enough */
 /* In key order, as the store gives them: the first ones are there before the last are known. prefix
- * "" is all of it. */
+ * "" is all of it; *left_out: names that cannot be muster's and are not shown. */
 enum mst_rc mst_engine_store_ls(const struct mst_cfg *cfg, const char *store, const char *prefix,
-                                mst_store_line_fn *fn, void *arg,
+                                mst_store_line_fn *fn, void *arg, uint64_t *left_out,
                                 struct mst_err *err) MST_MUST_CHECK;
 
 struct mst_orphan_sum {
     size_t n, foreign, young, held, doubtful;
+    uint64_t left_out; /* names that cannot be shown: foreign too, and not among n */
     uint64_t bytes;
 };
 enum mst_rc mst_engine_store_orphans(const struct mst_cfg *cfg, const char *store, const char *set,

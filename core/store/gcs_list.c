@@ -137,6 +137,7 @@ static enum mst_rc run(struct listing *l, struct mst_task *task, struct mst_err 
         }
         bson_destroy(b);
     }
+    mst_store_leave_out(l->skipped);
     if (l->skipped > 0) {
         mst_log(MST_LOG_WARN, "store", "%s: %llu %s with names that are no keys left out",
                 l->g->who, (unsigned long long)l->skipped, l->skipped == 1 ? "object" : "objects");

@@ -82,4 +82,7 @@ struct mst_store_put { /* first member of every kind's put */
     struct mst_store *store;
 };
 
+/* So many names of a listing cannot be keys: counted for mst_store_left_out_take(). */
+void mst_store_leave_out(uint64_t n);
+
 #endif

@@ -54,6 +54,7 @@ static enum mst_rc open_s3(const struct mst_cfg_store *c, const struct mst_store
         .sse = or_null(c->sse),
         .sse_key = or_null(c->sse_key),
         .marks = *marks,
+        .region_kept = c->region_kept,
         .path_style = c->path_style,
         .plain = c->plain_http,
         .single_writer = c->single_writer,

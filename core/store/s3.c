@@ -226,6 +226,7 @@ static void fill(struct s3 *s, const struct mst_s3_conf *c, const struct mst_s3_
     /* A certificate for *.host does not cover a bucket with dots. */
     s->path_style = c->path_style || profile->path_style || strchr(c->bucket, '.');
     s->single_writer = c->single_writer;
+    s->region_kept = c->region_kept;
     s->write = c->write;
     s->part_bytes = c->part_bytes ? c->part_bytes : MST_S3_PART;
     s->wait_ms = c->wait_ms ? c->wait_ms : WAIT_MS;

@@ -49,6 +49,7 @@ struct mst_s3_conf { /* copied; NULL and 0 mean the default */
     const char *storage_class;            /* of what is written */
     const char *sse, *sse_key;            /* "AES256", "aws:kms" and the key's name */
     struct mst_store_marks marks;
+    bool region_kept;   /* a bucket that says it is in another region is refused, not followed */
     bool path_style;    /* the bucket is part of the path whatever the profile says */
     bool plain;         /* http:// is allowed */
     bool single_writer; /* nobody else writes below the prefix */

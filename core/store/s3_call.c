@@ -509,7 +509,7 @@ static bool again(struct s3 *s, const struct s3_req *r, enum mst_rc rc, const st
     t->f.status = rc == MST_OK ? a->reply.status : 0;
     t->f.code = a->code;
     t->f.retry_after_s = rc == MST_OK ? mst_http_retry_after_s(&a->reply) : -1;
-    t->f.region_known = a->region[0] != '\0';
+    t->f.region_known = a->region[0] && !s->region_kept;
     t->f.budget_ms = s->wait_ms - t->waited_ms;
     t->f.heard = mst_http_heard(s->http);
     t->f.spent_ms = mst_clock_mono_ms(NULL) - t->start_ms;

@@ -179,6 +179,7 @@ enum mst_rc mst_s3_page_endless(const struct s3 *s, struct mst_err *err)
 
 void mst_s3_page_say_foreign(const struct s3 *s, size_t n)
 {
+    mst_store_leave_out(n);
     if (n > 0) {
         mst_log(MST_LOG_WARN, "store",
                 "%zu %s in the store %s (%s) cannot be of muster and %s left alone", n,

@@ -70,7 +70,7 @@ struct s3 {
     const struct mst_s3_profile *profile;
     char *endpoint, *bucket, *prefix, *storage_class, *sse, *sse_key, *tags;
     atomic_int locks; /* does the bucket know object locks? enum s3_locks */
-    bool path_style, single_writer, write, by_region;
+    bool path_style, single_writer, write, by_region, region_kept;
     uint64_t part_bytes;
     int64_t wait_ms;
     mst_login_fn *login;

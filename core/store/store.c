@@ -184,6 +184,21 @@ enum mst_rc mst_store_list(struct mst_store *s, const char *prefix,
     return s->ops->list(s, prefix, fn, arg, task, err);
 }
 
+static _Thread_local uint64_t left_out;
+
+void mst_store_leave_out(uint64_t n)
+{
+    left_out += n;
+}
+
+uint64_t mst_store_left_out_take(void)
+{
+    const uint64_t n = left_out;
+
+    left_out = 0;
+    return n;
+}
+
 enum mst_rc mst_store_delete(struct mst_store *s, const char *key, struct mst_err *err)
 {
     int64_t until;

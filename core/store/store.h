@@ -128,6 +128,9 @@ enum mst_rc mst_store_stat(struct mst_store *s, const char *key, uint64_t *bytes
 enum mst_rc mst_store_list(struct mst_store *s, const char *prefix,
                            bool (*fn)(void *arg, const struct mst_store_item *item), void *arg,
                            struct mst_task *task, struct mst_err *err) MST_MUST_CHECK;
+/* Names that the listings of this thread left out since this was asked last: they cannot be keys of
+ * muster (mst_store_key_ok), so they are shown nowhere, but they are there. */
+uint64_t mst_store_left_out_take(void);
 /* MST_E_PRECOND: a lock keeps it, the message says until when. Where the bucket keeps versions, one
  * more stays behind a marker. */
 enum mst_rc mst_store_delete(struct mst_store *s, const char *key,

@@ -170,10 +170,11 @@ static void a_bucket_says_what_it_keeps_and_what_lies_there(void **state)
     (void)state;
     assert_ok(mst_store_put_all(store, "rs0/backups/notes.txt", "x", 1, &err), &err);
     assert_ok(mst_store_put_all(store, "rs0/backups/" ID "/junk", "x", 1, &err), &err);
+    s3d_put(d, "rs0/backups/../../etc/passwd", "x", 1); /* no key of ours, and there */
     open_engine();
     v = await(listed, "a listing");
     assert_null(v->looks[0]); /* nobody looked */
-    assert_int_equal(v->stores[0]->foreign, 2);
+    assert_int_equal(v->stores[0]->foreign, 3);
     assert_string_equal(v->stores[0]->region, S3D_REGION);
     assert_string_equal(v->stores[0]->storage_class, "COLD");
     assert_false(v->stores[0]->single_writer || v->stores[0]->allow_unsealed);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "base/mem.h"
 #include "base/str.h"
 #include "runprog.h"
 #include "s3d.h"
@@ -155,12 +156,58 @@ static void a_named_store_is_not_kept_from_answering_by_a_dead_one(void **state)
     ran_release(&r);
 }
 
+/* What a store says of its region is believed, until the bucket itself says otherwise. */
+static void a_bucket_elsewhere_is_not_followed_where_regions_are_named(void **state)
+{
+    struct ran r;
+
+    (void)state;
+    s3d_region(d, "us-west-9");
+    RUN(&r, env, "store", "show");
+    has(&r, "  create-only writes   yes\n"); /* the region is mended */
+    ran_release(&r);
+    configure("", "backup = { regions = [\"" S3D_REGION "\"]; };\n");
+    s3d_count_reset(d);
+    RUN(&r, env, "store", "show");
+    has(&r, "the bucket is in the region us-west-9, and the store is configured for " S3D_REGION);
+    has(&r, "  create-only writes   unknown\n");
+    ran_release(&r);
+    assert_int_equal(s3d_count(d, S3D_PUT), 1); /* it was refused, and that was all */
+}
+
+/* Neither a path nor an escape sequence reaches the screen; that they are there does. */
+static void names_that_cannot_be_shown_are_counted(void **state)
+{
+    static const char *const names[] = {"rs0/../../etc/passwd", "rs0/\x1b[31mred", "rs0/.hidden"};
+    struct ran r;
+
+    (void)state;
+    for (size_t i = 0; i < MST_COUNT(names); i++) {
+        s3d_put(d, names[i], "x", 1);
+    }
+    s3d_put(d, "rs0/plain", "x", 1);
+    RUN(&r, env, "store", "ls");
+    assert_string_equal(mst_str_c(&r.out), "rs0/plain\n(3 more are not shown: what they are called "
+                                           "cannot be muster's)\n");
+    ran_release(&r);
+    RUN(&r, env, "store", "orphans", "--older", "0s");
+    has(&r, "1 object of no backup");
+    has(&r, "(3 more are not shown: ");
+    ran_release(&r);
+    RUN(&r, env, "store", "orphans", "--older", "0s", "--json");
+    has(&r, "\"objects\":3}");
+    ran_release(&r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_bucket_is_asked_and_its_promises_are_said, start, stop),
         cmocka_unit_test_setup_teardown(what_could_not_be_asked_is_unknown, start, stop),
         cmocka_unit_test_setup_teardown(a_setting_that_may_not_be_asked_is_unknown, start, stop),
+        cmocka_unit_test_setup_teardown(names_that_cannot_be_shown_are_counted, start, stop),
+        cmocka_unit_test_setup_teardown(a_bucket_elsewhere_is_not_followed_where_regions_are_named,
+                                        start, stop),
         cmocka_unit_test_setup_teardown(a_named_store_is_not_kept_from_answering_by_a_dead_one,
                                         start, stop),
     };

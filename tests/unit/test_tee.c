@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "conc/thread.h"
+#include "engine/copies.h"
 #include "fake_backup.h"
 #include "store/fault.h"
 #include "store/impl.h"
@@ -446,9 +447,26 @@ static void a_store_that_hangs_fails_its_own_copy(void **state)
     two_close(&t);
 }
 
+/* Of a store that failed the reason is told, not half of a key. */
+static void a_long_reason_keeps_its_end(void **state)
+{
+    static const char msg[] =
+        "it is not known whether a/long/key was written: after 6 tries: cannot "
+        "write a/long/key: the connection was cut";
+
+    (void)state;
+    assert_string_equal(mst_copies_reason(msg, sizeof(msg)), msg);
+    assert_string_equal(mst_copies_reason(msg, 60),
+                        "cannot write a/long/key: the connection was cut");
+    assert_string_equal(mst_copies_reason(msg, 30), "the connection was cut");
+    assert_string_equal(mst_copies_reason(msg, 5), "the connection was cut");
+    assert_string_equal(mst_copies_reason("", 5), "");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_long_reason_keeps_its_end),
         cmocka_unit_test(both_stores_get_the_same_objects),
         cmocka_unit_test(every_call_is_failed_in_one_store),
         cmocka_unit_test(without_a_store_left_the_put_fails),
