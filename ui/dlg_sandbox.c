@@ -61,6 +61,45 @@ void ui_sandbox_fit(struct ui_form *f)
     ui_form_get(f, 'd')->off = takes != COLLECTION;
 }
 
+static int index_of(const char *word)
+{
+    int i = 0;
+
+    while (i + 1 < (int)MST_COUNT(acts) && strcmp(acts[i].word, word) != 0) {
+        i++;
+    }
+    return i;
+}
+
+/* What was killed, stopped or cut off is what one wants back. only_who: a member is selected. */
+static void offer_undo(const struct mst_topo_view *v, bool only_who, struct ui_field *act,
+                       struct ui_field *who)
+{
+    const char *word = NULL;
+    int at = -1;
+
+    for (size_t i = 0; i < v->n_reasons; i++) {
+        if (v->reasons[i].kind == MST_RS_LINK && at < 0) {
+            at = v->reasons[i].member;
+            word = "heal";
+        }
+    }
+    for (size_t i = 0; i < v->n; i++) {
+        const enum mst_reach reach = v->members[i].reach;
+
+        if ((reach == MST_REACH_REFUSED || reach == MST_REACH_SILENT) &&
+            (!only_who || who->choice == (int)i)) {
+            at = (int)i;
+            word = reach == MST_REACH_REFUSED ? "start" : "cont";
+            break;
+        }
+    }
+    if (at >= 0 && (!only_who || who->choice == at)) {
+        act->choice = index_of(word);
+        who->choice = at;
+    }
+}
+
 void ui_sandbox_form(struct ui_app *app)
 {
     const struct mst_topo_view *v = &app->view->topo->v;
@@ -78,13 +117,7 @@ void ui_sandbox_form(struct ui_app *app)
             who->choice = (int)i;
         }
     }
-    for (size_t i = 0; i < v->n; i++) { /* what was killed is what one wants back */
-        if (v->members[i].reach == MST_REACH_REFUSED && act->choice == 0 &&
-            (!app->st.member[0] || who->choice == (int)i)) {
-            act->choice = 1;
-            who->choice = (int)i;
-        }
-    }
+    offer_undo(v, app->st.member[0] != '\0', act, who);
     (void)ui_form_add(f, UI_F_TEXT, 'l', "how much", "milliseconds; of a freeze: seconds");
     (void)ui_form_add(f, UI_F_TEXT, 'd', "collection", "database.collection, as shop.customers");
     ui_dialog_buttons(f, "Cancel", "Do it");

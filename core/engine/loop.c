@@ -268,7 +268,7 @@ static struct mst_info_part *make_info(const struct local *l)
     }
     (void)mst_copy(p->agent, sizeof(p->agent), l->agent_text);
     (void)mst_copy(p->agent_note, sizeof(p->agent_note),
-                   l->o.agent ? "private agent: schedules do not run here" : "");
+                   l->o.agent ? "schedules do not run here" : "");
     (void)mst_copy(p->key_remind, sizeof(p->key_remind), l->key_remind);
     p->n_notes = l->n_notes;
     memcpy(p->notes, l->notes, sizeof(p->notes));

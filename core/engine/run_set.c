@@ -307,15 +307,10 @@ static void log_outcomes(struct mst_task *task, const struct mst_restore_result 
 {
     for (size_t i = 0; i < res->n; i++) {
         const struct mst_restore_outcome *o = &res->outcomes[i];
-        char name[200];
+        char name[200], text[MST_OUTCOME_MAX];
 
         mst_text_clean(name, sizeof(name), o->coll, strlen(o->coll));
-        mst_task_log(
-            task, "%s.%s: %s%s%s, %llu %s, %llu %s replayed, %u %s built%s", o->db, name,
-            mst_restore_proof_word(o->proof), o->why[0] ? ": " : "", o->why,
-            (unsigned long long)o->documents, mst_text_noun(o->documents, "document", "documents"),
-            (unsigned long long)o->ops, mst_text_noun(o->ops, "operation", "operations"),
-            o->indexes, mst_text_noun(o->indexes, "index", "indexes"), o->held ? ", TTL held" : "");
+        mst_task_log(task, "%s.%s: %s", o->db, name, mst_restore_outcome_text(o, text));
     }
 }
 

@@ -183,6 +183,20 @@ static enum mst_rc mark_all(struct mst_run *r, const struct mst_mark *m, const c
     return rc;
 }
 
+static enum mst_rc newest_in(struct local *l, struct mst_cmd *cmd, struct mst_task *task,
+                             struct mst_err *err)
+{
+    struct mst_catalog cat;
+    struct mst_backup b;
+
+    if (mst_local_catalog(l, cmd->store, &cat, err) != MST_OK ||
+        mst_catalog_find(&cat, cmd->backup[0] ? cmd->backup : "latest", task, &b, err) != MST_OK) {
+        return err->rc;
+    }
+    (void)mst_copy(cmd->backup, sizeof(cmd->backup), b.id);
+    return MST_OK;
+}
+
 enum mst_rc mst_run_hold(void *arg, struct mst_task *task, struct mst_err *err)
 {
     struct mst_run *r = arg;
@@ -197,8 +211,9 @@ enum mst_rc mst_run_hold(void *arg, struct mst_task *task, struct mst_err *err)
         if (mst_depot_choose(r->l, &copy, MST_WANT_GOOD, task, note, sizeof(note), err) != MST_OK) {
             return err->rc;
         }
-        if (!mst_catalog_id_ok(copy.backup, NULL, NULL)) {
-            return mst_err_set(err, MST_E_USAGE, "name the backup that is to be held");
+        if (!mst_catalog_id_ok(copy.backup, NULL, NULL) && /* one store: there was no choice */
+            newest_in(r->l, &copy, task, err) != MST_OK) {
+            return err->rc;
         }
         (void)mst_copy(r->cmd.backup, sizeof(r->cmd.backup), copy.backup);
     }
@@ -238,6 +253,10 @@ static enum mst_rc plan_unhold(struct local *l, struct mst_ticket *t, struct mst
 {
     struct depot *only = NULL;
 
+    if (!mst_catalog_id_ok(t->cmd.backup, NULL, NULL)) { /* the newest may not be the one held */
+        return mst_err_set(err, MST_E_USAGE,
+                           "name the backup whose hold is taken off: 'muster bucket ls' has them");
+    }
     if (t->cmd.store[0] && mst_depot_named(l, t->cmd.store, &only, err) != MST_OK) {
         return err->rc;
     }

@@ -15,8 +15,10 @@ const char *mst_job_items(const struct mst_job *j, char *out)
     if (j->items_total > 0) {
         (void)snprintf(out, MST_JOB_ITEMS_MAX, "%llu of %llu %s", (unsigned long long)j->items_done,
                        (unsigned long long)j->items_total,
-                       j->kind == MST_JOB_VERIFY
+                       j->kind == MST_JOB_VERIFY || j->kind == MST_JOB_COPY
                            ? mst_text_noun(j->items_total, "object", "objects")
+                       : j->kind == MST_JOB_REBUILD
+                           ? mst_text_noun(j->items_total, "backup", "backups")
                            : mst_text_noun(j->items_total, "collection", "collections"));
     }
     return out;

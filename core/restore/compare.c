@@ -88,8 +88,16 @@ static void judge(const struct mst_map_coll *c, bool has_sum, struct mst_restore
         (void)snprintf(out->why, sizeof out->why, "capped: the server drops the oldest by itself");
     } else if (c->ops || c->ddl || !has_sum || c->doubles) {
         out->proof = MST_PROOF_REPLAYED;
-        (void)snprintf(out->why, sizeof out->why, "replayed %llu %s", (unsigned long long)c->ops,
-                       mst_text_noun(c->ops, "operation", "operations"));
+        if (c->ops) {
+            (void)snprintf(out->why, sizeof out->why, "replayed %llu %s",
+                           (unsigned long long)c->ops,
+                           mst_text_noun(c->ops, "operation", "operations"));
+        } else {
+            (void)mst_copy(out->why, sizeof out->why,
+                           c->ddl     ? "its definition changed during the backup"
+                           : !has_sum ? "the backup has no sum to compare with"
+                                      : "documents were read twice during the backup");
+        }
     } else {
         out->proof = MST_PROOF_EQUAL;
         (void)snprintf(out->why, sizeof out->why, "read back equal to the scan");

@@ -133,6 +133,10 @@ struct mst_restore_outcome {
     uint32_t indexes, held;                    /* held: TTL indexes without their expiry */
     bool swapped;
 };
+#define MST_OUTCOME_MAX 320
+/* How a collection came back, in one line without its name. */
+const char *mst_restore_outcome_text(const struct mst_restore_outcome *o,
+                                     char out[MST_OUTCOME_MAX]);
 struct mst_restore_result {
     char run[MST_RUN_HEX];
     bool swapped; /* every collection is the new one */

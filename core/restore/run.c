@@ -15,6 +15,23 @@ const char *mst_restore_proof_word(enum mst_restore_proof p)
     return words[p];
 }
 
+const char *mst_restore_outcome_text(const struct mst_restore_outcome *o, char out[MST_OUTCOME_MAX])
+{
+    const bool says_ops = o->proof == MST_PROOF_REPLAYED && o->ops > 0;
+    char ops[60] = "";
+
+    if (o->ops > 0 && !says_ops) {
+        (void)snprintf(ops, sizeof ops, ", %llu %s replayed", (unsigned long long)o->ops,
+                       mst_text_noun(o->ops, "operation", "operations"));
+    }
+    (void)snprintf(out, MST_OUTCOME_MAX, "%s%s%s, %llu %s%s, %u %s built%s",
+                   says_ops ? "" : mst_restore_proof_word(o->proof),
+                   o->why[0] && !says_ops ? ": " : "", o->why, (unsigned long long)o->documents,
+                   mst_text_noun(o->documents, "document", "documents"), ops, o->indexes,
+                   mst_text_noun(o->indexes, "index", "indexes"), o->held ? ", TTL held" : "");
+    return out;
+}
+
 void mst_restore_result_release(struct mst_restore_result *r)
 {
     if (r) {

@@ -9,6 +9,9 @@
 
 bool mst_topo_status_fresh(const struct mst_topo_view *v, const struct mst_topo_limits *l,
                            size_t i);
+#define MST_TOPO_ABOVE_MAX 72
+/* "12 s > 10 s", or "just above 10 s" where both would read alike. */
+const char *mst_topo_above(int64_t ms, int64_t limit_ms, char out[MST_TOPO_ABOVE_MAX]);
 /* When we noticed that it no longer answers. */
 int64_t mst_topo_lost_at(const struct mst_topo_member *m, const struct mst_topo_limits *l);
 /* Somebody was not asked yet: what is not seen may still come. */

@@ -166,15 +166,17 @@ static void follow_lag(struct mst_topo_memory *mem, const struct mst_topo_view *
     const struct mst_topo_member *m = &v->members[i];
     const int64_t behind = m->lag_ms - m->delay_s * 1000;
     const int now = behind > mem->limits.lag_warn_ms;
-    char a[MST_HUMAN_MAX], b[MST_HUMAN_MAX];
+    char a[MST_TOPO_ABOVE_MAX], b[MST_HUMAN_MAX];
 
     if (m->lag_ms < 0) {
         return;
     }
-    if ((s->lagging >= 0 && now != s->lagging) || (s->lagging < 0 && now)) {
-        event(mem, v, MST_EV_LAG, now ? MST_SEV_WARN : MST_SEV_INFO, (int)i, "%.120s lag %s %s %s",
-              m->name, mst_text_duration(behind, a), now ? ">" : "is below",
-              mst_text_duration(mem->limits.lag_warn_ms, b));
+    if (now && s->lagging != now) {
+        event(mem, v, MST_EV_LAG, MST_SEV_WARN, (int)i, "%.120s lag %s", m->name,
+              mst_topo_above(behind, mem->limits.lag_warn_ms, a));
+    } else if (!now && s->lagging > 0) {
+        event(mem, v, MST_EV_LAG, MST_SEV_INFO, (int)i, "%.120s lag %s is below %s", m->name,
+              mst_text_duration(behind, a), mst_text_duration(mem->limits.lag_warn_ms, b));
     }
     s->lagging = now;
 }

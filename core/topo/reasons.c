@@ -110,18 +110,28 @@ static void member_state(struct mst_topo_view *v, const struct mst_topo_limits *
     }
 }
 
+const char *mst_topo_above(int64_t ms, int64_t limit_ms, char out[MST_TOPO_ABOVE_MAX])
+{
+    char a[MST_HUMAN_MAX], b[MST_HUMAN_MAX];
+    const bool alike = strcmp(mst_text_duration(ms, a), mst_text_duration(limit_ms, b)) == 0;
+
+    (void)snprintf(out, MST_TOPO_ABOVE_MAX, "%s%s %s", alike ? "just" : a, alike ? " above" : " >",
+                   b);
+    return out;
+}
+
 static void member_numbers(struct mst_topo_view *v, const struct mst_topo_limits *l, size_t i)
 {
     const struct mst_topo_member *m = &v->members[i];
     const int64_t behind = m->lag_ms - m->delay_s * 1000;
-    char a[MST_HUMAN_MAX], b[MST_HUMAN_MAX];
+    char a[MST_TOPO_ABOVE_MAX];
 
     if (m->lag_ms >= 0 && behind > l->lag_warn_ms) {
         const int64_t limit = behind > l->lag_crit_ms ? l->lag_crit_ms : l->lag_warn_ms;
 
         add(v, MST_RS_LAG, behind > l->lag_crit_ms ? MST_SEV_CRIT : MST_SEV_WARN, (int)i,
-            "%.100s lag %s > %s%s", m->name, mst_text_duration(behind, a),
-            mst_text_duration(limit, b), m->delay_s > 0 ? " beyond its delay" : "");
+            "%.100s lag %s%s", m->name, mst_topo_above(behind, limit, a),
+            m->delay_s > 0 ? " beyond its delay" : "");
     }
     if (m->headroom_s >= 0 && m->headroom_s < l->headroom_warn_s && m->lag_ms > OPTIME_STEP_MS &&
         m->lag_ms / 1000 > m->headroom_s / 2) {
@@ -133,14 +143,43 @@ static void member_numbers(struct mst_topo_view *v, const struct mst_topo_limits
 }
 
 /* a answers us, b answers us, and a does not hear b. */
+static bool deaf(const struct mst_topo_view *v, const struct mst_topo_limits *l, size_t a, size_t b)
+{
+    const struct mst_opinion *o = &v->members[a].sees[b];
+
+    return a != b && o->known && o->health == 0 && mst_topo_fresh(v, l, a) &&
+           mst_topo_status_fresh(v, l, a) && mst_topo_fresh(v, l, b);
+}
+
+/* It hears none of two or more others that answer us, and none of them hears it. */
+static bool cut_off(const struct mst_topo_view *v, const struct mst_topo_limits *l, size_t i)
+{
+    size_t others = 0;
+
+    for (size_t j = 0; j < v->n; j++) {
+        if (j == i || !mst_topo_fresh(v, l, j)) {
+            continue;
+        }
+        if (!deaf(v, l, i, j) || !deaf(v, l, j, i)) {
+            return false;
+        }
+        others++;
+    }
+    return others > 1;
+}
+
 static void links(struct mst_topo_view *v, const struct mst_topo_limits *l)
 {
     for (size_t i = 0; i < v->n; i++) {
+        if (cut_off(v, l, i)) { /* one line, not one for each direction of each of its links */
+            add(v, MST_RS_LINK, MST_SEV_WARN, (int)i,
+                "%.80s is cut off: the others and it do not hear each other, all answer us",
+                v->members[i].name);
+        }
+    }
+    for (size_t i = 0; i < v->n; i++) {
         for (size_t j = 0; j < v->n; j++) {
-            const struct mst_opinion *o = &v->members[i].sees[j];
-
-            if (i != j && o->known && o->health == 0 && mst_topo_fresh(v, l, i) &&
-                mst_topo_status_fresh(v, l, i) && mst_topo_fresh(v, l, j)) {
+            if (deaf(v, l, i, j) && !cut_off(v, l, i) && !cut_off(v, l, j)) {
                 add(v, MST_RS_LINK, MST_SEV_WARN, (int)i,
                     "%.80s does not hear %.80s, which answers us", v->members[i].name,
                     v->members[j].name);

@@ -226,6 +226,12 @@ static void a_lost_state_directory_knows_copies_and_holds_again(void **state)
     DO(&r, 2, "hold", id, "--until", "90d");
     has(&r.err, "--reason");
     ran_release(&r);
+    DO(&r, 0, "hold", "latest", "--store", "local", "--until", "1d", "--reason", "for a day");
+    has(&r.out, id);
+    ran_release(&r);
+    DO(&r, 2, "release", "latest", "--confirm", "latest");
+    has(&r.err, "name the backup");
+    ran_release(&r);
     DO(&r, 0, "hold", id, "--until", "ever", "--reason", "the auditors");
     has(&r.out, "held without an end in local, vault");
     ran_release(&r);

@@ -76,6 +76,29 @@ static void each_act_of_the_sandbox_says_what_it_does(void **state)
     done(&w);
 }
 
+static void k_offers_to_undo_what_was_done(void **state)
+{
+    struct world w = with(fx_healthy());
+    struct mst_topo_view *v = &w.f->topo.v;
+    static const char *const offers[] = {"start db3:27017", "cont db3:27017", "heal db2:27017"};
+
+    (void)state;
+    (void)mst_copy(w.f->info.sandbox_ctl, sizeof w.f->info.sandbox_ctl, "/tmp/s/ctl.sock");
+    v->reasons[0].kind = MST_RS_LINK;
+    v->reasons[0].member = 1;
+    v->n_reasons = 1;
+    for (size_t i = 0; i < MST_COUNT(offers); i++) {
+        w.f->members[2].reach = i == 0   ? MST_REACH_REFUSED
+                                : i == 1 ? MST_REACH_SILENT
+                                         : MST_REACH_OK;
+        fx_keys(w.app, "K");
+        fx_later(w.app, 400);
+        assert_true(shows(&w, offers[i]));
+        fx_key(w.app, UI_KEY_ESC);
+    }
+    done(&w);
+}
+
 static void the_last_line_names_the_keys_of_what_lies_on_top(void **state)
 {
     struct world w = with(fx_healthy());
@@ -128,6 +151,7 @@ int main(void)
         cmocka_unit_test(left_and_right_go_from_button_to_button),
         cmocka_unit_test(what_an_act_does_not_take_is_off_and_passed_over),
         cmocka_unit_test(each_act_of_the_sandbox_says_what_it_does),
+        cmocka_unit_test(k_offers_to_undo_what_was_done),
         cmocka_unit_test(the_last_line_names_the_keys_of_what_lies_on_top),
         cmocka_unit_test(an_id_to_discard_says_what_it_is),
         cmocka_unit_test(that_there_is_more_covers_no_text),

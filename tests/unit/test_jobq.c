@@ -60,6 +60,11 @@ static void items_are_named_by_what_they_are(void **state)
     assert_string_equal(mst_job_items(&j, out), "3 of 12 collections");
     j.kind = MST_JOB_VERIFY;
     assert_string_equal(mst_job_items(&j, out), "3 of 12 objects");
+    j.kind = MST_JOB_COPY;
+    assert_string_equal(mst_job_items(&j, out), "3 of 12 objects");
+    j.kind = MST_JOB_REBUILD;
+    assert_string_equal(mst_job_items(&j, out), "3 of 12 backups");
+    j.kind = MST_JOB_VERIFY;
     j.items_total = j.items_done = 1;
     assert_string_equal(mst_job_items(&j, out), "1 of 1 object");
 }

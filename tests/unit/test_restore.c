@@ -448,6 +448,41 @@ static void a_swap_is_open_until_it_is_closed(void **state)
     free(path);
 }
 
+static void an_outcome_says_each_thing_once(void **state)
+{
+    static const struct {
+        struct mst_restore_outcome o;
+        const char *text;
+    } rows[] = {
+        {{.proof = MST_PROOF_EQUAL, .why = "read back equal to the scan", .documents = 200},
+         "equal: read back equal to the scan, 200 documents, 0 indexes built"},
+        {{.proof = MST_PROOF_REPLAYED,
+          .why = "replayed 1 operation",
+          .documents = 1049,
+          .ops = 1,
+          .indexes = 1},
+         "replayed 1 operation, 1049 documents, 1 index built"},
+        {{.proof = MST_PROOF_REPLAYED,
+          .why = "the backup has no sum to compare with",
+          .documents = 1,
+          .indexes = 2,
+          .held = 1},
+         "replayed: the backup has no sum to compare with, 1 document, 2 indexes built, TTL held"},
+        {{.proof = MST_PROOF_NOT_PROVABLE,
+          .why = "2 updates found no document",
+          .documents = 3,
+          .ops = 7},
+         "not provable: 2 updates found no document, 3 documents, 7 operations replayed, 0 indexes "
+         "built"},
+    };
+    char text[MST_OUTCOME_MAX];
+
+    (void)state;
+    for (size_t i = 0; i < MST_COUNT(rows); i++) {
+        assert_string_equal(mst_restore_outcome_text(&rows[i].o, text), rows[i].text);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -462,6 +497,7 @@ int main(void)
         cmocka_unit_test(missing_rights_are_named),
         cmocka_unit_test(definitions_compare_without_their_place_and_order),
         cmocka_unit_test(a_swap_is_open_until_it_is_closed),
+        cmocka_unit_test(an_outcome_says_each_thing_once),
     };
 
     return cmocka_run_group_tests_name("restore", tests, NULL, NULL);

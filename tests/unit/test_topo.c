@@ -485,6 +485,32 @@ static void a_link_that_only_two_members_lost_is_named(void **state)
     assert_int_equal(s.v.verdict, MST_V_DEGRADED);
 }
 
+static void who_is_cut_off_is_one_reason(void **state)
+{
+    static const size_t pairs[][2] = {{0, 2}, {1, 2}, {2, 0}, {2, 1}};
+    struct set s;
+
+    (void)state;
+    make(&s, 3);
+    for (size_t i = 0; i < MST_COUNT(pairs); i++) {
+        hears(&s, pairs[i][0], pairs[i][1], 0, MST_MS_DOWN, 9000);
+    }
+    derive(&s);
+    assert_true(has_reason(&s, MST_RS_LINK, 2));
+    assert_false(has_reason(&s, MST_RS_LINK, 0));
+    assert_false(has_reason(&s, MST_RS_LINK, 1));
+    for (size_t i = 0; i < s.v.n_reasons; i++) {
+        if (s.v.reasons[i].kind == MST_RS_LINK) {
+            assert_non_null(strstr(s.v.reasons[i].text, "db3:27017 is cut off: "));
+        }
+    }
+    make(&s, 3); /* one way only: each link is named */
+    hears(&s, 2, 0, 0, MST_MS_DOWN, 9000);
+    hears(&s, 2, 1, 0, MST_MS_DOWN, 9000);
+    derive(&s);
+    assert_non_null(strstr(s.v.reasons[0].text, "db3:27017 does not hear db1:27017"));
+}
+
 static void a_shard_is_healthy_and_says_what_it_is(void **state)
 {
     struct set s;
@@ -575,6 +601,7 @@ int main(void)
         cmocka_unit_test(a_failed_login_everywhere_is_the_verdict_though_hello_answers),
         cmocka_unit_test(a_missing_right_names_the_view_that_is_missing),
         cmocka_unit_test(a_link_that_only_two_members_lost_is_named),
+        cmocka_unit_test(who_is_cut_off_is_one_reason),
         cmocka_unit_test(a_shard_is_healthy_and_says_what_it_is),
         cmocka_unit_test(one_member_is_a_whole_set),
         cmocka_unit_test(who_was_not_asked_yet_is_not_called_lost),

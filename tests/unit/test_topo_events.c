@@ -187,6 +187,20 @@ static void lag_tells_when_it_crosses_and_when_it_is_over(void **state)
     free(s.v.events);
 }
 
+static void a_lag_just_above_its_limit_is_not_said_to_be_more_than_itself(void **state)
+{
+    struct set s;
+
+    (void)state;
+    make(&s, 3);
+    follow(&s, NOW);
+    s.m[1].applied.ts.t = 100;
+    s.m[1].applied_wall_ms = s.m[0].applied_wall_ms - 10200;
+    follow(&s, NOW + 1000);
+    assert_string_equal(last_event(&s, MST_EV_LAG)->text, "db2:27017 lag just above 10 s");
+    free(s.v.events);
+}
+
 static void a_reason_remembers_since_when_it_holds(void **state)
 {
     struct set s;
@@ -246,6 +260,7 @@ int main(void)
         F(the_loss_waits_for_the_winners_own_words_but_not_for_ever),
         F(a_rollback_id_that_grows_is_a_red_event),
         F(lag_tells_when_it_crosses_and_when_it_is_over),
+        F(a_lag_just_above_its_limit_is_not_said_to_be_more_than_itself),
         F(a_reason_remembers_since_when_it_holds),
         F(a_new_configuration_is_an_event),
         F(only_the_newest_events_are_kept),
