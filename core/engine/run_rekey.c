@@ -23,6 +23,7 @@ struct outcome { /* over all backups of one store */
     size_t done, already, failed, staying;
     char why[200];
     enum mst_rc rc;
+    bool unproven; /* of those already: none opens with a key that is here */
 };
 struct at_store {
     const char *name;
@@ -399,6 +400,9 @@ enum mst_rc mst_rekey_plan(struct local *l, const struct ask *a, struct mst_tick
 static enum mst_rc conclude(const struct at_store *s, char text[400], struct mst_err *err)
 {
     const struct outcome *o = &s->o;
+    const char *others = o->unproven ? ", the others list only those of the configuration, and no "
+                                       "key that is here opens them"
+                                     : ", the others were as asked";
 
     if (is_dead(s)) {
         (void)snprintf(text, 400, "the store %s stays as it is: %.200s", s->name, why_dead(s));
@@ -406,7 +410,7 @@ static enum mst_rc conclude(const struct at_store *s, char text[400], struct mst
     }
     (void)snprintf(text, 400, "%zu %s a new key object in the store %s%s", o->done,
                    mst_text_noun(o->done, "backup has", "backups have"), s->name,
-                   o->already ? ", the others were as asked" : "");
+                   o->already ? others : "");
     if (o->failed > 0) {
         return mst_err_set(err, o->done ? MST_E_INCOMPLETE : o->rc, "%s, %zu failed: %s", text,
                            o->failed, o->why);
@@ -465,6 +469,8 @@ static enum mst_rc run_store(struct at_store *s, const struct mst_rekey *rekey,
             how = header_of(&s->cat, s->b[i].id, task, h, &one);
             how = how == MST_OK ? mst_rekey_run(&s->cat, h, rekey, task, &res, &one) : how;
             count(&s->o, how, &one);
+            s->o.unproven =
+                s->o.unproven || (how == MST_E_EXISTS && rekey->what == MST_REKEY_ROTATE);
             mst_task_log(task, "%s in %s: %s", s->b[i].id, s->name,
                          how == MST_OK ? "done" : one.msg);
         }
