@@ -269,7 +269,7 @@ static void detail_made(const struct mst_backup *b, struct ui_pen *p)
 int ui_backup_draw(const struct ui_ctx *x, const struct ui_area *a, bool focus)
 {
     const struct mst_backup *b = ui_backup_selected(x);
-    const struct mst_detail_part *d = detail_of(x, b);
+    const struct mst_detail_part *d = ui_backup_detail(x, b);
     char t[UI_NUM_MAX], opt[UI_NUM_MAX], word[32] = "";
     struct ui_area in;
     struct ui_pen p;

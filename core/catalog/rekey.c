@@ -173,7 +173,9 @@ static enum mst_rc not_all_gone(const struct mst_header *h, const struct mst_rek
                              out->why);
 }
 
-/* Every key object of this backup with a lower number; remove false: what would keep them. */
+/* Every key object of this backup with a lower number, the oldest first: the one that counted
+ * before, which holds whoever is taken out, goes last, so that a later run sees that this one did
+ * not come to its end. remove false: what would keep them. */
 static enum mst_rc older(const struct mst_catalog *c, const struct mst_header *h, bool remove,
                          struct mst_task *task, struct mst_rekey_result *out, struct mst_err *err)
 {
@@ -181,7 +183,7 @@ static enum mst_rc older(const struct mst_catalog *c, const struct mst_header *h
     size_t n = 0;
     enum mst_rc rc = mst_keyobj_numbers(c, h->id, h->attempt, task, &v, &n, err);
 
-    for (size_t i = 0; rc == MST_OK && i < n; i++) {
+    for (size_t i = n; rc == MST_OK && i-- > 0;) {
         struct mst_err why = {0};
         char key[MST_KEY_MAX];
 
@@ -295,6 +297,47 @@ static enum mst_rc end_removal(const struct mst_catalog *c, const struct mst_hea
     return rc == MST_OK ? older(c, h, true, task, out, err) : rc;
 }
 
+/* Does it list those of the configuration and nobody else? What a passphrase or a program opens
+ * does not show for whom it is. */
+static bool lists_only(const struct mst_key_object *k, const struct mst_readers *to)
+{
+    size_t found = 0;
+
+    for (size_t i = 0; i < to->n; i++) {
+        char id[MST_KEY_ID_HEX];
+        bool listed = false;
+
+        mst_key_id_of(to->to[i].pub, id);
+        for (size_t n = 0; n < k->n; n++) {
+            listed = listed || (k->slots[n].kind == MST_WRAP_X25519 &&
+                                strcmp(k->slots[n].recipient, id) == 0);
+        }
+        found += listed;
+    }
+    return !to->phrase && !to->wrap && found == to->n && k->n == to->n;
+}
+
+/* It does not open here. When it stands alone and lists who is asked for, that is what an earlier
+ * rotation left: MST_E_EXISTS; else err stays as it is. */
+static enum mst_rc rotated_before(const struct mst_catalog *c, const struct mst_header *h,
+                                  const struct mst_rekey *r, const struct mst_key_object *k,
+                                  struct mst_task *task, struct mst_err *err)
+{
+    struct mst_err ignore = {0};
+    unsigned *v = NULL;
+    size_t n = 0;
+
+    if (lists_only(k, r->readers) &&
+        mst_keyobj_numbers(c, h->id, h->attempt, task, &v, &n, &ignore) == MST_OK && n == 1) {
+        (void)mst_err_set(err, MST_E_EXISTS,
+                          "%s is listed for those of the configuration only, and no key that is "
+                          "here opens it",
+                          h->id);
+    }
+    free(v);
+    return err->rc;
+}
+
 enum mst_rc mst_rekey_run(const struct mst_catalog *c, const struct mst_header *h,
                           const struct mst_rekey *r, struct mst_task *task,
                           struct mst_rekey_result *out, struct mst_err *err)
@@ -318,6 +361,8 @@ enum mst_rc mst_rekey_run(const struct mst_catalog *c, const struct mst_header *
     }
     if (rc == MST_OK) {
         rc = mst_keyobj_open(c, h, task, &key, err);
+        rc = rc == MST_E_AUTH && r->what == MST_REKEY_ROTATE ? rotated_before(c, h, r, k, task, err)
+                                                             : rc;
     }
     if (rc == MST_OK) {
         rc = make_object(r, &key, keep, k, err);

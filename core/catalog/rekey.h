@@ -56,7 +56,7 @@ void mst_rekey_locked_text(const struct mst_rekey_result *res, char *out, size_t
 
 /* Opens the data key through c->unlock. A removal that an earlier run began is ended.
  * MST_E_PRECOND: what would stay does not open here. MST_E_INCOMPLETE: written, but older objects
- * stay. */
+ * stay. MST_E_EXISTS of a rotation: it does not open here and lists whom it should already. */
 enum mst_rc mst_rekey_run(const struct mst_catalog *c, const struct mst_header *h,
                           const struct mst_rekey *r, struct mst_task *task,
                           struct mst_rekey_result *out, struct mst_err *err) MST_MUST_CHECK;

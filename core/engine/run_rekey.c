@@ -13,34 +13,11 @@
 #include "catalog/rekey.h"
 #include "engine/acts.h"
 #include "engine/depot.h"
+#include "engine/rekey_says.h"
 #include "engine/seals.h"
 #include "hash/hash.h"
 
-#define STEPS (5 + 2 * MST_CFG_STORES)
 #define ANSWER_MS 5000
-#define CONCLUSION 400
-
-struct outcome { /* over all backups of one store */
-    size_t done, already, failed, staying;
-    size_t wrote;                /* of done; of the others an earlier removal is ended */
-    size_t hidden;               /* older key objects behind markers */
-    struct mst_rekey_result any; /* what locks keep, over all of them */
-    char why[200];
-    enum mst_rc rc;
-};
-struct at_store {
-    const char *name;
-    struct mst_catalog cat;
-    struct mst_backup *b; /* those that are meant */
-    size_t n;
-    struct mst_err err; /* it cannot be asked, or there is nothing (MST_E_NOTFOUND) */
-    struct outcome o;
-};
-struct places {
-    struct at_store s[MST_CFG_STORES];
-    size_t n;
-    char in[200]; /* "the store local", "the stores local, vault" */
-};
 
 /* What a command asks for; the readers of the configuration are loaded for a rotation. */
 static enum mst_rc asked(struct local *l, const struct mst_cmd *cmd, struct seals *s,
@@ -108,7 +85,7 @@ static enum mst_rc meant(const struct mst_catalog *cat, const struct mst_cmd *cm
 
 /* Opens a store and lists it; one of several that hangs is not waited for. */
 static void look_at(struct depot *d, bool alone, const struct mst_cmd *cmd, struct mst_task *task,
-                    struct at_store *s)
+                    struct rekey_store *s)
 {
     enum mst_rc rc =
         alone || mst_depot_here(d) ? MST_OK : mst_depot_read_soon(d, ANSWER_MS, task, &s->err);
@@ -125,7 +102,7 @@ static void look_at(struct depot *d, bool alone, const struct mst_cmd *cmd, stru
 
 /* Every store, or the one that is named. */
 static enum mst_rc gather(struct local *l, const struct mst_cmd *cmd, struct mst_task *task,
-                          struct places *p, struct mst_err *err)
+                          struct rekey_places *p, struct mst_err *err)
 {
     struct depot *only = NULL;
     const char *lead = "";
@@ -155,26 +132,12 @@ static enum mst_rc gather(struct local *l, const struct mst_cmd *cmd, struct mst
     return MST_OK;
 }
 
-static void places_free(struct places *p)
+static void places_free(struct rekey_places *p)
 {
     for (size_t i = 0; p && i < p->n; i++) {
         free(p->s[i].b);
     }
     free(p);
-}
-
-/* What is wrong with it, without the name that most sentences begin with. */
-static const char *why_dead(const struct at_store *s)
-{
-    char lead[96];
-    const int n = snprintf(lead, sizeof(lead), "the store %.64s: ", s->name);
-
-    return n > 0 && strncmp(s->err.msg, lead, (size_t)n) == 0 ? s->err.msg + n : s->err.msg;
-}
-
-static bool is_dead(const struct at_store *s)
-{
-    return s->err.rc != MST_OK && s->err.rc != MST_E_NOTFOUND;
 }
 
 /* The header of a committed backup, which names attempt and key. */
@@ -197,7 +160,7 @@ static bool as_asked(enum mst_rc rc)
     return rc == MST_E_EXISTS || rc == MST_E_NOTFOUND;
 }
 
-static void count_locked(struct outcome *o, const struct mst_rekey_result *res)
+static void count_locked(struct rekey_outcome *o, const struct mst_rekey_result *res)
 {
     struct mst_rekey_result *a = &o->any;
 
@@ -210,7 +173,7 @@ static void count_locked(struct outcome *o, const struct mst_rekey_result *res)
     a->staying += res->staying;
 }
 
-static void count(struct outcome *o, enum mst_rc rc, const struct mst_rekey_result *res,
+static void count(struct rekey_outcome *o, enum mst_rc rc, const struct mst_rekey_result *res,
                   const struct mst_err *err)
 {
     if (rc == MST_OK || rc == MST_E_INCOMPLETE) {
@@ -230,150 +193,6 @@ static void count(struct outcome *o, enum mst_rc rc, const struct mst_rekey_resu
 
 /* --- the plan --------------------------------------------------------------------------------- */
 
-static void step(struct mst_ticket *t, const char *text)
-{
-    (void)mst_copy(t->steps[t->n_steps++], sizeof(t->steps[0]), text);
-}
-
-/* One store among several, in a line. */
-static void describe_store(struct mst_ticket *t, const struct at_store *s)
-{
-    char text[200];
-
-    if (is_dead(s)) {
-        (void)snprintf(text, sizeof(text),
-                       "%.40s cannot be asked and stays as it is until this is repeated: %.90s",
-                       s->name, why_dead(s));
-    } else if (s->err.rc != MST_OK) {
-        (void)snprintf(text, sizeof(text), "%.40s: nothing that is meant", s->name);
-    } else {
-        (void)snprintf(text, sizeof(text), "%.40s: %zu of %zu %s, %zu as asked already%s%.90s",
-                       s->name, s->o.done, s->n, mst_text_noun(s->n, "backup", "backups"),
-                       s->o.already, s->o.failed ? ", others cannot: " : "", s->o.why);
-    }
-    step(t, text);
-}
-
-/* A removal that will not come to its end yet is told before it is begun. */
-static void describe_locked(struct mst_ticket *t, const struct at_store *s)
-{
-    const struct mst_rekey_result *a = &s->o.any;
-    char text[200], until[MST_TIME_MAX];
-
-    if (a->locked > 0) {
-        (void)snprintf(text, sizeof(text),
-                       "%.40s: %zu older key %s %s%s: who is in there reads with %s till then",
-                       s->name, a->locked, mst_text_noun(a->locked, "object stays", "objects stay"),
-                       a->locked_until_ms ? "locked until " : "held in the store",
-                       a->locked_until_ms ? mst_time_iso(a->locked_until_ms, until) : "",
-                       mst_text_noun(a->locked, "it", "them"));
-        step(t, text);
-    }
-}
-
-static void describe_others(struct mst_ticket *t, const struct places *p)
-{
-    const struct outcome *o = &p->s[0].o;
-    char text[200];
-
-    for (size_t i = 0; p->n > 1 && i < p->n; i++) {
-        describe_store(t, &p->s[i]);
-    }
-    for (size_t i = 0; i < p->n; i++) {
-        describe_locked(t, &p->s[i]);
-    }
-    if (p->n == 1 && (o->already > 0 || o->failed > 0)) {
-        (void)snprintf(text, sizeof(text), "%zu of them: as asked already; %zu: cannot, %.100s",
-                       o->already, o->failed, o->why);
-        step(t, text);
-    }
-}
-
-/* Does the configuration let this one read new backups? By name or id, as slots are named. */
-static bool still_named(const struct mst_cfg *cfg, const char *who, bool *escrow)
-{
-    const size_t n = strlen(who);
-
-    *escrow = false;
-    for (size_t i = 0; i < cfg->seal.recipients.n; i++) {
-        char label[64], id[MST_KEY_ID_HEX];
-        struct mst_err ignore = {0};
-        uint8_t pub[32];
-
-        if (mst_cfg_pub(cfg->seal.recipients.item[i], MST_KEY_RECIPIENT, pub, label, &ignore) !=
-            MST_OK) {
-            continue;
-        }
-        mst_key_id_of(pub, id);
-        if ((label[0] && strcmp(label, who) == 0) || (n >= 8 && strncmp(id, who, n) == 0)) {
-            *escrow = mst_cfg_is_escrow(cfg, label);
-            return true;
-        }
-    }
-    return (strcmp(who, "passphrase") == 0 && cfg->seal.passphrase_file[0]) ||
-           (strcmp(who, "program") == 0 && cfg->seal.wrap_command.n > 0);
-}
-
-/* Backups that exist are one thing, and the next ones another. */
-static void describe_next(struct mst_ticket *t, const struct mst_cfg *cfg,
-                          const struct mst_rekey *r)
-{
-    char text[200], id[MST_KEY_ID_HEX];
-    bool escrow;
-
-    if (r->what == MST_REKEY_ADD) {
-        mst_key_id_of(r->pub, id);
-        if (!still_named(cfg, id, &escrow)) {
-            step(t, "new backups are not sealed to it before seal.recipients names it too");
-        }
-    } else if (r->what == MST_REKEY_REMOVE && still_named(cfg, r->who, &escrow)) {
-        (void)snprintf(text, sizeof(text),
-                       "the configuration still names %.60s%s: the next backup is sealed to it "
-                       "again unless that is taken out first",
-                       r->who, escrow ? ", an escrow" : "");
-        step(t, text);
-    }
-}
-
-static void describe(struct mst_ticket *t, const struct mst_cfg *cfg, const struct mst_rekey *r,
-                     const struct places *p, size_t n_stores)
-{
-    struct mst_str what = {0}, all = {0};
-    char id[MST_KEY_ID_HEX];
-
-    if (p->n > 1) {
-        mst_str_addf(&what, "the sealed backups in %s", p->in);
-    } else {
-        mst_str_addf(&what, "%zu %s in %s", p->s[0].o.done,
-                     mst_text_noun(p->s[0].o.done, "backup", "backups"), p->in);
-    }
-    mst_key_id_of(r->pub, id);
-    if (r->what == MST_REKEY_ADD) {
-        mst_str_addf(&all, "let %s (%.8s) read %s", r->label[0] ? r->label : "the key", id,
-                     mst_str_c(&what));
-        step(t, "write a key object with one slot more; data and older key objects stay");
-    } else {
-        if (r->what == MST_REKEY_REMOVE) {
-            mst_str_addf(&all, "take %.60s out of %s", r->who, mst_str_c(&what));
-        } else {
-            mst_str_addf(&all, "let only those of the configuration read %s", mst_str_c(&what));
-        }
-        (void)snprintf(t->phrase, sizeof(t->phrase), "%s %.100s",
-                       r->what == MST_REKEY_REMOVE ? "remove" : "rotate",
-                       r->what == MST_REKEY_REMOVE ? r->who : "keys");
-        step(t, "write a key object without them, read it back, then remove the older ones");
-        step(t, "who kept a copy of an older one, and the secret, still reads the backup");
-    }
-    (void)mst_copy(t->summary, sizeof(t->summary), mst_str_c(&all));
-    describe_next(t, cfg, r);
-    if (p->n == 1 && n_stores > 1) {
-        step(t, "only that store is changed: copies in another one stay as they are");
-    }
-    describe_others(t, p);
-    mst_str_release(&what);
-    mst_str_release(&all);
-}
-
 static void hash_plan(struct mst_ticket *t)
 {
     uint8_t digest[MST_SHA256_LEN];
@@ -390,7 +209,7 @@ static void hash_plan(struct mst_ticket *t)
 }
 
 /* What it would do to each: key objects are read, none is opened. */
-static void foresee(struct at_store *s, const struct mst_rekey *r, struct mst_task *task)
+static void foresee(struct rekey_store *s, const struct mst_rekey *r, struct mst_task *task)
 {
     struct mst_header *h = mst_xcalloc(1, sizeof(*h));
 
@@ -409,14 +228,14 @@ static void foresee(struct at_store *s, const struct mst_rekey *r, struct mst_ta
 
 /* Why there is nothing to do: a store that does not answer before a backup that cannot, before what
  * is as it was asked for. */
-static enum mst_rc nothing(const struct places *p, const struct mst_rekey *r,
+static enum mst_rc nothing(const struct rekey_places *p, const struct mst_rekey *r,
                            const struct mst_cmd *cmd, struct mst_err *err)
 {
-    const struct at_store *dead = NULL, *cannot = NULL;
+    const struct rekey_store *dead = NULL, *cannot = NULL;
     size_t meant_in = 0;
 
     for (size_t i = 0; i < p->n; i++) {
-        dead = dead || !is_dead(&p->s[i]) ? dead : &p->s[i];
+        dead = dead || !rekey_is_dead(&p->s[i]) ? dead : &p->s[i];
         cannot = cannot || p->s[i].o.failed == 0 ? cannot : &p->s[i];
         meant_in += p->s[i].err.rc == MST_OK;
     }
@@ -428,7 +247,7 @@ static enum mst_rc nothing(const struct places *p, const struct mst_rekey *r,
         return mst_err_set(err, dead->err.rc,
                            "the store %s cannot be asked, and in the others there is nothing to "
                            "do: %s",
-                           dead->name, why_dead(dead));
+                           dead->name, rekey_why_dead(dead));
     }
     if (cannot) {
         return mst_err_set(err, cannot->o.rc, "%s", cannot->o.why);
@@ -450,14 +269,14 @@ enum mst_rc mst_rekey_plan(struct local *l, const struct ask *a, struct mst_tick
                            struct mst_err *err)
 {
     struct mst_ticket *t = mst_xcalloc(1, sizeof(*t));
-    struct places *p = mst_xcalloc(1, sizeof(*p));
+    struct rekey_places *p = mst_xcalloc(1, sizeof(*p));
     struct mst_rekey r;
     struct seals s = {0};
     size_t done = 0;
     enum mst_rc rc = asked(l, &a->cmd, &s, &r, err);
 
     t->cmd = a->cmd;
-    t->steps = mst_xcalloc(STEPS, sizeof(t->steps[0]));
+    t->steps = mst_xcalloc(REKEY_STEPS, sizeof(t->steps[0]));
     if (rc == MST_OK) {
         rc = gather(l, &a->cmd, &l->io_task, p, err);
     }
@@ -469,7 +288,7 @@ enum mst_rc mst_rekey_plan(struct local *l, const struct ask *a, struct mst_tick
         rc = nothing(p, &r, &a->cmd, err);
     }
     if (rc == MST_OK) {
-        describe(t, l->cfg, &r, p, l->n_depots);
+        rekey_describe(t, l->cfg, &r, p, l->n_depots);
         hash_plan(t);
     }
     t->expires_mono_ms = mst_clock_mono_ms(NULL) + mst_fault_ticket_ms();
@@ -486,61 +305,9 @@ enum mst_rc mst_rekey_plan(struct local *l, const struct ask *a, struct mst_tick
 
 /* --- the job ---------------------------------------------------------------------------------- */
 
-/* What was done: "2 backups have a new key object in the store local". */
-static void said_done(const struct at_store *s, char *text, size_t size)
-{
-    const struct outcome *o = &s->o;
-    size_t n;
-
-    text[0] = '\0';
-    if (o->wrote > 0 || o->done == 0) {
-        (void)snprintf(text, size, "%zu %s a new key object in the store %s", o->wrote,
-                       mst_text_noun(o->wrote, "backup has", "backups have"), s->name);
-    }
-    n = strlen(text);
-    if (o->done > o->wrote) {
-        (void)snprintf(text + n, size - n, "%s%zu %s had one already in the store %s",
-                       n ? ", " : "", o->done - o->wrote,
-                       mst_text_noun(o->done - o->wrote, "backup", "backups"), s->name);
-    }
-    n = strlen(text);
-    (void)snprintf(text + n, size - n, "%s%s", o->already ? ", the others were as asked" : "",
-                   o->hidden ? "; the bucket keeps versions: who may read those has the older key "
-                               "objects until they are removed"
-                             : "");
-}
-
-/* Of one store. MST_E_INCOMPLETE: not all. */
-static enum mst_rc conclude(const struct at_store *s, char text[CONCLUSION], struct mst_err *err)
-{
-    const struct outcome *o = &s->o;
-    char locked[MST_KEY_MAX + 120];
-
-    if (is_dead(s)) {
-        (void)snprintf(text, CONCLUSION, "the store %s stays as it is: %.200s", s->name,
-                       why_dead(s));
-        return mst_err_set(err, s->err.rc, "%s", text);
-    }
-    said_done(s, text, CONCLUSION);
-    if (o->failed > 0) {
-        return mst_err_set(err, o->done ? MST_E_INCOMPLETE : o->rc, "%s, %zu failed: %s", text,
-                           o->failed, o->why);
-    }
-    if (o->staying > 0 && o->any.locked == o->any.staying) {
-        mst_rekey_locked_text(&o->any, locked, sizeof(locked));
-        return mst_err_set(err, MST_E_INCOMPLETE,
-                           "%s, but %s: who was in there reads with them; the same command again "
-                           "removes what is not locked any more",
-                           text, locked);
-    }
-    return o->staying > 0 ? mst_err_set(err, MST_E_INCOMPLETE, "%s, but of %zu older ones stay: %s",
-                                        text, o->staying, o->why)
-                          : MST_OK;
-}
-
 /* Of all: what was done first, then what was not. */
-static enum mst_rc conclude_all(struct local *l, const struct places *p, struct mst_task *task,
-                                struct mst_err *err)
+static enum mst_rc conclude_all(struct local *l, const struct rekey_places *p,
+                                struct mst_task *task, struct mst_err *err)
 {
     struct mst_str good = {0}, bad = {0};
     enum mst_rc rc = MST_OK;
@@ -548,8 +315,8 @@ static enum mst_rc conclude_all(struct local *l, const struct places *p, struct 
 
     for (size_t i = 0; i < p->n; i++) {
         struct mst_err one = {0};
-        char text[CONCLUSION];
-        const enum mst_rc how = conclude(&p->s[i], text, &one);
+        char text[REKEY_CONCLUSION];
+        const enum mst_rc how = rekey_conclude(&p->s[i], text, &one);
 
         done += p->s[i].o.done;
         rc = rc == MST_OK ? how : rc;
@@ -570,7 +337,7 @@ static enum mst_rc conclude_all(struct local *l, const struct places *p, struct 
     return rc;
 }
 
-static enum mst_rc run_store(struct at_store *s, const struct mst_rekey *rekey,
+static enum mst_rc run_store(struct rekey_store *s, const struct mst_rekey *rekey,
                              struct mst_task *task, struct mst_err *err)
 {
     struct mst_header *h = mst_xcalloc(1, sizeof(*h));
@@ -587,6 +354,8 @@ static enum mst_rc run_store(struct at_store *s, const struct mst_rekey *rekey,
             how = header_of(&s->cat, s->b[i].id, task, h, &one);
             how = how == MST_OK ? mst_rekey_run(&s->cat, h, rekey, task, &res, &one) : how;
             count(&s->o, how, &res, &one);
+            s->o.unproven =
+                s->o.unproven || (how == MST_E_EXISTS && rekey->what == MST_REKEY_ROTATE);
             mst_task_log(task, "%s in %s: %s", s->b[i].id, s->name,
                          how == MST_OK ? "done" : one.msg);
         }
@@ -598,7 +367,7 @@ static enum mst_rc run_store(struct at_store *s, const struct mst_rekey *rekey,
 enum mst_rc mst_run_rekey(void *arg, struct mst_task *task, struct mst_err *err)
 {
     struct mst_run *r = arg;
-    struct places *p = mst_xcalloc(1, sizeof(*p));
+    struct rekey_places *p = mst_xcalloc(1, sizeof(*p));
     struct mst_rekey rekey;
     struct seals s = {0};
     enum mst_rc rc = asked(r->l, &r->cmd, &s, &rekey, err);

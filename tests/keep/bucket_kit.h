@@ -4,9 +4,9 @@
 #ifndef MST_TEST_BUCKET_KIT_H
 #define MST_TEST_BUCKET_KIT_H
 
+#include "far_kit.h"
 #include "keep_kit.h"
 
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,8 +17,6 @@
 #include "catalog/orphans.h"
 #include "catalog/verify.h"
 #include "mongo/mongo.h"
-#include "s3d.h"
-#include "store/s3.h"
 #include "store/tee.h"
 
 #define KEYS_MAX 512U
@@ -88,43 +86,9 @@ static inline void secrets_into(struct secrets *x, struct mst_catalog *c)
     c->unlock_arg = &x->means;
 }
 
-/* --- stores ----------------------------------------------------------------------------------- */
-
-static inline enum mst_rc far_login(void *arg, bool fresh, struct mst_login *out,
-                                    struct mst_task *task, struct mst_err *err)
-{
-    (void)arg;
-    (void)fresh;
-    (void)task;
-    (void)err;
-    (void)mst_copy(out->access_key, sizeof(out->access_key), S3D_ACCESS);
-    mst_secret_set(&out->secret, S3D_SECRET, strlen(S3D_SECRET));
-    return MST_OK;
-}
-
-static inline struct mst_store *far_open(const char *endpoint)
-{
-    const struct mst_s3_conf conf = {.name = "far",
-                                     .profile = "versitygw",
-                                     .endpoint = endpoint,
-                                     .region = S3D_REGION,
-                                     .bucket = S3D_BUCKET_NAME,
-                                     .prefix = "site",
-                                     .plain = true,
-                                     .write = true,
-                                     .part_bytes = MST_S3_PART_MIN,
-                                     .stall_ms = 5000,
-                                     .login = far_login};
-    struct mst_store *s = NULL;
-    struct mst_err err = {0};
-
-    assert_ok(mst_store_s3_open(&conf, &s, &err), &err);
-    return s;
-}
-
 /* --- the process that dies -------------------------------------------------------------------- */
 
-struct act { /* argv: act, folder, endpoint, source, primary, id, "child" */
+struct act { /* argv: act, folder, kind, endpoint, source, primary, id, "child" */
     struct secrets x;
     const char *const *argv;
     struct mst_store *near, *far, *tee;
@@ -146,7 +110,7 @@ static inline enum mst_rc act_backup(struct act *a)
     struct mst_backup_result res;
 
     for (int i = 0; i < 2; i++) {
-        (void)mst_copy(m[i].name, sizeof(m[i].name), a->argv[3 + i]);
+        (void)mst_copy(m[i].name, sizeof(m[i].name), a->argv[4 + i]);
         m[i].reach = MST_REACH_OK;
     }
     m[0].shown = MST_SHOW_SECONDARY;
@@ -168,7 +132,7 @@ static inline enum mst_rc act_orphans(struct act *a)
 
 static inline enum mst_rc act_do(struct act *a)
 {
-    const char *what = a->argv[0], *id = a->argv[5];
+    const char *what = a->argv[0], *id = a->argv[6];
     const struct mst_copy_opts o = {.id = id, .by = "ann"};
     struct mst_copy_result res;
     uint64_t removed;
@@ -176,7 +140,7 @@ static inline enum mst_rc act_do(struct act *a)
     if (strcmp(what, "copy") == 0) {
         return mst_copy_run(&a->from, &a->to, &o, NULL, &res, &a->err);
     }
-    if (strcmp(what, "clean") == 0) {
+    if (strncmp(what, "clean", 5) == 0) {
         return mst_catalog_clean(&a->to, id, NULL, &removed, &a->err);
     }
     return strcmp(what, "orphans") == 0 ? act_orphans(a) : act_backup(a);
@@ -195,7 +159,7 @@ static inline int child(const char *const *argv)
     }
     mst_mongo_init();
     secrets_load(&a.x, file);
-    a.far = far_open(argv[2]);
+    a.far = far_open((enum far_kind)(argv[2][0] - '0'), argv[3], "site");
     assert_ok(mst_store_local_open("near", path, true, &a.near, &a.err), &a.err);
     tee.stores[0] = a.near;
     tee.stores[1] = a.far;
@@ -204,9 +168,7 @@ static inline int child(const char *const *argv)
     assert_ok(mst_catalog_init(&a.to, a.far, "", "rs0", &a.err), &a.err);
     secrets_into(&a.x, &a.from);
     secrets_into(&a.x, &a.to);
-    a.to.store = strcmp(argv[0], "near") == 0   ? a.near
-                 : strcmp(argv[0], "both") == 0 ? a.tee
-                                                : a.far;
+    a.to.store = strstr(argv[0], "near") ? a.near : strcmp(argv[0], "both") == 0 ? a.tee : a.far;
     if (act_do(&a) != MST_OK) {
         (void)fprintf(stderr, "%s: %s\n", argv[0], a.err.msg);
         return 4;
@@ -263,7 +225,7 @@ struct place { /* one store of the test's own: nobody else's process has it open
 
 struct sweep {
     struct keep k;
-    struct s3d *srv;
+    struct far srv;
     struct secrets x;
     struct place near, far;
     char first[MST_ID_MAX]; /* the backup that stands in both */
@@ -278,7 +240,7 @@ static inline void place_open(struct sweep *w, struct place *p)
     struct mst_err err = {0};
 
     if (p == &w->far) {
-        p->store = far_open(s3d_endpoint(w->srv));
+        p->store = far_open(w->srv.kind, far_endpoint(&w->srv), "site");
     } else {
         assert_ok(mst_store_local_open("near", path, true, &p->store, &err), &err);
     }
@@ -317,42 +279,25 @@ static inline void place_back(const struct place *p)
     keys_release(&now);
 }
 
-/* The fault may be NULL. true: the process was killed; else it must have done its work. */
+/* The death may be NULL. true: the process was killed; else it must have done its work. */
 static inline bool act_in_child(struct sweep *w, const char *act, const char *id,
-                                const struct s3d_fault *f)
+                                const struct death *d)
 {
     const int p = keep_primary(&w->k);
     const char *source = w->k.names[(p + 1) % 3], *primary = w->k.names[p];
     char *argv[] = {mst_xstrdup("/proc/self/exe"),
                     mst_xstrdup(act),
                     mst_xstrdup(w->k.dir),
-                    mst_xstrdup(s3d_endpoint(w->srv)),
+                    mst_xasprintf("%d", (int)w->srv.kind),
+                    mst_xstrdup(far_endpoint(&w->srv)),
                     mst_xstrdup(source),
                     mst_xstrdup(primary),
                     mst_xstrdup(id),
                     mst_xstrdup("child"),
                     NULL};
-    struct s3d_fault plan = f ? *f : (struct s3d_fault){.what = S3D_KILL};
-    int go[2], status = 0;
+    int status;
 
-    assert_int_equal(pipe(go), 0);
-    plan.pid = fork();
-    if (plan.pid == 0) {
-        (void)dup2(go[0], 0);
-        (void)close(go[1]);
-        (void)execv(argv[0], argv);
-        _exit(9);
-    }
-    assert_true(plan.pid > 0);
-    if (f) {
-        s3d_plan(w->srv, &plan);
-    }
-    (void)close(go[0]);
-    assert_int_equal(write(go[1], "g", 1), 1);
-    assert_int_equal(waitpid(plan.pid, &status, 0), plan.pid);
-    (void)close(go[1]);
-    s3d_alone(w->srv);
-    s3d_plan_none(w->srv);
+    status = far_run(&w->srv, argv, environ, d);
     for (size_t i = 0; argv[i]; i++) {
         free(argv[i]);
     }
@@ -389,7 +334,7 @@ static inline void insert_docs(struct keep *k, const char *coll, int n, size_t p
 }
 
 /* The first backup stands in the directory and, when asked for, in the bucket. */
-static inline struct sweep *sweep_new(int large, bool in_far)
+static inline struct sweep *sweep_new(enum far_kind kind, int large, bool in_far)
 {
     struct sweep *w = mst_xcalloc(1, sizeof(*w));
     struct mst_backup *all;
@@ -399,7 +344,7 @@ static inline struct sweep *sweep_new(int large, bool in_far)
 
     keep_start(&w->k, (struct sbx_opts){.fast = true, .seed = 7});
     w->k.quiet = true;
-    w->srv = s3d_start(&(struct s3d_opts){.idle_ms = 30000});
+    far_start(&w->srv, kind);
     file = mst_xasprintf("%s/secrets", w->k.dir);
     near = mst_xasprintf("%s/near", w->k.dir);
     secrets_new(&w->x, file);
@@ -431,7 +376,7 @@ static inline void sweep_free(struct sweep *w)
     keys_release(&w->near.base);
     keys_release(&w->far.base);
     bson_destroy(w->hashes);
-    s3d_stop(w->srv);
+    far_stop(&w->srv);
     keep_stop(&w->k);
     secrets_release(&w->x);
     free(w);
@@ -494,7 +439,7 @@ static inline void orphans_removed(const struct place *p)
 static inline bool only_whole_backups(struct sweep *w, const struct place *p, char id[MST_ID_MAX])
 {
     struct keys now;
-    size_t more = 0, uploads = p == &w->far ? s3d_uploads(w->srv) : 0;
+    size_t more = 0, uploads = p == &w->far ? far_uploads(&w->srv) : 0;
     char part[MST_ID_MAX + 2];
 
     assert_int_equal(uploads, 0);
@@ -541,6 +486,30 @@ static inline void what_is_listed(struct sweep *w, const struct place *p, char i
     }
     assert_true(first == (p->base.n ? 1U : 0U));
     free(all);
+}
+
+/* One store after a death; back to what it was. Whether a second backup is whole there. */
+static inline bool look_at(struct sweep *w, struct place *p)
+{
+    char id[MST_ID_MAX];
+
+    place_open(w, p);
+    what_is_listed(w, p, id);
+    if (*id) {
+        reads_back(p, id);
+        restores(w, p, id);
+    }
+    orphans_removed(p);
+    (void)only_whole_backups(w, p, id);
+    place_back(p);
+    place_close(p);
+    return *id;
+}
+
+/* Is this process the one that dies? Then argv[1] on is what it was started with. */
+static inline bool is_child(int argc, char **argv)
+{
+    return argc == 9 && strcmp(argv[8], "child") == 0;
 }
 
 #endif

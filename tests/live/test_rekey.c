@@ -127,6 +127,10 @@ static void a_rotation_takes_the_readers_of_the_configuration(void **state)
     DO(conf, 0, "1 backup has a new key object", "key", "rotate", "--confirm", "rotate keys");
     DO(eva_conf, 0, "read back whole", "verify");
     DO(ops_conf, 0, "hashed, but not opened", "verify");
+    DO(conf, 0, "0 backups have a new key object in the store local, the others list only those",
+       "key", "rotate", "--confirm", "rotate keys"); /* it is done */
+    DO(ops_conf, 4, "there is no key here that opens it", "key", "rotate", "--confirm",
+       "rotate keys"); /* and is not what this one asks for */
 }
 
 int main(void)

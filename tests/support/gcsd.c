@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <poll.h>
+#include <signal.h>
 #include <strings.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -240,6 +241,16 @@ static enum gcsd_kind kind_of(struct gcsd *g, struct gcsd_request *q)
 
 /* ---- faults ---- */
 
+static bool fits(const struct gcsd_fault *f, const struct gcsd_request *q)
+{
+    const enum gcsd_kind k = q->kind;
+    const bool changes = k == GCSD_MULTIPART || k == GCSD_START || k == GCSD_CHUNK ||
+                         k == GCSD_CANCEL || k == GCSD_DELETE || k == GCSD_PATCH;
+
+    return (f->kind == k || (f->kind == GCSD_CHANGES && changes)) &&
+           strstr(q->name ? q->name : gcsd_query(q, "name"), f->key ? f->key : "");
+}
+
 static bool strike(struct gcsd *g, const struct gcsd_request *q, struct gcsd_fault *out)
 {
     bool struck = false;
@@ -248,7 +259,7 @@ static bool strike(struct gcsd *g, const struct gcsd_request *q, struct gcsd_fau
         struct gplan *p = &g->plan[i];
         const unsigned first = p->f.nth ? p->f.nth : 1, times = p->f.times ? p->f.times : 1;
 
-        if (p->f.kind == q->kind && ++p->seen >= first && !struck && p->hit < times) {
+        if (fits(&p->f, q) && ++p->seen >= first && !struck && p->hit < times) {
             p->hit++;
             g->struck++;
             *out = p->f;
@@ -268,6 +279,14 @@ static void planned_status(struct gcsd *g, const struct gcsd_request *q, struct 
     }
 }
 
+/* The client is gone: nobody waits for an answer. */
+static void end_client(struct gcsd_reply *r, pid_t pid)
+{
+    MST_ASSERT(pid > 1);
+    (void)kill(pid, SIGKILL);
+    r->reset = true;
+}
+
 /* True: the answer is made, and nothing was done. */
 static bool before(struct gcsd *g, const struct gcsd_request *q, struct gcsd_reply *r,
                    const struct gcsd_fault *f)
@@ -275,6 +294,9 @@ static bool before(struct gcsd *g, const struct gcsd_request *q, struct gcsd_rep
     switch ((int)f->what) {
     case GCSD_RESET:
         r->reset = true;
+        return true;
+    case GCSD_KILL:
+        end_client(r, f->pid);
         return true;
     case GCSD_STALL:
         pthread_mutex_unlock(&g->mu);
@@ -325,6 +347,8 @@ static void handle(struct gcsd *g, struct gcsd_request *q, struct gcsd_reply *r,
         }
         if (struck && f.what == GCSD_RESET_AFTER) {
             r->reset = true;
+        } else if (struck && f.what == GCSD_KILL_AFTER) {
+            end_client(r, f.pid);
         } else if (struck && f.what == GCSD_STATUS_AFTER) {
             planned_status(g, q, r, &f);
         } else if (struck && f.what == GCSD_NO_FLAVOR) {
@@ -415,13 +439,18 @@ static void *accept_all(void *arg)
         pthread_t t;
         int fd;
 
-        if (poll(&p, 1, 50) <= 0 || (fd = accept4(g->listen_fd, NULL, NULL, SOCK_CLOEXEC)) < 0) {
+        if (poll(&p, 1, 50) <= 0) {
+            continue;
+        }
+        g->n_conns++; /* before it is taken: gcsd_alone() sees it in the queue or here */
+        fd = accept4(g->listen_fd, NULL, NULL, SOCK_CLOEXEC);
+        if (fd < 0) {
+            g->n_conns--;
             continue;
         }
         c = mst_xcalloc(1, sizeof(*c));
         c->g = g;
         c->fd = fd;
-        g->n_conns++;
         MST_ASSERT(pthread_create(&t, NULL, serve, c) == 0 && pthread_detach(t) == 0);
     }
     return NULL;
@@ -490,6 +519,15 @@ void gcsd_plan_none(struct gcsd *g)
     g->n_plan = 0;
     g->struck = 0;
     pthread_mutex_unlock(&g->mu);
+}
+
+void gcsd_alone(struct gcsd *g)
+{
+    struct pollfd p = {.fd = g->listen_fd, .events = POLLIN};
+
+    while (poll(&p, 1, 0) != 0 || g->n_conns > 0) {
+        mst_clock_sleep_ms(1);
+    }
 }
 
 unsigned gcsd_count(struct gcsd *g, enum gcsd_kind kind)

@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 enum gcsd_kind {
     GCSD_TOKEN,       /* POST /token: a service account's assertion */
@@ -30,7 +31,8 @@ enum gcsd_kind {
     GCSD_DELETE,
     GCSD_PATCH,
     GCSD_BUCKET,
-    GCSD_KINDS
+    GCSD_KINDS,
+    GCSD_CHANGES /* of a fault only: whatever makes, changes or removes an object or an upload */
 };
 enum gcsd_what {
     GCSD_RESET,       /* instead of an answer; nothing was done */
@@ -52,7 +54,9 @@ enum gcsd_what {
     GCSD_NO_RANGE,    /* 200 and all of it, whatever range was asked for */
     GCSD_FLIP,        /* one bit of what is read */
     GCSD_NO_FLAVOR,   /* the metadata server does not say that it is one */
-    GCSD_REDIRECT
+    GCSD_REDIRECT,
+    GCSD_KILL,      /* the process pid dies as by kill -9 when all is sent; nothing was done */
+    GCSD_KILL_AFTER /* done, and it dies before the answer */
 };
 struct gcsd_fault {
     enum gcsd_kind kind;
@@ -61,7 +65,9 @@ struct gcsd_fault {
     enum gcsd_what what;
     int status;
     const char *reason; /* a literal */
+    const char *key;    /* only calls about an object whose name contains it; a literal; NULL all */
     int64_t ms;
+    pid_t pid; /* of GCSD_KILL */
 };
 
 struct gcsd;
@@ -86,6 +92,8 @@ void gcsd_plan(struct gcsd *g, const struct gcsd_fault *f);
 void gcsd_plan_none(struct gcsd *g);
 unsigned gcsd_count(struct gcsd *g, enum gcsd_kind kind);
 unsigned gcsd_struck(struct gcsd *g);
+/* Until every client has gone and nothing of theirs is in work; the caller has no connection. */
+void gcsd_alone(struct gcsd *g);
 /* Mistakes of the client so far, one a line; freed by the caller. */
 char *gcsd_complaints(struct gcsd *g);
 
@@ -95,6 +103,8 @@ size_t gcsd_objects(struct gcsd *g);
 size_t gcsd_sessions(struct gcsd *g);
 /* Each object, with the lock held: fn asks nothing of g. */
 void gcsd_each(struct gcsd *g, void (*fn)(const char *name, const void *p, size_t n));
+/* Copy of it; the caller frees. NULL: not there. */
+unsigned char *gcsd_get(struct gcsd *g, const char *name, size_t *n);
 void gcsd_put(struct gcsd *g, const char *name, const void *data, size_t n);
 void gcsd_versions(struct gcsd *g);     /* from now on what is replaced or deleted is kept */
 void gcsd_no_retention(struct gcsd *g); /* the bucket takes no object retention */

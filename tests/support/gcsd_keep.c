@@ -175,6 +175,22 @@ size_t gcsd_sessions(struct gcsd *g)
     return n;
 }
 
+unsigned char *gcsd_get(struct gcsd *g, const char *name, size_t *n)
+{
+    const struct gobject *o;
+    unsigned char *out = NULL;
+    size_t at;
+
+    pthread_mutex_lock(&g->mu);
+    o = gcsd_find(g, name, &at);
+    if (o) {
+        *n = o->n;
+        out = mst_xmemdup(o->p, o->n ? o->n : 1);
+    }
+    pthread_mutex_unlock(&g->mu);
+    return out;
+}
+
 void gcsd_put(struct gcsd *g, const char *name, const void *data, size_t n)
 {
     pthread_mutex_lock(&g->mu);

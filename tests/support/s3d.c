@@ -132,7 +132,9 @@ static bool dispatch(struct s3d *s, struct request *q, struct reply *r)
     case S3D_UPLOADS:
         return s3d_listing(s, q, b, r);
     case S3D_DELETES:
-        return s3d_deletes(s, q, b, r);
+        return s->o.no_batch
+                   ? s3d_error(r, q, 501, "NotImplemented", "objects are removed one by one")
+                   : s3d_deletes(s, q, b, r);
     case S3D_RETAIN:
     case S3D_RETAINED:
     case S3D_THAW:

@@ -111,6 +111,7 @@ struct s3d_opts {
     bool ignores_checksums;
     bool v1_only;     /* list-type=2 is 501 */
     bool opaque_etag; /* ETags are no MD5 */
+    bool no_batch;    /* removing several objects in one request is 501 */
     bool bypass;      /* the key may set locks of mode GOVERNANCE aside */
     bool tight;       /* listings only below a prefix: what is not there is AccessDenied */
     bool google;      /* GOOG4-HMAC-SHA256, x-goog-* headers, x-goog-if-generation-match */
