@@ -85,6 +85,38 @@ static void one_more_may_read_and_is_taken_out_again(void **state)
     free(h);
 }
 
+static void who_opens_it_stands_in_its_key_objects(void **state)
+{
+    struct fix *x = *state;
+    struct mst_header *h = mst_xcalloc(1, sizeof(*h));
+    struct mst_rekey add = adding(&x->other, "eva");
+    struct mst_rekey_result res;
+    struct mst_err err = {0};
+    char who[100], few[8], path[MST_KEY_MAX + 64];
+
+    header(x, h);
+    assert_ok(mst_keyobj_opens(&x->f.c, h, NULL, who, sizeof(who), &err), &err);
+    assert_string_equal(who, "ops");
+    assert_ok(mst_rekey_run(&x->f.c, h, &add, NULL, &res, &err), &err);
+    assert_ok(mst_keyobj_opens(&x->f.c, h, NULL, who, sizeof(who), &err), &err);
+    assert_string_equal(who, "ops, eva"); /* each once, of both objects */
+    assert_ok(mst_keyobj_opens(&x->f.c, h, NULL, few, sizeof(few), &err), &err);
+    assert_string_equal(few, "ops, ev"); /* cut, not overrun */
+    key_path(x, FIRST, 1, path);
+    spill(path, "rubbish", 7);
+    assert_ok(mst_keyobj_opens(&x->f.c, h, NULL, who, sizeof(who), &err), &err);
+    assert_string_equal(who, "ops");
+    key_path(x, FIRST, 0, path);
+    spill(path, "rubbish", 7);
+    assert_rc(mst_keyobj_opens(&x->f.c, h, NULL, who, sizeof(who), &err), MST_E_INTEGRITY, &err);
+    assert_int_equal(unlink(path), 0);
+    key_path(x, FIRST, 1, path);
+    assert_int_equal(unlink(path), 0);
+    assert_rc(mst_keyobj_opens(&x->f.c, h, NULL, who, sizeof(who), &err), MST_E_INTEGRITY, &err);
+    assert_non_null(strstr(err.msg, "has no key object: nobody can open it"));
+    free(h);
+}
+
 static void a_rotation_leaves_those_whom_the_configuration_names(void **state)
 {
     struct fix *x = *state;
@@ -361,6 +393,7 @@ static void slots_are_decided_by_name_id_or_kind(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {MADE(one_more_may_read_and_is_taken_out_again),
+                                       MADE(who_opens_it_stands_in_its_key_objects),
                                        MADE(a_rotation_leaves_those_whom_the_configuration_names),
                                        MADE(a_rotation_that_is_done_is_as_asked),
                                        MADE(a_planted_object_does_not_take_the_true_slots_along),
