@@ -45,7 +45,12 @@ step() {
 }
 run() {
     printf '$ muster'
-    printf ' %s' "$@"
+    for word in "$@"; do # as a shell would take it
+        case $word in
+        *[!A-Za-z0-9_./:=-]*) printf " '%s'" "$word" ;;
+        *) printf ' %s' "$word" ;;
+        esac
+    done
     printf '\n'
     "$muster" "$@"
 }

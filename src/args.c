@@ -45,7 +45,7 @@ static enum mst_rc unknown(const struct arg_spec *const *specs, const char *arg,
     near = mst_text_nearest(name, names, n);
     return near
                ? mst_err_set(err, MST_E_USAGE, "unknown option --%s: did you mean --%s", name, near)
-               : mst_err_set(err, MST_E_USAGE, "unknown option --%s", name);
+               : mst_err_set(err, MST_E_USAGE, "unknown option --%s: --help lists them", name);
 }
 
 enum mst_rc args_parse(struct args *a, int n, char *const *argv,

@@ -139,6 +139,7 @@ static void draw_newest(const struct ui_ctx *x, struct ui_pen *p, const struct m
     const struct mst_bucket_part *from = x->v->bucket;
     const enum ui_role text = ui_bucket_role(from, UI_TEXT);
     char t[UI_NUM_MAX], age[UI_NUM_MAX], h1[MST_HUMAN_MAX], h2[MST_HUMAN_MAX];
+    char sizes[2 * MST_HUMAN_MAX + 4];
 
     ui_pen_pair(p, "last good",
                 ui_bucket_role(from, b->state == MST_BK_PARTIAL ? UI_WARN : UI_TEXT), "%s%.12s%s",
@@ -148,8 +149,12 @@ static void draw_newest(const struct ui_ctx *x, struct ui_pen *p, const struct m
         ui_pen_pair(p, "to", text, "%s ago",
                     ui_fmt_age(x->st->now_wall_ms - (int64_t)b->last.ts.t * 1000, age));
     }
-    ui_pen_pair(p, "size", text, "%s, %s", mst_text_bytes(b->data_bytes, h1),
-                mst_text_bytes(b->stored_bytes, h2));
+    (void)snprintf(sizes, sizeof sizes, "%s, %s", mst_text_bytes(b->data_bytes, h1),
+                   mst_text_bytes(b->stored_bytes, h2));
+    if (ui_cols(sizes) > p->a.w - 11) { /* the unit is worth more than the blank */
+        (void)snprintf(sizes, sizeof sizes, "%s,%s", h1, h2);
+    }
+    ui_pen_pair(p, "size", text, "%s", sizes);
     draw_verified(x, p, b);
     if (!b->sealed && strcmp(from->kind, "local") != 0) {
         ui_pen_pair(p, "sealed", UI_WARN, "UNSEALED");

@@ -147,6 +147,19 @@ void mst_ticket_hash(struct mst_ticket *t)
 }
 
 /* What discard and clean would drop: collections of one run, or the objects of one backup. */
+static void drop_step(struct local *l, const struct mst_leaving *it, char *out, size_t size)
+{
+    char coll[44], was[MST_COLL_MAX], name[44] = ""; /* they stand in a step of 200 */
+
+    mst_text_clean(coll, sizeof(coll), it->coll, strlen(it->coll));
+    if (it->old && mst_runs_was(l, it->run, it->db, it->coll, was)) {
+        mst_text_clean(name, sizeof(name), was, strlen(was));
+    }
+    (void)snprintf(out, size, "drop %s.%s%s%s (%lld %s)", it->db, coll, name[0] ? ", once " : "",
+                   name, (long long)it->documents,
+                   mst_text_noun((uint64_t)it->documents, "document", "documents"));
+}
+
 static enum mst_rc plan_drop(struct local *l, struct mst_ticket *t, struct env *e,
                              struct mst_err *err)
 {
@@ -168,13 +181,7 @@ static enum mst_rc plan_drop(struct local *l, struct mst_ticket *t, struct env *
         t->steps = mst_xcalloc(n + 1, sizeof(t->steps[0]));
         for (size_t i = 0; rc == MST_OK && i < n; i++) {
             if (items[i].old == old && strcmp(items[i].run, t->cmd.backup) == 0) {
-                char coll[100];
-
-                mst_text_clean(coll, sizeof(coll), items[i].coll, strlen(items[i].coll));
-                (void)snprintf(
-                    t->steps[t->n_steps++], sizeof(t->steps[0]), "drop %s.%s (%lld %s)",
-                    items[i].db, coll, (long long)items[i].documents,
-                    mst_text_noun((uint64_t)items[i].documents, "document", "documents"));
+                drop_step(l, &items[i], t->steps[t->n_steps++], sizeof(t->steps[0]));
             }
         }
         if (rc == MST_OK && t->n_steps == 0 && mst_runs_find(l, t->cmd.backup, &s) &&

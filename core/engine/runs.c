@@ -104,6 +104,58 @@ bool mst_runs_find(struct local *l, const char *run, struct mst_run_state *out)
     return found;
 }
 
+struct was {
+    const char *db;
+    int64_t n;
+    char *out;
+    bool found;
+};
+
+static enum mst_rc on_was(void *arg, const char *run, const bson_t *step, struct mst_err *err)
+{
+    struct was *w = arg;
+    bson_iter_t it, list, item;
+    char kind[16], db[64];
+
+    (void)run;
+    (void)err;
+    if (!mst_bson_text(step, "k", kind, sizeof(kind)) || strcmp(kind, "swap") != 0 ||
+        !bson_iter_init_find(&it, step, "items") || !bson_iter_recurse(&it, &list)) {
+        return MST_OK;
+    }
+    while (bson_iter_next(&list)) {
+        const uint8_t *p = NULL;
+        uint32_t n = 0;
+        bson_t d;
+
+        if (!BSON_ITER_HOLDS_DOCUMENT(&list)) {
+            continue;
+        }
+        bson_iter_document(&list, &n, &p);
+        if (bson_init_static(&d, p, n) && bson_has_field(&d, "live") &&
+            mst_bson_text(&d, "db", db, sizeof(db)) && strcmp(db, w->db) == 0 &&
+            bson_iter_init_find(&item, &d, "n") && bson_iter_as_int64(&item) == w->n) {
+            w->found = mst_bson_text(&d, "coll", w->out, MST_COLL_MAX);
+        }
+    }
+    return MST_OK;
+}
+
+bool mst_runs_was(struct local *l, const char *run, const char *db, const char *kept,
+                  char out[MST_COLL_MAX])
+{
+    const char *dot = strrchr(kept, '.');
+    struct was w = {.db = db, .n = dot ? strtoll(dot + 1, NULL, 10) : -1, .out = out};
+    struct mst_restore_journal j;
+    struct mst_err ignore = {0};
+
+    if (!l->db) {
+        return false;
+    }
+    mst_state_journal(l, &j);
+    return j.each(j.arg, run, on_was, &w, &ignore) == MST_OK && w.found;
+}
+
 static enum mst_rc add(struct local *l, const char *run, const bson_t *step, struct mst_err *err)
 {
     struct mst_restore_journal j;

@@ -22,6 +22,10 @@ enum mst_rc mst_runs_read(struct local *l, const char *run, struct mst_run_state
                           struct mst_err *err) MST_MUST_CHECK;
 /* false when the journal does not know it. */
 bool mst_runs_find(struct local *l, const char *run, struct mst_run_state *out);
+/* Which collection of db was put aside as kept ("mst.o.RUN.N"), without its database; false: the
+ * journal does not know. */
+bool mst_runs_was(struct local *l, const char *run, const char *db, const char *kept,
+                  char out[MST_COLL_MAX]);
 /* Before a run's first write. to: "" for the configured set. */
 enum mst_rc mst_runs_begin(struct local *l, const char *run, const char *to,
                            struct mst_err *err) MST_MUST_CHECK;

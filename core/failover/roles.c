@@ -150,11 +150,10 @@ static void put_head(enum mst_roles_act act, const char *server, int major, cons
 
     mst_str_addf(
         out,
-        "// The least that muster needs to %s%s on MongoDB %s. Run it on the primary in %s, "
+        "// The least that muster needs for the act %s on MongoDB %s. Run it on the primary in %s, "
         "as an administrator\n"
         "// of users; it asks for the password, which then goes into set.credentials.%s.\n",
-        word, act == MST_ROLES_VIEW ? " a set" : "", server,
-        major >= 5 ? "mongosh" : "the mongo shell", word);
+        word, server, major >= 5 ? "mongosh" : "the mongo shell", word);
     if (changes && !set_class[0]) {
         mst_str_addf(out,
                      "// Without a class and \"%s\" in set.acts muster refuses this act all the "

@@ -233,6 +233,7 @@ static void discard(struct pty *p)
     open_dialog(p, "D", "Discard what was kept aside");
     press(p, "[>Review<]");
     pty_assert(p, pty_wait(p, "ASKS FOR A PHRASE", WAIT));
+    pty_assert(p, pty_wait(p, ", once ", WAIT)); /* what it was called */
     pty_pump(p, 400);
     type_phrase(p);
     press(p, "[>Discard<]");

@@ -1,5 +1,5 @@
-/* Dialogs as somebody meets them for the first time: where the keys lead, and what is said of it.
- */
+/* What somebody meets at first: where the keys of a dialog lead, what is said of them, and that
+ * what is said has room. */
 #include <string.h>
 
 #include "world_kit.h"
@@ -73,6 +73,20 @@ static void each_act_of_the_sandbox_says_what_it_does(void **state)
     assert_true(shows(&w, "answers nobody; cont undoes that"));
     fx_keys(w.app, "     ");
     assert_true(shows(&w, "so many milliseconds longer; 0"));
+    done(&w);
+}
+
+static void both_sizes_of_a_backup_have_room(void **state)
+{
+    struct world w = with(fx_healthy());
+
+    (void)state;
+    for (size_t i = 0; i < MST_COUNT(w.f->backups); i++) {
+        w.f->backups[i].data_bytes = 80500;
+        w.f->backups[i].stored_bytes = 18534;
+    }
+    assert_true(shows(&w, "size       78.6 KiB,18.1 KiB"));
+    assert_true(shows_at(&w, 40, 120, "size       78.6 KiB, 18.1 KiB"));
     done(&w);
 }
 
@@ -151,6 +165,7 @@ int main(void)
         cmocka_unit_test(left_and_right_go_from_button_to_button),
         cmocka_unit_test(what_an_act_does_not_take_is_off_and_passed_over),
         cmocka_unit_test(each_act_of_the_sandbox_says_what_it_does),
+        cmocka_unit_test(both_sizes_of_a_backup_have_room),
         cmocka_unit_test(k_offers_to_undo_what_was_done),
         cmocka_unit_test(the_last_line_names_the_keys_of_what_lies_on_top),
         cmocka_unit_test(an_id_to_discard_says_what_it_is),
