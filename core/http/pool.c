@@ -86,6 +86,10 @@ void mst_http_settle(const struct mst_http *h, CURL *easy, char *text)
         (void)curl_easy_setopt(easy, CURLOPT_CAPATH, NULL); /* else the system's are trusted too */
     }
     (void)curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)h->connect_ms);
+#if LIBCURL_VERSION_NUM >= 0x075700
+    (void)curl_easy_setopt(easy, CURLOPT_QUICK_EXIT,
+                           1L); /* do not wait for a resolver that hangs */
+#endif
     (void)curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
     (void)curl_easy_setopt(easy, CURLOPT_MAXAGE_CONN, IDLE_S);
     (void)curl_easy_setopt(easy, CURLOPT_UPLOAD_BUFFERSIZE, SEND_BUFFER);

@@ -102,6 +102,23 @@ int local_walk(const struct local *l, const char *key, bool make, const char **l
     return dir;
 }
 
+/* Asked when something is written, and not when it is opened: what a disk that is mounted read-only
+ * after an error holds can still be read. */
+static enum mst_rc may_write(struct mst_store *s, struct mst_err *err)
+{
+    char why[128];
+
+    if (!local_of(s)->write) {
+        return mst_err_set(err, MST_E_PRECOND, "the store %s is opened for reading only", s->name);
+    }
+    if (faccessat(local_of(s)->root, ".", W_OK | X_OK, AT_EACCESS) != 0) {
+        return mst_err_set_detail(err, MST_E_CONFIG, errno,
+                                  "the store %s: the %s cannot be written: %s", s->name, s->where,
+                                  mst_errno_text(errno, why, sizeof(why)));
+    }
+    return MST_OK;
+}
+
 static enum mst_rc l_begin(struct mst_store *s, const char *key, struct mst_store_put **out,
                            struct mst_err *err)
 {
@@ -111,8 +128,8 @@ static enum mst_rc l_begin(struct mst_store *s, const char *key, struct mst_stor
     struct stat st;
     int dir;
 
-    if (!local_of(s)->write) {
-        return mst_err_set(err, MST_E_PRECOND, "the store %s is opened for reading only", s->name);
+    if (may_write(s, err) != MST_OK) {
+        return err->rc;
     }
     dir = local_walk(local_of(s), key, true, &leaf);
     if (dir < 0) {
@@ -311,8 +328,8 @@ static enum mst_rc l_remove(struct mst_store *s, const char *key, struct mst_err
     enum mst_rc rc = MST_OK;
     int dir;
 
-    if (!local_of(s)->write) {
-        return mst_err_set(err, MST_E_PRECOND, "the store %s is opened for reading only", s->name);
+    if (may_write(s, err) != MST_OK) {
+        return err->rc;
     }
     dir = local_walk(local_of(s), key, false, &leaf);
     if (dir < 0) {
@@ -360,8 +377,7 @@ static void l_close(struct mst_store *s)
     free(s);
 }
 
-static enum mst_rc check_root(int fd, const char *name, const char *path, bool write,
-                              struct mst_err *err)
+static enum mst_rc check_root(int fd, const char *name, const char *path, struct mst_err *err)
 {
     struct stat st;
     char why[128];
@@ -380,11 +396,6 @@ static enum mst_rc check_root(int fd, const char *name, const char *path, bool w
         return mst_err_set(err, MST_E_CONFIG,
                            "the store %s: %s belongs to another user (uid %u): chown it", name,
                            path, (unsigned)st.st_uid);
-    }
-    if (write && faccessat(fd, ".", W_OK | X_OK, AT_EACCESS) != 0) {
-        return mst_err_set_detail(err, MST_E_CONFIG, errno,
-                                  "the store %s: %s cannot be written: %s", name, path,
-                                  mst_errno_text(errno, why, sizeof(why)));
     }
     return MST_OK;
 }
@@ -421,7 +432,7 @@ enum mst_rc mst_store_local_open(const char *name, const char *path, bool write,
                                                     "%s",
                                   name, path, mst_errno_text(errno, why, sizeof(why)));
     }
-    if (check_root(fd, name, path, write, err) != MST_OK) {
+    if (check_root(fd, name, path, err) != MST_OK) {
         (void)close(fd);
         return err->rc;
     }

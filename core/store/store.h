@@ -87,7 +87,8 @@ struct mst_store_upload { /* begun and neither completed nor aborted */
 };
 
 /* Directory store. MST_E_CONFIG when path is missing, not a directory, or writable by others; write
- * false opens read-only (puts and deletes are refused). */
+ * false opens read-only (puts and deletes are refused). Whether it can be written is asked by each
+ * put and delete (MST_E_CONFIG): what is mounted read-only can be read. */
 enum mst_rc mst_store_local_open(const char *name, const char *path, bool write,
                                  struct mst_store **out, struct mst_err *err) MST_MUST_CHECK;
 void mst_store_free(struct mst_store *s);

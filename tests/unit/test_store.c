@@ -328,6 +328,24 @@ static void a_network_filesystem_is_noticed(void **state)
     assert_string_equal(mst_store_netfs(0), "");
 }
 
+/* /proc is what a disk that was mounted read-only after an error looks like. */
+static void what_cannot_be_written_can_still_be_read(void **state)
+{
+    struct mst_store *s = NULL;
+    struct mst_err err = {0};
+    char name[8];
+    size_t got;
+
+    (void)state;
+    assert_ok(mst_store_local_open("far", "/proc/self", true, &s, &err), &err);
+    assert_ok(mst_store_read(s, "comm", 0, name, sizeof(name), &got, &err), &err);
+    assert_true(got > 0);
+    assert_rc(mst_store_put_all(s, "a/b", "x", 1, &err), MST_E_CONFIG, &err);
+    assert_non_null(strstr(err.msg, "the store far: the directory /proc/self cannot be written: "));
+    assert_rc(mst_store_delete(s, "comm", &err), MST_E_CONFIG, &err);
+    mst_store_free(s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -343,6 +361,7 @@ int main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(links_are_not_followed, setup, teardown),
         cmocka_unit_test_setup_teardown(bad_places_are_refused_with_what_to_do, setup, teardown),
+        cmocka_unit_test(what_cannot_be_written_can_still_be_read),
         cmocka_unit_test_setup_teardown(room_is_known, setup, teardown),
         cmocka_unit_test_setup_teardown(a_full_store_says_so, setup, teardown),
         cmocka_unit_test_setup_teardown(faults_strike_where_they_are_told, setup, teardown),
