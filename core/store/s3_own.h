@@ -150,6 +150,10 @@ enum mst_rc mst_s3_call(struct s3 *s, const struct s3_req *r, struct s3_answer *
 enum mst_rc mst_s3_refused(struct s3 *s, const struct s3_req *r, const struct s3_answer *a,
                            struct mst_err *err);
 void mst_s3_read_error(struct s3_answer *a);
+bool mst_s3_says(const struct s3_answer *a, const char *header, const char *text);
+extern const char mst_s3_web_page[]; /* the sentence for one */
+/* It changes when the store says where the bucket is: by any of the threads that ask. */
+void mst_s3_region_of(struct s3 *s, char *out, size_t size);
 /* Amazon tells who may list only below a prefix (a condition on s3:prefix) 403 of an object that is
  * not there. Where a listing does not have it, a becomes a 404. */
 void mst_s3_see_absent(struct s3 *s, const struct s3_req *r, struct s3_answer *a);
