@@ -64,6 +64,9 @@ static void a_slow_store_is_waited_for_so_long_and_no_longer(void **state)
                            "for it for ");
     at = strstr(mst_str_c(&r.out), "waited for it for ");
     assert_in_range(strtol(at + strlen("waited for it for "), NULL, 10), 1, 4);
+    at = strstr(mst_str_c(&r.out), "claiming its id in local+far");
+    at = at ? at : strstr(mst_str_c(&r.err), "claiming its id in local+far");
+    assert_non_null(at); /* it is not said to be choosing a source meanwhile */
     ran_release(&r);
     assert_in_range(mst_clock_mono_ms(NULL) - begin, 1000, PATIENCE_MS);
     s3d_latency(t.far, 0);
