@@ -230,7 +230,7 @@ static void g_close(struct mst_store *s)
 }
 
 static const struct mst_store_ops ops = {.close = g_close,
-                                         .put_begin = gcs_begin,
+                                         .put_begin = gcs_put_begin,
                                          .put_add = gcs_add,
                                          .put_finish = gcs_finish,
                                          .put_abort = gcs_abort,
@@ -310,6 +310,7 @@ enum mst_rc mst_store_gcs_open_take(const char *name, const struct mst_gcs_opts 
     g->base.tags = g->tags;
     mst_store_marks_take(&g->base, &o->marks);
     g->write = o->write;
+    g->ask_first = o->ask_first;
     g->tries_max = o->tries_max;
     g->budget_ms = o->budget_ms;
     g->clock = o->clock;

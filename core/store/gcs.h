@@ -21,6 +21,8 @@ struct mst_gcs_opts {
     const char *storage_class; /* of new objects; NULL or "": the bucket's */
     struct mst_store_marks marks;
     bool write;         /* false: puts and deletes are refused */
+    bool ask_first;     /* before the first put: does the service refuse a second object of a name?
+                         * MST_E_CONFIG of each put when it does not. */
     size_t chunk_bytes; /* held in memory by each put; 0: 16 MiB */
     struct mst_http_opts http;
     const struct mst_clock *clock;

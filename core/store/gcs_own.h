@@ -41,7 +41,7 @@ struct gcs {
     char prefix[202];                   /* "" or with its '/' */
     char storage_class[32];
     char *tags;
-    bool write;
+    bool write, ask_first;
     size_t chunk;
     unsigned tries_max;
     int64_t budget_ms;
@@ -78,6 +78,10 @@ int64_t gcs_time(const char *text); /* RFC 3339 in UTC; 0 when it is none */
 
 enum mst_rc gcs_begin(struct mst_store *s, const char *key, struct mst_store_put **out,
                       struct mst_err *err);
+/* The same; with ask_first the service is asked before whether it refuses a second object of a
+ * name, and gets none when it does not. */
+enum mst_rc gcs_put_begin(struct mst_store *s, const char *key, struct mst_store_put **out,
+                          struct mst_err *err);
 enum mst_rc gcs_add(struct mst_store_put *p, const void *data, size_t n, struct mst_err *err);
 enum mst_rc gcs_finish(struct mst_store_put *p, struct mst_err *err);
 void gcs_abort(struct mst_store_put *p);

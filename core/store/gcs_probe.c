@@ -162,3 +162,22 @@ enum mst_rc gcs_probe(struct mst_store *s, struct mst_task *task, struct mst_err
     mst_mutex_unlock(&g->mtx);
     return rc;
 }
+
+enum mst_rc gcs_put_begin(struct mst_store *s, const char *key, struct mst_store_put **out,
+                          struct mst_err *err)
+{
+    struct gcs *g = gcs_of(s);
+    const struct mst_store_caps *caps;
+
+    if (g->write && g->ask_first && gcs_probe(s, mst_store_works_for(), err) != MST_OK) {
+        return err->rc;
+    }
+    caps = gcs_caps(s);
+    if (g->write && g->ask_first && !caps->create_only) {
+        return mst_err_set(err, MST_E_CONFIG,
+                           "the store %s (%s) cannot keep two writers from overwriting each other "
+                           "(%s): nothing is written there",
+                           s->name, s->where, caps->text);
+    }
+    return gcs_begin(s, key, out, err);
+}

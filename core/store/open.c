@@ -85,6 +85,9 @@ static enum mst_rc open_gcs(const struct mst_cfg_store *c, const struct mst_stor
                                    .storage_class = c->storage_class,
                                    .marks = *marks,
                                    .write = write,
+                                   /* Google's does; others that speak its API may not. */
+                                   .ask_first = c->endpoint[0] != '\0' &&
+                                                strcmp(c->endpoint, MST_GCS_ENDPOINT) != 0,
                                    .chunk_bytes = (size_t)c->chunk_bytes,
                                    .http = http};
     struct mst_gauth_opts a = {.service_account_file = c->service_account_file,

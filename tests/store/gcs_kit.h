@@ -22,6 +22,7 @@ struct kit {
     struct mst_store *s;
     char dir[64];
     unsigned tries;
+    bool ask_first;
 };
 
 static struct mst_http_opts kit_http(void)
@@ -44,6 +45,7 @@ static inline void kit_open_auth(struct kit *k, struct mst_gauth_opts *a, const 
                                    .prefix = prefix,
                                    .endpoint = gcsd_url(k->d),
                                    .write = true,
+                                   .ask_first = k->ask_first,
                                    .chunk_bytes = KIT_CHUNK,
                                    .http = kit_http(),
                                    .tries_max = k->tries ? k->tries : 4,

@@ -637,6 +637,28 @@ static void who_may_not_see_the_bucket_is_told_what_is_not_known(void **state)
                                                     "known (storage.buckets.get)");
 }
 
+/* A service that is not Google's may take the condition and ignore it. */
+static void a_service_that_overwrites_gets_nothing(void **state)
+{
+    struct kit *k = *state;
+    struct mst_err err = {0};
+
+    k->ask_first = true;
+    kit_open(k, "rs0");
+    assert_ok(mst_store_put_all(k->s, "one", "1", 1, &err), &err);
+    gcsd_overwrites(k->d);
+    assert_ok(mst_store_put_all(k->s, "two", "2", 1, &err), &err); /* asked once */
+    kit_open(k, "rs0");
+    for (int i = 0; i < 2; i++) {
+        assert_rc(mst_store_put_all(k->s, "three", "3", 1, &err), MST_E_CONFIG, &err);
+        assert_non_null(strstr(err.msg, "cannot keep two writers from overwriting each other"));
+        assert_non_null(strstr(err.msg, "a multipart upload overwrites"));
+    }
+    assert_true(gcsd_has(k->d, "rs0/two", "2", 1));
+    assert_int_equal(gcsd_objects(k->d), 2);
+    kit_no_complaints(k);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, kit_up, kit_down)
 
 int main(void)
@@ -664,6 +686,7 @@ int main(void)
         T(a_listing_without_end_is_refused),
         T(what_the_store_can_do_is_asked),
         T(what_the_service_calls_a_class_has_no_escape_codes),
+        T(a_service_that_overwrites_gets_nothing),
         T(who_may_not_see_the_bucket_is_told_what_is_not_known),
         T(a_deleted_object_may_be_deleted_again_and_a_locked_one_not),
     };

@@ -109,6 +109,7 @@ void gcsd_put(struct gcsd *g, const char *name, const void *data, size_t n);
 void gcsd_versions(struct gcsd *g);     /* from now on what is replaced or deleted is kept */
 void gcsd_no_retention(struct gcsd *g); /* the bucket takes no object retention */
 void gcsd_may_delete(struct gcsd *g);   /* the key has storage.objects.delete and override */
+void gcsd_overwrites(struct gcsd *g);   /* it ignores ifGenerationMatch, as some do */
 void gcsd_retain(struct gcsd *g, const char *name, const char *mode, const char *until, bool hold);
 void gcsd_hold_by_event(struct gcsd *g, const char *name);
 

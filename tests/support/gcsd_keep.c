@@ -245,6 +245,13 @@ void gcsd_may_delete(struct gcsd *g)
     pthread_mutex_unlock(&g->mu);
 }
 
+void gcsd_overwrites(struct gcsd *g)
+{
+    pthread_mutex_lock(&g->mu);
+    g->overwrites = true;
+    pthread_mutex_unlock(&g->mu);
+}
+
 /* What the caller would be allowed; false: it is not this question. */
 bool gcsd_permissions(struct gcsd *g, const struct gcsd_request *q, struct gcsd_reply *r)
 {

@@ -76,7 +76,7 @@ struct gcsd {
     uint64_t next_generation;
     struct gobject **o; /* by name */
     size_t n_o, cap_o;
-    bool versioned, no_retention, may_delete;
+    bool versioned, no_retention, may_delete, overwrites;
     struct gobject **old; /* by name and generation */
     size_t n_old, cap_old;
     struct gsession **s;
