@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "base/mem.h"
@@ -155,9 +156,15 @@ enum mst_rc mst_dir_make(const char *path, mode_t mode, struct mst_err *err)
 }
 
 /* Anybody, or a group that is not this user's own; in a folder with the sticky bit nobody removes
- * what is another's. */
-static bool others_write(const struct stat *st)
+ * what is another's, and where it is mounted read-only (as containers get their configuration) the
+ * bits say nothing. */
+static bool others_write(const char *path, const struct stat *st)
 {
+    struct statvfs fs;
+
+    if (statvfs(path, &fs) == 0 && (fs.f_flag & ST_RDONLY)) {
+        return false;
+    }
     return (!S_ISDIR(st->st_mode) || !(st->st_mode & S_ISVTX)) &&
            ((st->st_mode & S_IWOTH) || ((st->st_mode & S_IWGRP) && st->st_gid != getegid()));
 }
@@ -174,7 +181,7 @@ enum mst_rc mst_file_others_write(const char *path, struct mst_err *err)
     if (!S_ISREG(st.st_mode)) {
         return MST_OK;
     }
-    if (others_write(&st)) {
+    if (others_write(path, &st)) {
         return mst_err_set(err, MST_E_CONFIG,
                            "%s can be written by others (mode %04o): chmod go-w it", path,
                            (unsigned)st.st_mode & 07777U);
@@ -184,7 +191,7 @@ enum mst_rc mst_file_others_write(const char *path, struct mst_err *err)
     if (stat(dir, &st) != 0) {
         return fail(err, "look at", dir);
     }
-    return others_write(&st)
+    return others_write(dir, &st)
                ? mst_err_set(
                      err, MST_E_CONFIG,
                      "%s is in a directory that others can write (mode %04o): chmod go-w %s", path,

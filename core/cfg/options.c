@@ -269,7 +269,9 @@ static const struct mst_section sections[] = {
     CRED(0, "set.credentials.view", "The user that watches: `clusterMonitor`."),
     CRED(1, "set.credentials.backup", "The user that reads for a backup: `backup`."),
     CRED(2, "set.credentials.restore", "The user that restores and imports: `restore`."),
-    CRED(3, "set.credentials.switch", "The user that moves a primary: `clusterManager`."),
+    CRED(3, "set.credentials.switch",
+         "The user that moves a primary: the role of `muster roles --act switch`, or "
+         "`clusterManager`."),
     {.path = "stores",
      .base = offsetof(struct mst_cfg, stores),
      .elem = sizeof(struct mst_cfg_store),

@@ -36,7 +36,8 @@ const struct mst_option mst_cfg_store_opts[MST_CFG_STORE_OPTS] = {
     {.name = "path",
      PATH(path),
      .of_type = "local",
-     .doc = "directory of the store; it exists already and only its owner may write to it"},
+     .doc = "directory of the store; it exists already, belongs to this user or to root, and not "
+            "everybody may write to it"},
     {.name = "bucket",
      TEXT(bucket),
      .of_type = "s3 or gcs",
