@@ -235,6 +235,7 @@ enum mst_rc mst_key_object_open(const struct mst_key_object *k, const struct mst
     }
     if (first.rc != MST_OK) {
         *err = first;
+        err->detail = MST_KEY_FAILED;
         return first.rc;
     }
     mst_key_object_who(k, &who);

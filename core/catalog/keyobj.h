@@ -33,8 +33,10 @@ struct mst_key_means {
                           struct mst_err *err);
     void *unwrap_arg;
 };
+#define MST_KEY_FAILED 1
 /* The first slot that opens and gives the key that the object names. MST_E_AUTH: none of these
- * means opens it, and who could; MST_E_INTEGRITY: a slot is damaged or of another backup. */
+ * means opens it, and who could; with err->detail MST_KEY_FAILED one of them should have: a wrong
+ * passphrase, a program that failed. MST_E_INTEGRITY: a slot is damaged or of another backup. */
 enum mst_rc mst_key_object_open(const struct mst_key_object *k, const struct mst_key_means *means,
                                 struct mst_data_key *out, struct mst_err *err) MST_MUST_CHECK;
 

@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "catalog/asleep.h"
+#include "catalog/keyobj.h"
 #include "catalog/sums.h"
 #include "catalog/verify_inner.h"
 #include "oplog/oplog.h"
@@ -507,7 +508,11 @@ static enum mst_rc verify(const struct mst_catalog *c, const struct mst_verify_o
     if (rc == MST_E_AUTH) {
         const struct mst_err why = *err;
 
-        return verify_unopened(c, o, why.msg, task, res, err);
+        rc = verify_unopened(c, o, why.msg, task, res, err);
+        /* A host without a key is one thing; a key that ought to open it and does not another. */
+        return rc == MST_OK && why.detail == MST_KEY_FAILED
+                   ? mst_err_set(err, MST_E_INCOMPLETE, "%s: %s", res->id, res->text)
+                   : rc;
     }
     if (rc == MST_E_INTEGRITY || rc == MST_E_NOTFOUND) {
         verify_strangers(c, o->id, task, err);

@@ -123,6 +123,9 @@ static enum mst_rc unlock(void *arg, const struct mst_key_object *k, struct mst_
     enum mst_rc rc = load_identity(l, k, &identity, &has, err);
 
     rc = rc == MST_OK ? load_phrase(l, k, &phrase, err) : rc;
+    if (rc == MST_E_AUTH) {
+        err->detail = MST_KEY_FAILED; /* it is for one of the slots */
+    }
     if (rc == MST_OK) {
         means.identity = has ? &identity : NULL;
         means.phrase = phrase.p ? &phrase : NULL;

@@ -421,6 +421,7 @@ static void a_passphrase_opens_and_a_wrong_one_does_not(void **state)
 {
     struct fix *x = *state;
     struct mst_secret wrong = {0};
+    struct mst_verify_result res;
     struct mst_bkr *r;
     struct mst_err err = {0};
 
@@ -435,6 +436,15 @@ static void a_passphrase_opens_and_a_wrong_one_does_not(void **state)
     x->means.phrase = &wrong;
     assert_rc(mst_bkr_open(&x->f.c, FIRST, NULL, &r, &err), MST_E_AUTH, &err);
     assert_non_null(strstr(err.msg, "passphrase"));
+    /* To have no key is one thing; to have one that ought to open it, and it fails, another. */
+    assert_rc(verify(x, FIRST, &res, &err), MST_E_INCOMPLETE, &err);
+    assert_non_null(strstr(err.msg, FIRST ": every stored byte of 2 objects"));
+    assert_non_null(strstr(err.msg, "hashed, but not opened"));
+    assert_int_equal(res.level, 1);
+    assert_true(res.ok);
+    assert_int_equal(listed(x, FIRST).verified_level, 1);
+    x->means.phrase = NULL;
+    assert_ok(verify(x, FIRST, &res, &err), &err);
     mst_secret_release(&wrong);
 }
 

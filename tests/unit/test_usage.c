@@ -50,16 +50,18 @@ static enum mst_rc targets(const char *backup, size_t *n, size_t *out, struct ms
     struct mst_cfg *cfg = NULL;
     char *text = mst_xasprintf("set = { members = [\"127.0.0.1:1\"]; };\nstores = ("
                                "{ name = \"a\"; type = \"local\"; path = \"/tmp\"; },"
-                               "{ name = \"b\"; type = \"local\"; path = \"/tmp\"; });\n"
+                               "{ name = \"b\"; type = \"local\"; path = \"/var/tmp\"; });\n"
                                "backup = { %s };\n",
                                backup);
     enum mst_rc rc;
 
     (void)snprintf(path, sizeof(path), "/tmp/mst-usage-%d.conf", (int)getpid());
     assert_ok(mst_file_replace(path, 0600, text, strlen(text), err), err);
-    assert_ok(mst_cfg_open(&w, &cfg, NULL, err), err);
-    rc = mst_cfg_targets(cfg, out, n, err);
-    mst_cfg_free(cfg);
+    rc = mst_cfg_open(&w, &cfg, NULL, err);
+    if (rc == MST_OK) {
+        rc = mst_cfg_targets(cfg, out, n, err);
+        mst_cfg_free(cfg);
+    }
     (void)unlink(path);
     free(text);
     return rc;
