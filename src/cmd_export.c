@@ -115,7 +115,7 @@ static void said_next(const struct work *w, struct mst_str *out)
 static void said(const struct work *w, struct mst_str *out)
 {
     const struct mst_takeout_done *d = &w->done;
-    char size[MST_HUMAN_MAX], read[MST_HUMAN_MAX];
+    char size[MST_HUMAN_MAX], read[MST_HUMAN_MAX], at[MST_TIME_MAX];
 
     mst_str_addf(
         out,
@@ -147,9 +147,9 @@ static void said(const struct work *w, struct mst_str *out)
                      d->doubles == 1 ? "is" : "are");
     }
     if (d->oplog) {
-        mst_str_addf(out, "  with an oplog of %llu %s, which brings it to %u.%u\n",
+        mst_str_addf(out, "  with an oplog of %llu %s, which brings it to %s (oplog %u.%u)\n",
                      (unsigned long long)d->ops, mst_text_noun(d->ops, "operation", "operations"),
-                     d->point.ts.t, d->point.ts.i);
+                     mst_time_iso((int64_t)d->point.ts.t * 1000, at), d->point.ts.t, d->point.ts.i);
     } else {
         mst_str_add(out, "  without the oplog: the documents are of no one moment\n");
     }

@@ -311,6 +311,7 @@ enum mst_rc mst_store_gcs_open_take(const char *name, const struct mst_gcs_opts 
     mst_store_marks_take(&g->base, &o->marks);
     g->write = o->write;
     g->ask_first = o->ask_first;
+    (void)mst_copy(g->region, sizeof(g->region), o->region ? o->region : "");
     g->tries_max = o->tries_max;
     g->budget_ms = o->budget_ms;
     g->clock = o->clock;

@@ -19,6 +19,7 @@ struct mst_gcs_opts {
     const char *prefix;        /* "" or NULL: the whole bucket */
     const char *endpoint;      /* NULL or "": Google's */
     const char *storage_class; /* of new objects; NULL or "": the bucket's */
+    const char *region; /* nothing is written to a bucket that is elsewhere; NULL or "": any */
     struct mst_store_marks marks;
     bool write;         /* false: puts and deletes are refused */
     bool ask_first;     /* before the first put: does the service refuse a second object of a name?

@@ -2,6 +2,7 @@
  */
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
@@ -23,6 +24,39 @@ enum mst_rc gcs_settings(struct gcs *g, struct mst_task *task, bool *versions, b
     rc = gcs_json(a, task, &b, err);
     *versions = rc == MST_OK && mst_gjson_true(b, "versioning.enabled");
     *lock = rc == MST_OK && strcmp(mst_gjson_text(b, "objectRetention.mode"), "Enabled") == 0;
+    bson_destroy(b);
+    gcs_ask_free(a);
+    return rc;
+}
+
+/* Unlike Amazon's, the service does not mind which region a client believes its bucket to be in. */
+enum mst_rc gcs_place_ready(struct gcs *g, struct mst_task *task, struct mst_err *err)
+{
+    struct gcs_ask *a;
+    bson_t *b = NULL;
+    enum mst_rc rc;
+
+    if (!g->region[0] || atomic_load(&g->placed)) {
+        return MST_OK;
+    }
+    a = gcs_ask_new(g, "GET", "look where the bucket is", g->bucket);
+    mst_str_addf(&a->url, "%s/storage/v1/b/", g->endpoint);
+    mst_gcall_encode(g->bucket, &a->url);
+    mst_str_addc(&a->url, '?');
+    gcs_param(a, "fields", "location");
+    rc = gcs_json(a, task, &b, err);
+    if (rc == MST_OK && strcasecmp(mst_gjson_text(b, "location"), g->region) != 0) {
+        rc = mst_err_set(err, MST_E_CONFIG,
+                         "the bucket %s of the store %s is in %.40s and not in %s, and "
+                         "backup.regions says where backups may be",
+                         g->bucket, g->base.name, mst_gjson_text(b, "location"), g->region);
+    } else if (rc == MST_E_AUTH) {
+        rc = mst_err_set(err, rc,
+                         "backup.regions says where backups may be, and the store %s may not look "
+                         "where its bucket is: it needs storage.buckets.get",
+                         g->base.name);
+    }
+    atomic_store(&g->placed, rc == MST_OK);
     bson_destroy(b);
     gcs_ask_free(a);
     return rc;

@@ -42,6 +42,8 @@ struct gcs {
     char storage_class[32];
     char *tags;
     bool write, ask_first;
+    char region[64];     /* it has to be there; "": anywhere */
+    bool _Atomic placed; /* it is */
     size_t chunk;
     unsigned tries_max;
     int64_t budget_ms;
@@ -78,6 +80,8 @@ int64_t gcs_time(const char *text); /* RFC 3339 in UTC; 0 when it is none */
 
 enum mst_rc gcs_begin(struct mst_store *s, const char *key, struct mst_store_put **out,
                       struct mst_err *err);
+/* MST_E_CONFIG: the bucket is not in g->region. */
+enum mst_rc gcs_place_ready(struct gcs *g, struct mst_task *task, struct mst_err *err);
 /* The same; with ask_first the service is asked before whether it refuses a second object of a
  * name, and gets none when it does not. */
 enum mst_rc gcs_put_begin(struct mst_store *s, const char *key, struct mst_store_put **out,

@@ -169,6 +169,9 @@ enum mst_rc gcs_put_begin(struct mst_store *s, const char *key, struct mst_store
     struct gcs *g = gcs_of(s);
     const struct mst_store_caps *caps;
 
+    if (g->write && gcs_place_ready(g, mst_store_works_for(), err) != MST_OK) {
+        return err->rc;
+    }
     if (g->write && g->ask_first && gcs_probe(s, mst_store_works_for(), err) != MST_OK) {
         return err->rc;
     }

@@ -83,6 +83,7 @@ static enum mst_rc open_gcs(const struct mst_cfg_store *c, const struct mst_stor
                                    .prefix = c->prefix,
                                    .endpoint = c->endpoint,
                                    .storage_class = c->storage_class,
+                                   .region = c->region_kept ? c->region : NULL,
                                    .marks = *marks,
                                    .write = write,
                                    /* Google's does; others that speak its API may not. */

@@ -23,6 +23,7 @@ struct kit {
     char dir[64];
     unsigned tries;
     bool ask_first;
+    const char *region;
 };
 
 static struct mst_http_opts kit_http(void)
@@ -46,6 +47,7 @@ static inline void kit_open_auth(struct kit *k, struct mst_gauth_opts *a, const 
                                    .endpoint = gcsd_url(k->d),
                                    .write = true,
                                    .ask_first = k->ask_first,
+                                   .region = k->region,
                                    .chunk_bytes = KIT_CHUNK,
                                    .http = kit_http(),
                                    .tries_max = k->tries ? k->tries : 4,

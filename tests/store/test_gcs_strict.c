@@ -637,6 +637,34 @@ static void who_may_not_see_the_bucket_is_told_what_is_not_known(void **state)
                                                     "known (storage.buckets.get)");
 }
 
+/* Where backup.regions is set: the service itself does not mind what a client believes. */
+static void a_bucket_elsewhere_gets_nothing_where_regions_are_named(void **state)
+{
+    struct kit *k = *state;
+    struct mst_err err = {0};
+
+    k->region = "europe-west3"; /* it is said in capitals */
+    kit_open(k, "rs0");
+    assert_ok(mst_store_put_all(k->s, "one", "1", 1, &err), &err);
+    assert_ok(mst_store_put_all(k->s, "two", "2", 1, &err), &err);
+    assert_int_equal(gcsd_count(k->d, GCSD_BUCKET), 1);
+    k->region = "us-east1";
+    kit_open(k, "rs0");
+    assert_rc(mst_store_put_all(k->s, "three", "3", 1, &err), MST_E_CONFIG, &err);
+    assert_non_null(strstr(err.msg, "is in EUROPE-WEST3 and not in us-east1"));
+    k->region = "europe-west3";
+    kit_open(k, "rs0");
+    gcsd_plan(k->d, &(struct gcsd_fault){.kind = GCSD_BUCKET,
+                                         .times = UINT_MAX,
+                                         .what = GCSD_STATUS,
+                                         .status = 403,
+                                         .reason = "forbidden"});
+    assert_rc(mst_store_put_all(k->s, "three", "3", 1, &err), MST_E_AUTH, &err);
+    assert_non_null(strstr(err.msg, "it needs storage.buckets.get"));
+    assert_int_equal(gcsd_objects(k->d), 2);
+    kit_no_complaints(k);
+}
+
 /* A service that is not Google's may take the condition and ignore it. */
 static void a_service_that_overwrites_gets_nothing(void **state)
 {
@@ -686,6 +714,7 @@ int main(void)
         T(a_listing_without_end_is_refused),
         T(what_the_store_can_do_is_asked),
         T(what_the_service_calls_a_class_has_no_escape_codes),
+        T(a_bucket_elsewhere_gets_nothing_where_regions_are_named),
         T(a_service_that_overwrites_gets_nothing),
         T(who_may_not_see_the_bucket_is_told_what_is_not_known),
         T(a_deleted_object_may_be_deleted_again_and_a_locked_one_not),

@@ -540,7 +540,7 @@ static void about_bucket(struct gcsd *g, const struct gcsd_request *q, struct gc
         return;
     }
     r->status = 200;
-    mst_str_addf(&r->body, "{\"versioning\":{\"enabled\":true}%s}",
+    mst_str_addf(&r->body, "{\"location\":\"EUROPE-WEST3\",\"versioning\":{\"enabled\":true}%s}",
                  g->no_retention ? "" : ",\"objectRetention\":{\"mode\":\"Enabled\"}");
 }
 
