@@ -1,6 +1,6 @@
-/* A backup, its verification and a restore by the real program into versitygw, with toxiproxy
- * cutting, delaying and throttling all the while: afterwards the bucket holds one backup and
- * nothing else, and the set what it held before. */
+/* A backup, its verification and a restore by the real program into versitygw, rclone and moto,
+ * with toxiproxy cutting, delaying and throttling all the while: afterwards the bucket holds one
+ * backup and nothing else, and the set what it held before. */
 #include "story_kit.h"
 
 #include <pthread.h>
@@ -8,6 +8,16 @@
 
 #include "peer_kit.h"
 
+/* rclone takes the condition of a create-only write and ignores it. */
+static const struct server {
+    enum realstore_kind kind;
+    const char *name, *profile, *more;
+} servers[] = {
+    {REAL_VERSITYGW, "a story on versitygw", "versitygw", ""},
+    {REAL_RCLONE, "a story on rclone", "rclone", "single_writer = true;"},
+    {REAL_MOTO, "a story on moto", "other", ""},
+};
+static const struct server *server;
 static struct kit kit;
 static struct home home;
 static struct realstore real;
@@ -53,10 +63,11 @@ static void configure(void)
               &err);
     lines = mst_xasprintf(
         "stores = ({ name = \"far\"; type = \"s3\"; bucket = \"%s\"; prefix = \"site\";\n"
-        "  endpoint = \"%s\"; region = \"%s\"; profile = \"versitygw\"; plain_http = true;\n"
+        "  endpoint = \"%s\"; region = \"%s\"; profile = \"%s\"; plain_http = true; %s\n"
         "  part_bytes = 5242880; access_key = \"%s\"; secret_key_file = \"%s\";\n"
         "  allow_unsealed = true; });\nbackup = { store = \"far\"; };\n",
-        REAL_BUCKET, real.endpoint, REAL_REGION, REAL_ACCESS, secret);
+        REAL_BUCKET, real.endpoint, REAL_REGION, server->profile, server->more, REAL_ACCESS,
+        secret);
     stores_are(&home, lines);
     free(lines);
 }
@@ -64,12 +75,13 @@ static void configure(void)
 static int up(void **state)
 {
     (void)state;
-    realstore_start(&real, REAL_VERSITYGW, &(struct realstore_opts){.proxy = true});
+    realstore_start(&real, server->kind, &(struct realstore_opts){.proxy = true});
     kit_start(&kit, (struct sbx_opts){.fast = true, .seed = 1});
     home_make(&home, &kit, "/nowhere");
     configure();
     fill(&kit, "new");
     fill_large(&kit, 2500, 1000);
+    atomic_store(&over, false);
     assert_int_equal(pthread_create(&troublemaker, NULL, make_trouble, NULL), 0);
     return 0;
 }
@@ -95,7 +107,7 @@ static void the_bucket_holds_it_and_nothing_else(const char *id)
     char *line, *next;
 
     (void)mst_copy(direct.endpoint, sizeof(direct.endpoint), real.direct);
-    s = kit_open_real(&direct, (struct mst_s3_conf){.profile = "versitygw"});
+    s = kit_open_real(&direct, (struct mst_s3_conf){.profile = server->profile});
     assert_int_equal(kit_uploads(s), 0);
     assert_ok(mst_store_list(s, "", kit_count_item, &c, NULL, &err), &err);
     assert_true(c.n > 4);
@@ -151,8 +163,15 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(a_backup_goes_through_and_comes_back)};
 
+    int failed = 0;
+
     (void)setenv("TEST_MUSTER", TEST_MUSTER, 0);
-    realstore_need(REAL_VERSITYGW);
+    for (size_t i = 0; i < MST_COUNT(servers); i++) {
+        realstore_need(servers[i].kind);
+    }
     realstore_need_proxy();
-    return cmocka_run_group_tests_name("a story on s3", tests, up, down);
+    for (server = servers; server < servers + MST_COUNT(servers); server++) {
+        failed += cmocka_run_group_tests_name(server->name, tests, up, down);
+    }
+    return failed;
 }
