@@ -174,12 +174,7 @@ unsigned mst_http_at_once(struct mst_http *h)
 
 bool mst_http_heard(struct mst_http *h)
 {
-    bool yes;
-
-    mst_mutex_lock(&h->mtx);
-    yes = h->heard;
-    mst_mutex_unlock(&h->mtx);
-    return yes;
+    return atomic_load(&h->heard);
 }
 
 int64_t mst_http_patience_ms(struct mst_http *h)
@@ -189,9 +184,7 @@ int64_t mst_http_patience_ms(struct mst_http *h)
 
 void mst_http_hear(struct mst_http *h)
 {
-    mst_mutex_lock(&h->mtx);
-    h->heard = true;
-    mst_mutex_unlock(&h->mtx);
+    atomic_store(&h->heard, true);
 }
 
 bool mst_http_pay(struct mst_http *h, size_t n, const struct mst_task *task)

@@ -3,6 +3,7 @@
 #define MST_HTTP_POOL_H
 
 #include <curl/curl.h>
+#include <stdatomic.h>
 
 #include "conc/thread.h"
 #include "http/http.h"
@@ -24,7 +25,8 @@ struct mst_http {
     unsigned allowed, busy, good; /* calls at once; successes since it was changed */
     char *ca_file, *proxy;
     struct mst_secret proxy_login;
-    bool plain, heard;
+    bool plain;
+    bool _Atomic heard; /* an answer came this way */
     int64_t connect_ms, stall_ms;
     uint64_t rate;
     int64_t rate_free_us; /* monotonic: when the bytes so far will have been paid for */
