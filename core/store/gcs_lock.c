@@ -10,80 +10,67 @@
 
 /* --- what the bucket is set to ---------------------------------------------------------------- */
 
-enum mst_rc gcs_settings(struct gcs *g, struct mst_task *task, bool *versions, bool *lock,
+enum mst_rc gcs_settings(struct gcs *g, struct mst_task *task, struct gcs_bucket *out,
                          struct mst_err *err)
 {
     struct gcs_ask *a = gcs_ask_new(g, "GET", "look at the bucket", g->bucket);
     bson_t *b = NULL;
     enum mst_rc rc;
 
+    memset(out, 0, sizeof(*out));
     mst_str_addf(&a->url, "%s/storage/v1/b/", g->endpoint);
     mst_gcall_encode(g->bucket, &a->url);
     mst_str_addc(&a->url, '?');
-    gcs_param(a, "fields", "versioning,objectRetention");
+    gcs_param(a, "fields", "location,versioning,objectRetention");
     rc = gcs_json(a, task, &b, err);
-    *versions = rc == MST_OK && mst_gjson_true(b, "versioning.enabled");
-    *lock = rc == MST_OK && strcmp(mst_gjson_text(b, "objectRetention.mode"), "Enabled") == 0;
+    if (rc == MST_OK) {
+        out->versions = mst_gjson_true(b, "versioning.enabled");
+        out->locks = strcmp(mst_gjson_text(b, "objectRetention.mode"), "Enabled") == 0;
+        (void)mst_copy(out->location, sizeof(out->location), mst_gjson_text(b, "location"));
+    }
     bson_destroy(b);
     gcs_ask_free(a);
     return rc;
 }
 
-/* Unlike Amazon's, the service does not mind which region a client believes its bucket to be in. */
-enum mst_rc gcs_place_ready(struct gcs *g, struct mst_task *task, struct mst_err *err)
+/* Whoever needs to know something of the bucket may not write before it is known. */
+static enum mst_rc may_not_look(const struct gcs *g, struct mst_err *err)
 {
-    struct gcs_ask *a;
-    bson_t *b = NULL;
-    enum mst_rc rc;
-
-    if (!g->region[0] || atomic_load(&g->placed)) {
-        return MST_OK;
-    }
-    a = gcs_ask_new(g, "GET", "look where the bucket is", g->bucket);
-    mst_str_addf(&a->url, "%s/storage/v1/b/", g->endpoint);
-    mst_gcall_encode(g->bucket, &a->url);
-    mst_str_addc(&a->url, '?');
-    gcs_param(a, "fields", "location");
-    rc = gcs_json(a, task, &b, err);
-    if (rc == MST_OK && strcasecmp(mst_gjson_text(b, "location"), g->region) != 0) {
-        rc = mst_err_set(err, MST_E_CONFIG,
-                         "the bucket %s of the store %s is in %.40s and not in %s, and "
-                         "backup.regions says where backups may be",
-                         g->bucket, g->base.name, mst_gjson_text(b, "location"), g->region);
-    } else if (rc == MST_E_AUTH) {
-        rc = mst_err_set(err, rc,
-                         "backup.regions says where backups may be, and the store %s may not look "
-                         "where its bucket is: it needs storage.buckets.get",
-                         g->base.name);
-    }
-    atomic_store(&g->placed, rc == MST_OK);
-    bson_destroy(b);
-    gcs_ask_free(a);
-    return rc;
+    return g->base.lock_days > 0
+               ? mst_err_set(err, MST_E_AUTH,
+                             "the store %s says lock_days, and it may not look whether the bucket "
+                             "takes object retention: it needs storage.buckets.get",
+                             g->base.name)
+               : mst_err_set(err, MST_E_AUTH,
+                             "backup.regions says where backups may be, and the store %s may not "
+                             "look where its bucket is: it needs storage.buckets.get",
+                             g->base.name);
 }
 
-enum mst_rc gcs_lock_ready(struct gcs *g, struct mst_err *err)
+enum mst_rc gcs_bucket_ready(struct gcs *g, struct mst_task *task, struct mst_err *err)
 {
-    const struct mst_store_caps *have = atomic_load(&g->probed);
-    bool versions, lock = have && have->lock;
+    struct gcs_bucket b;
     enum mst_rc rc;
 
-    if (g->base.lock_days == 0 || lock) {
+    if ((g->base.lock_days == 0 && !g->region[0]) || atomic_load(&g->ready)) {
         return MST_OK;
     }
-    rc = gcs_settings(g, NULL, &versions, &lock, err);
+    rc = gcs_settings(g, task, &b, err);
     if (rc == MST_E_AUTH) {
-        return mst_err_set(err, rc,
-                           "the store %s says lock_days, and it may not look whether the bucket "
-                           "takes object retention: it needs storage.buckets.get",
-                           g->base.name);
-    }
-    if (rc == MST_OK && !lock) {
+        rc = may_not_look(g, err);
+    } else if (rc == MST_OK && g->region[0] && strcasecmp(b.location, g->region) != 0) {
+        /* Unlike Amazon's, the service does not mind where a client believes its bucket to be. */
+        rc = mst_err_set(err, MST_E_CONFIG,
+                         "the bucket %s of the store %s is in %s and not in %s, and "
+                         "backup.regions says where backups may be",
+                         g->bucket, g->base.name, b.location, g->region);
+    } else if (rc == MST_OK && g->base.lock_days > 0 && !b.locks) {
         rc = mst_err_set(err, MST_E_CONFIG,
                          "the store %s says lock_days, and its bucket %s takes no object "
                          "retention: enable it there, or take lock_days out",
                          g->base.name, g->bucket);
     }
+    atomic_store(&g->ready, rc == MST_OK);
     return rc;
 }
 

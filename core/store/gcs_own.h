@@ -42,8 +42,8 @@ struct gcs {
     char storage_class[32];
     char *tags;
     bool write, ask_first;
-    char region[64];     /* it has to be there; "": anywhere */
-    bool _Atomic placed; /* it is */
+    char region[64];    /* it has to be there; "": anywhere */
+    bool _Atomic ready; /* the bucket was looked at, and is as it has to be */
     size_t chunk;
     unsigned tries_max;
     int64_t budget_ms;
@@ -80,8 +80,6 @@ int64_t gcs_time(const char *text); /* RFC 3339 in UTC; 0 when it is none */
 
 enum mst_rc gcs_begin(struct mst_store *s, const char *key, struct mst_store_put **out,
                       struct mst_err *err);
-/* MST_E_CONFIG: the bucket is not in g->region. */
-enum mst_rc gcs_place_ready(struct gcs *g, struct mst_task *task, struct mst_err *err);
 /* The same; with ask_first the service is asked before whether it refuses a second object of a
  * name, and gets none when it does not. */
 enum mst_rc gcs_put_begin(struct mst_store *s, const char *key, struct mst_store_put **out,
@@ -100,13 +98,18 @@ enum mst_rc gcs_remove(struct mst_store *s, const char *key, struct mst_err *err
 /* Fields of a new object's metadata: ",\"retention\":{...}", and its tags inside of "metadata". */
 void gcs_lock_field(const struct gcs *g, int64_t until_ms, struct mst_str *out);
 void gcs_tag_fields(const struct gcs *g, struct mst_str *out);
-/* Where locks are wanted: MST_E_CONFIG unless the bucket takes them. Nothing is written for it. */
-enum mst_rc gcs_lock_ready(struct gcs *g, struct mst_err *err);
+/* Where locks or a region are wanted: MST_E_CONFIG unless the bucket takes them, or is there. Asked
+ * until it is so; nothing is written for it. */
+enum mst_rc gcs_bucket_ready(struct gcs *g, struct mst_task *task, struct mst_err *err);
 /* Does the answer say that it is locked? Else it is locked now. */
 enum mst_rc gcs_lock_kept(struct gcs *g, const char *key, int64_t until_ms, const bson_t *b,
                           struct mst_err *err);
 /* MST_E_AUTH: the key may not look at the bucket. */
-enum mst_rc gcs_settings(struct gcs *g, struct mst_task *task, bool *versions, bool *lock,
+struct gcs_bucket {
+    bool versions, locks;
+    char location[64];
+};
+enum mst_rc gcs_settings(struct gcs *g, struct mst_task *task, struct gcs_bucket *out,
                          struct mst_err *err);
 enum mst_rc gcs_info(struct mst_store *s, const char *key, struct mst_store_info *out,
                      struct mst_err *err);

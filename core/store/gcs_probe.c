@@ -95,11 +95,11 @@ static enum mst_rc find_checksums(struct gcs *g, struct mst_store_caps *caps, st
 void gcs_keeps(struct mst_store *s, struct mst_task *task, struct mst_store_keeps *out)
 {
     struct mst_err why = {0};
-    bool versions, locks;
+    struct gcs_bucket b;
 
-    if (gcs_settings(gcs_of(s), task, &versions, &locks, &why) == MST_OK) {
-        out->versions = versions;
-        out->locks = locks;
+    if (gcs_settings(gcs_of(s), task, &b, &why) == MST_OK) {
+        out->versions = b.versions;
+        out->locks = b.locks;
     } else {
         out->versions = out->locks = -1;
         (void)mst_copy(out->text, sizeof(out->text), why.msg);
@@ -169,9 +169,6 @@ enum mst_rc gcs_put_begin(struct mst_store *s, const char *key, struct mst_store
     struct gcs *g = gcs_of(s);
     const struct mst_store_caps *caps;
 
-    if (g->write && gcs_place_ready(g, mst_store_works_for(), err) != MST_OK) {
-        return err->rc;
-    }
     if (g->write && g->ask_first && gcs_probe(s, mst_store_works_for(), err) != MST_OK) {
         return err->rc;
     }

@@ -70,7 +70,7 @@ enum mst_rc gcs_begin(struct mst_store *s, const char *key, struct mst_store_put
     if (getrandom(random, sizeof(random), 0) != (ssize_t)sizeof(random)) {
         return mst_err_set(err, MST_E_IO, "the system has no random numbers");
     }
-    if (gcs_lock_ready(g, err) != MST_OK) {
+    if (gcs_bucket_ready(g, mst_store_works_for(), err) != MST_OK) {
         return err->rc;
     }
     p = mst_xcalloc(1, sizeof(*p));
