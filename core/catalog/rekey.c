@@ -128,17 +128,24 @@ static enum mst_rc write_object(const struct mst_catalog *c, const struct mst_ke
 /* An older object that is not to be removed: does a lock keep it? */
 static void stays_locked(const struct mst_catalog *c, const char *key, struct mst_rekey_result *out)
 {
+    struct mst_rekey_result one = {.locked = 1};
     struct mst_err why = {0};
-    int64_t until = 0;
 
-    if (mst_store_free_to_go(c->store, key, &until, &why) != MST_E_PRECOND) {
-        return;
+    if (mst_store_free_to_go(c->store, key, &one.locked_until_ms, &why) == MST_E_PRECOND) {
+        (void)mst_copy(one.locked_key, sizeof(one.locked_key), key);
+        mst_rekey_locked_add(out, &one);
     }
-    if (out->locked++ == 0 || until == 0 ||
-        (out->locked_until_ms && until > out->locked_until_ms)) {
-        out->locked_until_ms = until;
-        (void)mst_copy(out->locked_key, sizeof(out->locked_key), key);
+}
+
+void mst_rekey_locked_add(struct mst_rekey_result *to, const struct mst_rekey_result *more)
+{
+    if (more->locked > 0 &&
+        (to->locked == 0 || more->locked_until_ms == 0 ||
+         (to->locked_until_ms && more->locked_until_ms > to->locked_until_ms))) {
+        to->locked_until_ms = more->locked_until_ms;
+        (void)mst_copy(to->locked_key, sizeof(to->locked_key), more->locked_key);
     }
+    to->locked += more->locked;
 }
 
 void mst_rekey_locked_text(const struct mst_rekey_result *res, char *out, size_t size)

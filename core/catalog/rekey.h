@@ -51,6 +51,8 @@ struct mst_rekey_result {
 enum mst_rc mst_rekey_look(const struct mst_catalog *c, const struct mst_header *h,
                            const struct mst_rekey *r, struct mst_task *task,
                            struct mst_rekey_result *out, struct mst_err *err) MST_MUST_CHECK;
+/* What locks keep, of both: the counts, and the one that stays longest. */
+void mst_rekey_locked_add(struct mst_rekey_result *to, const struct mst_rekey_result *more);
 /* "2 older key objects stay, locked until 2027-01-31T00:00:00Z (the last: KEY)"; "" none is. */
 void mst_rekey_locked_text(const struct mst_rekey_result *res, char *out, size_t size);
 

@@ -160,26 +160,14 @@ static bool as_asked(enum mst_rc rc)
     return rc == MST_E_EXISTS || rc == MST_E_NOTFOUND;
 }
 
-static void count_locked(struct rekey_outcome *o, const struct mst_rekey_result *res)
-{
-    struct mst_rekey_result *a = &o->any;
-
-    if (res->locked > 0 && (a->locked == 0 || res->locked_until_ms == 0 ||
-                            (a->locked_until_ms && res->locked_until_ms > a->locked_until_ms))) {
-        a->locked_until_ms = res->locked_until_ms;
-        (void)mst_copy(a->locked_key, sizeof(a->locked_key), res->locked_key);
-    }
-    a->locked += res->locked;
-    a->staying += res->staying;
-}
-
 static void count(struct rekey_outcome *o, enum mst_rc rc, const struct mst_rekey_result *res,
                   const struct mst_err *err)
 {
     if (rc == MST_OK || rc == MST_E_INCOMPLETE) {
         o->wrote += res->wrote;
         o->hidden += res->hidden;
-        count_locked(o, res);
+        mst_rekey_locked_add(&o->any, res);
+        o->any.staying += res->staying;
     }
     o->done += rc == MST_OK || rc == MST_E_INCOMPLETE;
     o->staying += rc == MST_E_INCOMPLETE;
