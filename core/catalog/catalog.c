@@ -73,6 +73,11 @@ void mst_catalog_key(const struct mst_catalog *c, const char *id, const char *at
                    attempt, *name ? "/" : "", name);
 }
 
+bool mst_catalog_is_none(enum mst_rc rc)
+{
+    return rc == MST_E_INTEGRITY || rc == MST_E_LIMIT || rc == MST_E_NOTFOUND;
+}
+
 enum mst_rc mst_commit_read(const struct mst_catalog *c, const char *id, struct mst_commit *out,
                             struct mst_err *err)
 {

@@ -103,6 +103,11 @@ bool mst_catalog_id_ok(const char *id, int64_t *wall_ms, char kind[16]);
 void mst_catalog_key(const struct mst_catalog *c, const char *id, const char *attempt,
                      const char *name, char out[MST_KEY_MAX]); /* attempt "" for COMMIT */
 
+/* Of a key object or a mark, reading it came to that: was it damaged, of another backup, or gone?
+ * Another one counts then. What could not be read may be whole, and say what the others do not.
+ * Pure.
+ */
+bool mst_catalog_is_none(enum mst_rc rc);
 /* COMMIT of id as it stands there, and not judged: who wrote it is another question (alive.h). */
 enum mst_rc mst_commit_read(const struct mst_catalog *c, const char *id, struct mst_commit *out,
                             struct mst_err *err) MST_MUST_CHECK;

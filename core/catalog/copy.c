@@ -287,7 +287,7 @@ static enum mst_rc has_its_own(struct run *r, bool *has, struct mst_err *err)
 
         rc = mst_keyobj_read(r->to, h, v[i], k, &raw, &why);
         *has = rc == MST_OK;
-        if (mst_keyobj_is_none(rc)) {
+        if (mst_catalog_is_none(rc)) {
             rc = MST_OK;
         } else if (rc != MST_OK) { /* it may be whole: those of the source are not put beside it */
             *err = why;

@@ -378,11 +378,6 @@ enum mst_rc mst_keyobj_read(const struct mst_catalog *c, const struct mst_header
     return rc;
 }
 
-bool mst_keyobj_is_none(enum mst_rc rc)
-{
-    return rc == MST_E_INTEGRITY || rc == MST_E_LIMIT || rc == MST_E_NOTFOUND;
-}
-
 static enum mst_rc open_one(const struct mst_catalog *c, const struct mst_header *h, unsigned n,
                             struct mst_data_key *out, struct mst_err *err)
 {

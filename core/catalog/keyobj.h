@@ -75,9 +75,6 @@ enum mst_rc mst_keyobj_numbers(const struct mst_catalog *c, const char *id, cons
 enum mst_rc mst_keyobj_read(const struct mst_catalog *c, const struct mst_header *h, unsigned n,
                             struct mst_key_object *k, struct mst_buf *raw,
                             struct mst_err *err) MST_MUST_CHECK;
-/* Was this one damaged, of another backup, or gone? Another one counts then. What could not be read
- * may be whole, and say what the others do not. */
-bool mst_keyobj_is_none(enum mst_rc rc);
 /* Names of who can open it, as its key objects say: "ops, safe, passphrase". They are not signed:
  * who writes to the store can put others there, who open nothing. */
 enum mst_rc mst_keyobj_opens(const struct mst_catalog *c, const struct mst_header *h,
@@ -99,8 +96,5 @@ void mst_keyobj_path(const struct mst_catalog *c, const char *id, const char *at
                      char out[MST_KEY_MAX]);
 /* Backup, attempt and number of such a name (behind "keys/"). Pure. */
 bool mst_keyobj_name(const char *name, char id[MST_ID_MAX], char attempt[17], unsigned *n);
-/* Reading one came to that: was it damaged, of another backup, or gone? Another one counts then.
- * What could not be read may be whole, and say what the others do not. Pure. */
-bool mst_keyobj_is_none(enum mst_rc rc);
 
 #endif

@@ -155,8 +155,7 @@ static void read_verdict(const struct mst_catalog *c, const char *id, const stru
             verified(&mark, b);
             on = false;
         }
-        on = on &&
-             (rc == MST_OK || rc == MST_E_INTEGRITY || rc == MST_E_NOTFOUND || rc == MST_E_LIMIT);
+        on = on && (rc == MST_OK || mst_catalog_is_none(rc));
     }
     mst_buf_release(&buf);
 }

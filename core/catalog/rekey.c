@@ -70,7 +70,7 @@ enum mst_rc mst_rekey_newest(const struct mst_catalog *c, const struct mst_heade
     } else if (rc == MST_OK) {
         *highest = v[0];
         rc = MST_E_INTEGRITY;
-        for (size_t i = 0; i < n && mst_keyobj_is_none(rc); i++) {
+        for (size_t i = 0; i < n && mst_catalog_is_none(rc); i++) {
             rc = mst_keyobj_read(c, h, *number = v[i], out, &raw, err);
         }
     }
@@ -254,7 +254,7 @@ static enum mst_rc begun_before(const struct mst_catalog *c, const struct mst_he
         }
         rc = mst_keyobj_read(c, h, v[i], k, &raw, &why);
         there = rc == MST_OK && mst_rekey_decide(k, r, keep, &ignore) != MST_E_NOTFOUND;
-        rc = mst_keyobj_is_none(rc) ? MST_OK : rc;
+        rc = mst_catalog_is_none(rc) ? MST_OK : rc;
     }
     if (rc != MST_OK) {
         *err = why;
